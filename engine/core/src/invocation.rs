@@ -1,0 +1,98 @@
+//! What came of running one version of a function for one event.
+
+use crate::effect::Effect;
+use crate::deployment::ModuleHash;
+use alloc::string::String;
+use alloc::vec::Vec;
+use bytes::Bytes;
+use fleetfn_protocol::FunctionName;
+
+/// How an invocation ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The handler succeeded: its effects are to be committed.
+    Done,
+    /// The handler returned an error code: its effects are dropped and the event becomes a dead letter.
+    Rejected {
+        /// What the handler returned, never 0.
+        code: i32,
+    },
+    /// The handler broke off or passed a limit; it would do so again: effects dropped, dead letter.
+    Failed {
+        /// A word for metrics: `trap`, `fuel`, `memory`, `stack`, `effects`, `effect-bytes`, `log-bytes`, `grant`, ...
+        error_type: &'static str,
+        /// What happened, naming the limit or the trap.
+        detail: String,
+    },
+    /// The node could not finish it (the wall-clock backstop, a module that could not be read): not the
+    /// handler's doing and not deterministic, so it is tried again.
+    Interrupted {
+        /// What happened.
+        detail: String,
+    },
+}
+
+/// A log line that a handler wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    /// How grave.
+    pub level: LogLevel,
+    /// Text; invalid UTF-8 was replaced.
+    pub text: String,
+}
+
+/// How grave a log line is. The discriminants are those of the guest interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// For the author.
+    Debug = 0,
+    /// Normal course.
+    Info = 1,
+    /// Something to look at.
+    Warn = 2,
+    /// Something is wrong.
+    Error = 3,
+}
+
+/// The result of one version run for one event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invocation {
+    /// Name of the function.
+    pub function: FunctionName,
+    /// The version that ran.
+    pub version: ModuleHash,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Fuel burnt: the same on every node.
+    pub fuel: u64,
+    /// In the order in which they were asked for; empty unless the outcome is [`Outcome::Done`].
+    pub effects: Vec<Effect>,
+    /// What the handler logged, kept whatever the outcome.
+    pub logs: Vec<LogLine>,
+}
+
+/// Reads the state of one (entity, function), as it is before the invocation.
+pub trait StateReader {
+    /// The value under `key`.
+    ///
+    /// # Errors
+    /// [`StateUnavailable`] if the store cannot answer: the invocation is interrupted.
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StateUnavailable>;
+
+    /// Calls `visit` with keys that start with `prefix` and are greater than `after`, ascending, until it
+    /// returns `false` or there are no more.
+    ///
+    /// # Errors
+    /// [`StateUnavailable`] if the store cannot answer: the invocation is interrupted.
+    fn scan(
+        &self,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<(), StateUnavailable>;
+}
+
+/// The store cannot answer a read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("state cannot be read: {0}")]
+pub struct StateUnavailable(pub String);

@@ -1,0 +1,1 @@
+//! Runs guests: admits, meters and isolates wasm functions.

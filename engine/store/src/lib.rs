@@ -1,0 +1,1 @@
+//! Remembers: the segment log and the sled view of it.

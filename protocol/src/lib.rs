@@ -1,0 +1,15 @@
+//! What goes over the wire between devices, services and the engine.
+//!
+//! `no_std` and without an allocator, so that the device SDK and the server share one definition.
+//! Everything here parses untrusted input: nothing panics, every error says what was wrong.
+#![no_std]
+#![forbid(unsafe_code)]
+
+mod effect_id;
+mod ids;
+pub mod limits;
+mod topic;
+
+pub use effect_id::{EffectId, EffectIdError};
+pub use ids::{DeviceId, FunctionName, IdError, ProductId};
+pub use topic::{Topic, TopicError, filter_matches, validate_filter, validate_name};

@@ -1,0 +1,25 @@
+//! Every bound of the wire protocol, each with its reason.
+
+/// Longest device, product or function name in bytes: a name fits a DNS label (RFC 1035, section 2.3.4)
+/// and costs a fixed 64 bytes wherever it is kept.
+pub const NAME_BYTES_MAX: usize = 63;
+
+/// Longest topic name or filter in bytes. MQTT allows 65,535 (MQTT 5, section 1.5.4); every topic here is
+/// a few names long, and a topic is kept for each parked message.
+pub const TOPIC_BYTES_MAX: usize = 512;
+
+/// Most levels in a topic: bounds the work of matching one filter.
+pub const TOPIC_LEVELS_MAX: usize = 16;
+
+/// Largest payload of one message in bytes: the largest value that the state store takes in one record.
+pub const PAYLOAD_BYTES_MAX: usize = 64 * 1024;
+
+/// Largest MQTT packet that a client may send, in bytes: payload, topic, and room for properties.
+pub const PACKET_BYTES_MAX: usize = PAYLOAD_BYTES_MAX + 8 * 1024;
+
+/// Longest MQTT client id in bytes. Brokers must take 23 (MQTT 3.1.1, section 3.1.3.1); ours may carry a
+/// device id and a suffix.
+pub const CLIENT_ID_BYTES_MAX: usize = 128;
+
+/// Longest message id that a sender may attach for de-duplication, in bytes: a UUID with room to spare.
+pub const MESSAGE_ID_BYTES_MAX: usize = 64;

@@ -1,0 +1,2 @@
+//! House rules, benchmarks and footprints.
+fn main() {}
