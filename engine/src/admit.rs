@@ -1,0 +1,137 @@
+//! The door in: turns a message of a session into an event of the log.
+//!
+//! Encodes once, picks the partition, hands the bytes to the log and the session's receipt with them. Nothing
+//! waits here: a log without room answers [`Busy`], and the session stops reading until there is room.
+
+use fleetfn_broker::{Busy, Ingress, Message, MessageKind};
+use fleetfn_core::event::EventParts;
+use fleetfn_core::{Entity, EventKind, Offset, PartitionId};
+use fleetfn_protocol::Topic;
+use fleetfn_store::{AppendError, Failure, Receipt, Store};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::sync::{Notify, oneshot};
+
+/// Who is told when a record is durable.
+pub(crate) enum Waiter {
+    /// Nobody waits.
+    Nobody,
+    /// A session withholds its PUBACK.
+    Session(Arc<dyn fleetfn_broker::Receipt>),
+    /// A call of the API waits.
+    Call(oneshot::Sender<Result<Offset, Failure>>),
+}
+
+impl Receipt for Waiter {
+    fn settle(self, outcome: Result<Offset, Failure>) {
+        match self {
+            Self::Nobody => {}
+            Self::Session(receipt) => receipt.settled(match outcome {
+                Ok(_) => fleetfn_broker::Outcome::Durable,
+                Err(_) => fleetfn_broker::Outcome::Failed,
+            }),
+            // Fails only when the caller has gone; the record is durable all the same.
+            Self::Call(caller) => drop(caller.send(outcome)),
+        }
+    }
+}
+
+/// Signals that the log takes records again. Shared between the log's tail and the sessions that wait.
+#[derive(Default)]
+pub(crate) struct Room(Notify);
+
+impl Room {
+    /// Wakes whoever waits.
+    pub(crate) fn signal(&self) {
+        self.0.notify_waiters();
+    }
+}
+
+/// Milliseconds since 1970 by the node's clock. Read where an event enters, and nowhere below.
+pub(crate) fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The broker's way into the log.
+pub(crate) struct Admission {
+    store: Store<Waiter>,
+    partitions: u16,
+    room: Arc<Room>,
+}
+
+impl Admission {
+    pub(crate) fn new(store: Store<Waiter>, partitions: u16, room: Arc<Room>) -> Self {
+        Self { store, partitions, room }
+    }
+}
+
+/// The event that a publish on this topic is; `None` where nobody would handle it yet.
+fn published<'a>(topic: &Topic<'a>) -> Option<EventKind<'a>> {
+    match *topic {
+        Topic::Telemetry { channel, .. } => Some(EventKind::Telemetry { channel }),
+        Topic::TwinReported { .. } => Some(EventKind::TwinReported),
+        Topic::CommandReply { name, .. } => Some(EventKind::CommandReply { name }),
+        Topic::UpdateStatus { .. } => Some(EventKind::UpdateStatus),
+        Topic::Command { name, .. } => Some(EventKind::CommandRequested { name }),
+        Topic::Shared(topic) => Some(EventKind::Shared { topic }),
+        Topic::TwinDesired { .. }
+        | Topic::UpdateManifest { .. }
+        | Topic::UpdateRequest { .. }
+        | Topic::UpdateBlock { .. } => None,
+    }
+}
+
+impl Ingress for Admission {
+    fn admit(&self, message: &Message<'_>, receipt: Arc<dyn fleetfn_broker::Receipt>) -> Result<(), Busy> {
+        let (device, kind) = match &message.kind {
+            MessageKind::Connected => (message.device, Some(EventKind::Connected)),
+            MessageKind::Disconnected { reason } => (message.device, Some(EventKind::Disconnected { reason })),
+            MessageKind::Published(topic) => (topic.device(), published(topic)),
+        };
+        let entity = match (device, kind) {
+            (Some(device), _) => Some(Entity::Device(device)),
+            (None, Some(EventKind::Shared { topic })) => Some(Entity::Named(topic)),
+            (None, _) => None,
+        };
+        let (Some(kind), Some(entity)) = (kind, entity) else {
+            receipt.settled(fleetfn_broker::Outcome::Failed);
+            return Ok(());
+        };
+        let parts = EventParts {
+            device,
+            kind,
+            received_at_ms: now_ms(),
+            expiry_s: message.expiry_s,
+            message_id: message.message_id,
+            payload: message.payload,
+        };
+        let Ok(event) = parts.encode() else {
+            receipt.settled(fleetfn_broker::Outcome::Failed);
+            return Ok(());
+        };
+        let partition = PartitionId::of(&entity.canonical(), self.partitions);
+        match self.store.admit(partition, event, Waiter::Session(Arc::clone(&receipt))) {
+            Ok(_) => Ok(()),
+            Err(AppendError::Full(_)) => Err(Busy),
+            Err(error) => {
+                tracing::error!(%error, "an event cannot be made durable");
+                receipt.settled(fleetfn_broker::Outcome::Failed);
+                Ok(())
+            }
+        }
+    }
+
+    fn room(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(async {
+            let mut signal = std::pin::pin!(self.room.0.notified());
+            // Listens before it looks, so that no signal falls in between.
+            signal.as_mut().enable();
+            if !self.store.room() {
+                signal.await;
+            }
+        })
+    }
+}

@@ -1,0 +1,327 @@
+//! The whole engine as one value: what the HTTP API, `serve` and `demo` hold.
+//!
+//! Built from the inside out: inboxes, then the log that fills them, then the broker that fills the log, then
+//! the workers that empty the inboxes. Taken down from the outside in, so that whatever was accepted is handled.
+
+use crate::access::AccessFile;
+use crate::admit::{Admission, Room, Waiter};
+use crate::feed::{Feed, InvocationRecord};
+use crate::inbox::{Inboxes, Signals};
+use crate::metrics::Metrics;
+use crate::modules::Modules;
+use crate::registry::{self, Access, DeployReport, DeviceInfo, Registry};
+use crate::worker;
+use anyhow::Context;
+use bytes::Bytes;
+use fleetfn_broker::Broker;
+use fleetfn_core::PartitionId;
+use fleetfn_core::commit::DeadLetter;
+use fleetfn_core::deployment::{Manifest, ModuleHash};
+use fleetfn_protocol::{DeviceId, FunctionName, ProductId};
+use fleetfn_store::{Config, Durability, Store};
+use std::fs::File;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::broadcast;
+
+/// What an engine is started with.
+#[derive(Debug, Clone)]
+pub(crate) struct Options {
+    /// Data directory; made if it is not there.
+    pub(crate) data: PathBuf,
+    /// Where MQTT clients connect; port 0 takes a free one.
+    pub(crate) mqtt: SocketAddr,
+    /// Who may connect.
+    pub(crate) access: Access,
+    /// Whether acknowledged means synced: always, but in benchmarks.
+    pub(crate) durability: Durability,
+}
+
+/// One node: broker, log, state and workers. Cheap to clone; stops only by [`Engine::shutdown`].
+#[derive(Clone)]
+pub(crate) struct Engine(Arc<Node>);
+
+struct Node {
+    store: Store<Waiter>,
+    registry: Arc<Registry>,
+    feed: Arc<Feed>,
+    metrics: Arc<Metrics>,
+    broker: Mutex<Option<Broker>>,
+    workers: Mutex<Vec<worker::Handle>>,
+    fatal: Mutex<Option<tokio::sync::oneshot::Receiver<String>>>,
+    mqtt: SocketAddr,
+    data: PathBuf,
+    token: String,
+    // Held for as long as the engine lives: a second process is refused.
+    _lock: File,
+}
+
+/// A function, as it is listed.
+#[derive(Debug, Clone)]
+pub(crate) struct FunctionInfo {
+    /// What the live version says of itself.
+    pub(crate) manifest: Manifest,
+    /// The live version.
+    pub(crate) version: ModuleHash,
+    /// When it was deployed, in milliseconds since 1970.
+    pub(crate) deployed_at_ms: u64,
+    /// Invocations since start, over all versions.
+    pub(crate) invocations: u64,
+    /// Those that became dead letters.
+    pub(crate) errors: u64,
+    /// Fuel burnt since start.
+    pub(crate) fuel: u64,
+    /// Time in the guest since start, in microseconds.
+    pub(crate) guest_us: u64,
+}
+
+/// Sums since the start of the process, and what is now.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Status {
+    /// Devices with a session.
+    pub(crate) devices_online: u64,
+    /// MQTT connections of any kind.
+    pub(crate) connections: u64,
+    /// Events made durable.
+    pub(crate) events: u64,
+    /// Events handled.
+    pub(crate) handled: u64,
+    /// Events dropped because their message id had been seen.
+    pub(crate) duplicates: u64,
+    /// Invocations, whatever their outcome.
+    pub(crate) invocations: u64,
+    /// Invocations that became dead letters.
+    pub(crate) errors: u64,
+    /// Fuel burnt.
+    pub(crate) fuel: u64,
+    /// Commits made.
+    pub(crate) commits: u64,
+    /// Commands put into the outbox.
+    pub(crate) commands: u64,
+    /// Commands that devices acknowledged.
+    pub(crate) commands_acknowledged: u64,
+    /// Messages released to live subscribers by functions.
+    pub(crate) published: u64,
+    /// Groups of records that were made durable together.
+    pub(crate) log_syncs: u64,
+}
+
+impl Engine {
+    /// Opens the data directory and starts every part. Returns once clients can connect.
+    pub(crate) async fn start(options: Options) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(&options.data)
+            .with_context(|| format!("cannot make the data directory {}", options.data.display()))?;
+        let lock = lock(&options.data)?;
+        let modules = Modules::open(&options.data).context("cannot open the directory of modules")?;
+        let token = AccessFile::token(&options.data)?;
+        let worker_count = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(8);
+        let mut config = Config::new(options.data.clone());
+        config.durability = options.durability;
+        config.workers = worker_count;
+        let partitions = config.partitions;
+
+        let (room, metrics, feed) = (Arc::new(Room::default()), Arc::new(Metrics::default()), Arc::new(Feed::new()));
+        let inboxes = Inboxes::new(worker_count, partitions);
+        let tail = inboxes.tail(Arc::clone(&room), Arc::clone(&metrics));
+        let opening = tokio::task::spawn_blocking(move || Store::open(config, Box::new(tail)));
+        let (store, recovery) = opening.await?.context("cannot open the store")?;
+        tracing::info!(%recovery, "store open");
+        let epoch = store.lease(PartitionId::CONTROL).context("cannot take over the registry")?;
+        let registry = Registry::new(store.clone(), modules.clone(), epoch, &token, options.access);
+
+        let admission = Arc::new(Admission::new(store.clone(), partitions, room));
+        let signals = Arc::new(Signals::new(&inboxes));
+        let broker_config = fleetfn_broker::Config { listen: options.mqtt, ..fleetfn_broker::Config::default() };
+        let broker = Broker::start(broker_config, admission, Arc::clone(&registry) as _, signals)
+            .await
+            .with_context(|| format!("cannot listen for MQTT on {}", options.mqtt))?;
+        let (workers, fatal) = worker::start(worker::Parts {
+            store: store.clone(),
+            modules,
+            inboxes,
+            mailboxes: broker.mailboxes(),
+            publisher: broker.publisher(),
+            feed: Arc::clone(&feed),
+            metrics: Arc::clone(&metrics),
+            partitions,
+        })?;
+        Ok(Self(Arc::new(Node {
+            mqtt: broker.address(),
+            broker: Mutex::new(Some(broker)),
+            workers: Mutex::new(workers),
+            fatal: Mutex::new(Some(fatal)),
+            data: options.data,
+            store,
+            registry,
+            feed,
+            metrics,
+            token,
+            _lock: lock,
+        })))
+    }
+
+    /// Stops taking messages, handles what was taken, and closes the store so that the next start is quick.
+    pub(crate) async fn shutdown(&self) -> anyhow::Result<()> {
+        let broker = self.0.broker.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(broker) = broker {
+            broker.shutdown().await;
+        }
+        let workers = std::mem::take(&mut *self.0.workers.lock().unwrap_or_else(PoisonError::into_inner));
+        let store = self.0.store.clone();
+        tokio::task::spawn_blocking(move || {
+            for worker in workers {
+                worker.stop();
+            }
+            store.close()
+        })
+        .await?
+        .context("cannot close the store")
+    }
+
+    /// Resolves when a part of the engine can not go on, with the reason: the process should end.
+    pub(crate) async fn failed(&self) -> String {
+        let fatal = self.0.fatal.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match fatal {
+            Some(fatal) => fatal.await.unwrap_or_else(|_| "the workers have ended".into()),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Writes where the command line finds this engine.
+    pub(crate) fn announce(&self, http: SocketAddr) -> anyhow::Result<()> {
+        AccessFile { http, mqtt: self.0.mqtt, token: self.0.token.clone() }.write(&self.0.data)
+    }
+
+    /// Where MQTT clients connect.
+    pub(crate) fn mqtt_address(&self) -> SocketAddr {
+        self.0.mqtt
+    }
+
+    /// The operator's bearer token.
+    pub(crate) fn token(&self) -> &str {
+        &self.0.token
+    }
+
+    /// Whether `token` is the operator's, compared in constant time.
+    pub(crate) fn is_operator(&self, token: &[u8]) -> bool {
+        self.0.registry.is_operator(token)
+    }
+
+    /// Registers a device and returns its token, which is shown once. Durable on return.
+    pub(crate) async fn add_device(
+        &self,
+        id: DeviceId,
+        product: Option<ProductId>,
+        tags: Vec<String>,
+    ) -> Result<String, registry::Error> {
+        self.0.registry.add_device(id, product, tags).await
+    }
+
+    /// Forgets a device; its state stays. Durable on return.
+    pub(crate) async fn remove_device(&self, id: DeviceId) -> Result<(), registry::Error> {
+        self.0.registry.remove_device(id).await
+    }
+
+    /// Devices by id, after one, at most `limit`.
+    pub(crate) fn devices(
+        &self,
+        after: Option<DeviceId>,
+        limit: usize,
+    ) -> Result<Vec<DeviceInfo>, registry::Error> {
+        let rows = self.0.registry.devices(after, limit)?;
+        let broker = self.0.broker.lock().unwrap_or_else(PoisonError::into_inner);
+        let online = |id: &DeviceId| broker.as_ref().is_some_and(|broker| broker.online(id));
+        let info = |(id, row): (DeviceId, fleetfn_core::commit::DeviceRow)| DeviceInfo {
+            online: online(&id),
+            id,
+            product: row.product,
+            tags: row.tags,
+            added_at_ms: row.added_at_ms,
+        };
+        Ok(rows.into_iter().map(info).collect())
+    }
+
+    /// Checks a module and puts it live, or with `dry_run` only says what would happen. Durable on return.
+    pub(crate) async fn deploy(&self, wasm: Bytes, dry_run: bool) -> Result<DeployReport, registry::Error> {
+        self.0.registry.deploy(wasm, dry_run).await
+    }
+
+    /// Takes a function out of service; its state stays. Durable on return.
+    pub(crate) async fn remove_function(&self, name: FunctionName) -> Result<(), registry::Error> {
+        self.0.registry.remove_function(name).await
+    }
+
+    /// The live functions by name.
+    pub(crate) fn functions(&self) -> Result<Vec<FunctionInfo>, registry::Error> {
+        let info = |deployment: fleetfn_core::deployment::Deployment| {
+            let counters = self.0.metrics.function(deployment.manifest.name);
+            FunctionInfo {
+                invocations: counters.invocations.get(),
+                errors: counters.errors.get(),
+                fuel: counters.fuel.get(),
+                guest_us: counters.guest_us.get(),
+                manifest: deployment.manifest,
+                version: deployment.version,
+                deployed_at_ms: deployment.deployed_at_ms,
+            }
+        };
+        Ok(self.0.registry.functions()?.into_iter().map(info).collect())
+    }
+
+    /// Every invocation from now on; a slow listener misses some and is told so.
+    pub(crate) fn feed(&self) -> broadcast::Receiver<Arc<InvocationRecord>> {
+        self.0.feed.listen()
+    }
+
+    /// The newest invocations that failed or logged, oldest first.
+    pub(crate) fn recent(&self, function: Option<FunctionName>, limit: usize) -> Vec<Arc<InvocationRecord>> {
+        self.0.feed.recent(function, limit)
+    }
+
+    /// The newest events that could not be handled, newest first.
+    pub(crate) fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, registry::Error> {
+        self.0
+            .store
+            .view()
+            .dead_letters(limit)
+            .map_err(|error| registry::Error::Store(error.to_string()))
+    }
+
+    /// What has happened since the start, and what is now.
+    pub(crate) fn status(&self) -> Status {
+        let metrics = &self.0.metrics;
+        let mut status = Status {
+            events: metrics.events.get(),
+            handled: metrics.handled.get(),
+            duplicates: metrics.duplicates.get(),
+            commits: metrics.commits.get(),
+            commands: metrics.commands.get(),
+            commands_acknowledged: metrics.commands_acknowledged.get(),
+            published: metrics.published.get(),
+            log_syncs: metrics.log_syncs.get(),
+            ..Status::default()
+        };
+        for (_, function) in metrics.functions() {
+            status.invocations += function.invocations.get();
+            status.errors += function.errors.get();
+            status.fuel += function.fuel.get();
+        }
+        if let Some(broker) = self.0.broker.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+            let statistics = broker.statistics();
+            status.devices_online = statistics.devices_online;
+            status.connections = statistics.connections;
+        }
+        status
+    }
+}
+
+/// Takes the data directory for this process alone.
+fn lock(data: &Path) -> anyhow::Result<File> {
+    let path = data.join("lock");
+    let file = File::create(&path).with_context(|| format!("cannot make {}", path.display()))?;
+    file.try_lock().with_context(|| {
+        format!("the data directory {} is in use by another fleetfn: stop it, or give another --data", data.display())
+    })?;
+    Ok(file)
+}
