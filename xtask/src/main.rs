@@ -1,2 +1,34 @@
-//! House rules, benchmarks and footprints.
-fn main() {}
+//! House rules and benchmarks: `cargo xtask tidy`, `cargo xtask bench event-path`.
+
+mod bench;
+mod repository;
+mod tidy;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask COMMAND
+
+  tidy                                 check the house rules that a machine can check
+  bench event-path [--seconds N] ...   measure the event path against its peer; prints a Markdown table
+                                       (all flags: cargo xtask bench event-path --help)";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match words.as_slice() {
+        ["tidy"] => tidy::run(),
+        ["bench", "event-path", rest @ ..] => bench::event_path(rest),
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

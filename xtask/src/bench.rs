@@ -1,0 +1,26 @@
+//! `cargo xtask bench`: builds what is measured in release mode and runs the benchmark program.
+
+use crate::repository;
+use anyhow::{Context, Result};
+use std::process::{Command, ExitCode};
+
+/// Builds server, load generator and peer, then runs `fleetfn-bench event-path` with `flags`.
+pub(crate) fn event_path(flags: &[&str]) -> Result<ExitCode> {
+    let root = repository::root()?;
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let built = Command::new(&cargo)
+        .args(["build", "--release", "--package", "fleetfn", "--package", "fleetfn-bench"])
+        .current_dir(&root)
+        .status()
+        .context("running cargo build")?;
+    if !built.success() {
+        return Ok(ExitCode::FAILURE);
+    }
+    let ran = Command::new(&cargo)
+        .args(["run", "--quiet", "--release", "--package", "fleetfn-bench", "--", "event-path"])
+        .args(flags)
+        .current_dir(&root)
+        .status()
+        .context("running fleetfn-bench")?;
+    Ok(if ran.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
