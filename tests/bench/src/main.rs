@@ -1,2 +1,49 @@
-//! Load generator and peers for the benchmarks.
-fn main() {}
+//! The event path measured: `fleetfn-bench event-path` drives our server and a peer with the same load, in
+//! turns, and prints one Markdown table.
+//!
+//! The load generator is this process; what is measured (CPU, memory) are the server's processes only.
+
+mod closed_loop;
+mod connections;
+mod disk;
+mod durable;
+mod event_path;
+mod fleet;
+mod link;
+mod offered;
+mod peer;
+mod start_up;
+mod statistics;
+mod system;
+mod table;
+mod wire;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::net::SocketAddr;
+
+/// Load generator and peers for the benchmarks.
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Measures ours and the peer in turns and prints a Markdown table.
+    EventPath(event_path::Options),
+    /// The peer's worker: what an expert would write by hand in front of a stock broker.
+    PeerWorker {
+        /// The broker.
+        #[arg(long)]
+        broker: SocketAddr,
+    },
+}
+
+fn main() -> Result<()> {
+    match Arguments::parse().command {
+        Command::EventPath(options) => event_path::run(&options),
+        Command::PeerWorker { broker } => peer::run(broker),
+    }
+}
