@@ -34,3 +34,16 @@ pub enum Effect {
         ttl_s: u32,
     },
 }
+
+impl Effect {
+    /// How many bytes it holds.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::StatePut { key, value } => key.len() + value.len(),
+            Self::StateDelete { key } => key.len(),
+            Self::Publish { topic, payload } => topic.len() + payload.len(),
+            Self::Command { name, payload, .. } => name.len() + payload.len(),
+        }
+    }
+}

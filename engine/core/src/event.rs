@@ -9,6 +9,7 @@
 //! The subject is the device id, or empty for a shared topic; the detail is the channel, command name,
 //! disconnect reason or shared topic.
 
+use crate::position::PartitionId;
 use alloc::vec::Vec;
 use bytes::Bytes;
 use core::fmt;
@@ -27,17 +28,34 @@ pub enum Entity<'a> {
 }
 
 impl Entity<'_> {
+    fn parts(&self) -> (u8, &str) {
+        match self {
+            Self::Device(id) => (b'd', id.as_str()),
+            Self::Named(name) => (b'n', name),
+        }
+    }
+
     /// The bytes that keys and partitions are made of: `d` and the id, or `n` and the name. Never holds a zero.
     #[must_use]
     pub fn canonical(&self) -> Vec<u8> {
-        let (tag, text) = match self {
-            Self::Device(id) => (b'd', id.as_str()),
-            Self::Named(name) => (b'n', *name),
-        };
-        let mut bytes = Vec::with_capacity(1 + text.len());
+        let mut bytes = Vec::with_capacity(1 + self.parts().1.len());
+        self.write_canonical(&mut bytes);
+        bytes
+    }
+
+    /// Replaces what `bytes` holds by the canonical bytes, for whoever keeps a buffer.
+    pub fn write_canonical(&self, bytes: &mut Vec<u8>) {
+        let (tag, text) = self.parts();
+        bytes.clear();
         bytes.push(tag);
         bytes.extend_from_slice(text.as_bytes());
-        bytes
+    }
+
+    /// The partition that the entity lives in, as [`PartitionId::of`] its canonical bytes, without making them.
+    #[must_use]
+    pub fn partition(&self, partitions: u16) -> PartitionId {
+        let (tag, text) = self.parts();
+        PartitionId::of_parts([tag].iter().chain(text.as_bytes()), partitions)
     }
 }
 
@@ -98,6 +116,11 @@ impl EventKind<'_> {
             Self::CommandRequested { .. } => 7,
             Self::Shared { .. } => 8,
         }
+    }
+
+    /// What tells the senders of one entity's events apart: kind and detail.
+    pub(crate) fn source(&self) -> (u8, &str) {
+        (self.code(), self.detail())
     }
 
     fn detail(&self) -> &str {
@@ -357,6 +380,14 @@ mod tests {
             };
             let bytes = parts.encode().expect("fits");
             prop_assert_eq!(Event::decode(bytes.slice(..cut)).err(), Some(EventError::Truncated));
+        }
+    }
+
+    #[test]
+    fn an_entity_knows_its_partition_without_its_bytes() {
+        for entity in [Entity::Named("site/berlin"), Entity::Device(DeviceId::parse("d-7").expect("a name"))]
+        {
+            assert_eq!(entity.partition(64), PartitionId::of(&entity.canonical(), 64));
         }
     }
 

@@ -1,7 +1,7 @@
 //! What came of running one version of a function for one event.
 
-use crate::effect::Effect;
 use crate::deployment::ModuleHash;
+use crate::effect::Effect;
 use alloc::string::String;
 use alloc::vec::Vec;
 use bytes::Bytes;

@@ -8,14 +8,27 @@
 extern crate alloc;
 
 pub mod commit;
+mod dead_letter;
+pub mod delivery;
 pub mod deployment;
 pub mod effect;
 pub mod event;
 pub mod invocation;
+mod overlay;
+pub mod partition;
+mod pending;
 pub mod position;
+pub mod retry;
+pub mod route;
+mod seen;
+mod timer;
 
 pub use commit::{Change, Commit};
+pub use delivery::Delivery;
 pub use effect::Effect;
 pub use event::{Entity, Event, EventKind};
 pub use invocation::{Invocation, Outcome};
+pub use overlay::Overlay;
+pub use partition::{Partition, Plan, Publish, Settled, Turn};
 pub use position::{Epoch, Offset, PartitionId};
+pub use route::{Routes, Target};

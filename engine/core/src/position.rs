@@ -32,9 +32,11 @@ impl PartitionId {
     /// Stored data depends on this function: it never changes.
     #[must_use]
     pub fn of(entity: &[u8], partitions: u16) -> Self {
-        let hash = entity.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-        });
+        Self::of_parts(entity.iter(), partitions)
+    }
+
+    pub(crate) fn of_parts<'a>(entity: impl Iterator<Item = &'a u8>, partitions: u16) -> Self {
+        let hash = fnv1a(entity);
         let partition = hash.checked_rem(u64::from(partitions)).unwrap_or_default();
         Self(u16::try_from(partition).unwrap_or_default())
     }
@@ -43,3 +45,10 @@ impl PartitionId {
 /// How often a partition has changed hands: a commit with an older epoch is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Epoch(pub u64);
+
+/// FNV-1a, 64 bits. Stored data depends on it: it never changes.
+pub(crate) fn fnv1a<'a>(bytes: impl Iterator<Item = &'a u8>) -> u64 {
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}

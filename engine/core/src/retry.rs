@@ -1,0 +1,37 @@
+//! When an interrupted event is tried again.
+//!
+//! Only what is not the handler's doing is retried: a node under load, a module that could not be read. The
+//! partition waits meanwhile, so that its order holds; other partitions go on.
+
+/// Tries of one event before it becomes a dead letter: with the delays below a fault may last about 12 seconds.
+pub const TRIES_MAX: u32 = 8;
+
+/// Delay after the first try, in milliseconds: a file or a busy core is often back at once.
+const DELAY_MS_MIN: u64 = 100;
+
+/// Longest delay between two tries, in milliseconds.
+const DELAY_MS_MAX: u64 = 5_000;
+
+/// How long to wait after the given try (from 1), in milliseconds; `None` when it was the last.
+#[must_use]
+pub fn delay_ms(tried: u32) -> Option<u64> {
+    if tried >= TRIES_MAX {
+        return None;
+    }
+    let factor = 1_u64.checked_shl(tried.saturating_sub(1)).unwrap_or(u64::MAX);
+    Some(DELAY_MS_MIN.saturating_mul(factor).min(DELAY_MS_MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_double_up_to_a_bound_and_end() {
+        let delays: alloc::vec::Vec<_> = (1..=9).map(delay_ms).collect();
+        let expected = [100, 200, 400, 800, 1_600, 3_200, 5_000].map(Some);
+        assert_eq!(delays.get(..7), Some(&expected[..]));
+        assert_eq!(delays.get(7..), Some(&[None, None][..]));
+        assert_eq!(delay_ms(u32::MAX), None);
+    }
+}
