@@ -50,6 +50,10 @@ enum Step {
     Wait {
         ms: u16,
     },
+    /// The log is read again from further back, as when another partition of the worker needs it.
+    Reread {
+        back: u8,
+    },
 }
 
 fn message_id() -> impl Strategy<Value = Option<u8>> {
@@ -76,6 +80,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0_u8..4).prop_map(|kept| Step::Crash { kept }),
         3 => (0_u8..3).prop_map(|device| Step::Acknowledge { device }),
         2 => (0_u16..3_000).prop_map(|ms| Step::Wait { ms }),
+        1 => (1_u8..6).prop_map(|back| Step::Reread { back }),
     ]
 }
 

@@ -192,6 +192,7 @@ impl World {
                 self.now_ms += u64::from(ms);
                 self.fire();
             }
+            Step::Reread { back } => self.next = self.next.saturating_sub(usize::from(back)),
         }
     }
 
