@@ -75,7 +75,7 @@ pub(crate) fn run(options: &Options, table: &mut Table) -> Result<()> {
 /// What the guest takes of the path, from the server's own counters.
 fn invocation_cost(ours: &Contestant, table: &mut Table) -> Result<()> {
     let invocations = ours.system.metric("fleetfn_invocations_total")?;
-    let guest_us = ours.system.metric("fleetfn_function_guest_seconds_total")? * 1e6 / invocations;
+    let guest_us = ours.system.metric("fleetfn_guest_seconds_total")? * 1e6 / invocations;
     table.report("one invocation: reset, run, read out (wall)", guest_us, "us", "");
     let path_us = ours.median(|turn| turn.cpu_us);
     table.report("its share of the CPU of the path", guest_us / path_us * 100.0, "%", "");
