@@ -53,7 +53,7 @@ impl Contestant {
 /// Measures both in turns.
 pub(crate) fn run(options: &Options, table: &mut Table) -> Result<()> {
     let ours = System::ours(&options.directory, Durability::Fsync)?;
-    ours.deploy(options.module()?)?;
+    ours.deploy(&options.module()?)?;
     let mut ours = Contestant::new("fleetfn", ours, options)?;
     let mut peer = Contestant::new("mosquitto + Rust worker", System::peer(&options.directory)?, options)?;
     for _ in 0..options.rounds {

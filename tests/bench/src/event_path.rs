@@ -1,10 +1,13 @@
 //! The whole benchmark in its order: every question on its own, ours and its reference in turns.
 
-use crate::{closed_loop, connections, durable, offered, start_up, table::Table};
-use anyhow::{Result, bail};
+use crate::{closed_loop, connections, durable, offered, start_up, system, table::Table};
+use anyhow::Result;
 use clap::{Args, ValueEnum};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+/// The function that is measured, as seen from this package.
+const EXAMPLE: &str = "../../function-sdk/examples/counter";
 
 /// One question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -42,7 +45,7 @@ pub(crate) struct Options {
     /// Events on disk of the part `start-up`.
     #[arg(long, default_value_t = 10_000_000)]
     pub(crate) start_up_events: u64,
-    /// The function: counts per device and answers each event with a command.
+    /// A module that answers each event with a command, instead of the example `counter`.
     #[arg(long, value_name = "FILE")]
     pub(crate) module: Option<PathBuf>,
     /// Where data directories are made; must be a disk, not memory.
@@ -67,11 +70,11 @@ impl Options {
         self.duration().min(Duration::from_secs(1))
     }
 
-    /// The module to deploy.
-    pub(crate) fn module(&self) -> Result<&PathBuf> {
+    /// The module to deploy: the one given, or the example, built now.
+    pub(crate) fn module(&self) -> Result<PathBuf> {
         match &self.module {
-            Some(module) => Ok(module),
-            None => bail!("--module FILE is missing: `cargo xtask bench event-path` builds and names it"),
+            Some(module) => Ok(module.clone()),
+            None => system::build_function(&Path::new(env!("CARGO_MANIFEST_DIR")).join(EXAMPLE)),
         }
     }
 }

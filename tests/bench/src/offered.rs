@@ -19,7 +19,7 @@ const PAUSE: Duration = Duration::from_micros(300);
 /// Measures disk, ours and peer in turns.
 pub(crate) fn run(options: &Options, table: &mut Table) -> Result<()> {
     let ours = System::ours(&options.directory, Durability::Fsync)?;
-    ours.deploy(options.module()?)?;
+    ours.deploy(&options.module()?)?;
     let peer = System::peer(&options.directory)?;
     let pace = Pace::Offered { per_second: OFFERED };
     let mut our_fleet = Fleet::join(ours.mqtt, options.devices, options.payload_bytes, Until::Commanded)?;

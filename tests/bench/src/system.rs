@@ -161,6 +161,16 @@ impl Drop for System {
     }
 }
 
+/// Builds a function as its author would; returns the module.
+pub(crate) fn build_function(package: &Path) -> Result<PathBuf> {
+    let built =
+        Command::new(our_binary()?).args(["fn", "build"]).arg(package).stderr(Stdio::inherit()).output()?;
+    if !built.status.success() {
+        bail!("cannot build the function in {}", package.display());
+    }
+    Ok(PathBuf::from(String::from_utf8(built.stdout)?.trim()))
+}
+
 fn our_binary() -> Result<PathBuf> {
     let binary = std::env::current_exe()?.with_file_name("fleetfn");
     if !binary.exists() {
