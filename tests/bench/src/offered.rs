@@ -11,7 +11,7 @@ use anyhow::Result;
 use std::time::Duration;
 
 /// Events a second over all devices.
-const OFFERED: f64 = 2_000.0;
+pub(crate) const OFFERED: f64 = 2_000.0;
 
 /// Between two syncs of the raw disk, so that it is as busy as under the offered load and not saturated.
 const PAUSE: Duration = Duration::from_micros(300);
