@@ -90,7 +90,8 @@ pub(crate) fn peer_only(options: &Options) -> Result<()> {
         peer.turn(options)?;
         let own = generator_cpu()? - started;
         eprintln!("  the generator itself used {own:.2} s of CPU, warm-up included");
-        let figures = peer.fleet.run(Pace::Offered { per_second: crate::offered::OFFERED }, options.duration())?;
+        let figures =
+            peer.fleet.run(Pace::Offered { per_second: crate::offered::OFFERED }, options.duration())?;
         eprintln!(
             "offered, {}: {:.0} events/s, p50 {:.2} ms, p99 {:.2} ms",
             peer.name,
