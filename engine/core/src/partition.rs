@@ -367,6 +367,12 @@ impl Partition {
         self.since_ms.get_or_insert(now_ms);
     }
 
+    /// Whether [`Partition::poll_expiry`] has something to say.
+    #[must_use]
+    pub fn is_expiry_due(&self, now_ms: u64) -> bool {
+        self.timers.next_deadline().is_some_and(|due_ms| due_ms <= now_ms)
+    }
+
     /// A device whose outbox has entries that may have expired. Commit what [`Partition::is_dirty`] first, then
     /// show every entry of its outbox to [`Partition::handle_entry`].
     pub fn poll_expiry(&mut self, now_ms: u64) -> Option<DeviceId> {
