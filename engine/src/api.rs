@@ -1,0 +1,151 @@
+//! The HTTP API: what an operator does to a running engine, under `/api/v1`.
+//!
+//! JSON in and out; every error is a problem document (RFC 9457); lists page by cursor; the live view is a stream
+//! of server-sent events. All of it but `/healthz`, `/readyz` and `/metrics` asks for the operator's bearer token.
+//! Nothing here decides: each handler checks its input, calls the [`Engine`], and says what came of it.
+
+mod auth;
+mod blob;
+mod dead_letter;
+mod device;
+mod function;
+mod health;
+mod invocation;
+mod listener;
+mod manifest;
+mod metrics;
+mod page;
+mod problem;
+mod request;
+mod status;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use dead_letter::DeadLetterView;
+pub(crate) use device::{AddedDevice, DeviceView, NewDevice};
+pub(crate) use function::{Deployed, FunctionView, LogView, MODULE_BYTES_MAX};
+pub(crate) use invocation::{MISSED_EVENT, Missed};
+pub(crate) use manifest::ManifestView;
+pub(crate) use page::Page;
+pub(crate) use problem::Problem;
+
+use crate::engine::Engine;
+use anyhow::Context;
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware;
+use axum::routing::{delete, get};
+use listener::Bounded;
+use problem::Kind;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// Where every resource lives.
+pub(crate) const PREFIX: &str = "/api/v1";
+
+/// Largest body but that of a module: a device with all its tags has a few kilobytes.
+const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// How long requests that run when the server is told to stop may go on.
+const DRAIN_MAX: Duration = Duration::from_secs(5);
+
+/// What every handler sees.
+#[derive(Clone)]
+struct Api {
+    engine: Engine,
+    /// Turns true when the server is to stop: streams end, `/readyz` says no.
+    ending: watch::Receiver<bool>,
+    since: Instant,
+}
+
+/// A bound listener: clients queue up from now on and are served after [`Server::start`].
+pub(crate) struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl Server {
+    /// Takes the address; port 0 takes a free one.
+    pub(crate) async fn bind(address: SocketAddr) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind(address)
+            .await
+            .with_context(|| format!("cannot listen for HTTP on {address}"))?;
+        let address = listener.local_addr().context("cannot read the address of the HTTP listener")?;
+        Ok(Self { listener, address })
+    }
+
+    /// Serves from now on, in the background.
+    pub(crate) fn start(self, engine: Engine) -> Running {
+        let (end, ending) = watch::channel(false);
+        let address = self.address;
+        Running { address, end, serving: tokio::spawn(self.serve(engine, ending)) }
+    }
+
+    /// Serves until `ending` is true; then ends the streams, lets running requests finish, and returns.
+    async fn serve(self, engine: Engine, ending: watch::Receiver<bool>) -> std::io::Result<()> {
+        let until = |mut ending: watch::Receiver<bool>| async move {
+            // An error means that nobody is left who could say it: an end as well.
+            let _ = ending.wait_for(|end| *end).await;
+        };
+        let (stopping, overdue) = (until(ending.clone()), until(ending.clone()));
+        let api = Api { engine, ending, since: Instant::now() };
+        let serving = axum::serve(Bounded::new(self.listener), router(api)).with_graceful_shutdown(stopping);
+        tokio::select! {
+            served = async { serving.await } => served,
+            () = async { overdue.await; tokio::time::sleep(DRAIN_MAX).await } => Ok(()),
+        }
+    }
+}
+
+/// The API while it is served. Dropping it ends it as [`Running::stop`] does, but does not wait.
+pub(crate) struct Running {
+    address: SocketAddr,
+    end: watch::Sender<bool>,
+    serving: JoinHandle<std::io::Result<()>>,
+}
+
+impl Running {
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Ends the streams, waits for running requests, and takes no more.
+    pub(crate) async fn stop(self) -> anyhow::Result<()> {
+        // Fails only when it has ended already.
+        let _ = self.end.send(true);
+        self.serving.await?.context("the HTTP server failed")
+    }
+}
+
+fn router(api: Api) -> Router {
+    let resources = Router::new()
+        .route("/devices", get(device::list).post(device::add))
+        .route("/devices/{id}", delete(device::remove))
+        .route(
+            "/functions",
+            get(function::list).post(function::deploy).layer(DefaultBodyLimit::max(MODULE_BYTES_MAX)),
+        )
+        .route("/functions/{name}", delete(function::remove))
+        .route("/functions/{name}/logs", get(function::logs))
+        .route("/invocations", get(invocation::stream))
+        .route("/dead-letters", get(dead_letter::list))
+        .route("/status", get(status::show))
+        .fallback(async || Problem::new(Kind::NoSuchResource, "there is nothing at this path"))
+        .layer(middleware::from_fn_with_state(api.clone(), auth::require_operator));
+    Router::new()
+        .nest(PREFIX, resources)
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(metrics::show))
+        .fallback(async || Problem::new(Kind::NoSuchResource, format!("the API is under {PREFIX}")))
+        .method_not_allowed_fallback(async || {
+            Problem::new(Kind::Method, "the resource does not take this method")
+        })
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(middleware::from_fn(request::within_time))
+        .with_state(api)
+}

@@ -1,0 +1,124 @@
+//! `/devices`: who may connect.
+
+use super::Api;
+use super::page::{Page, PageQuery};
+use super::problem::{Kind, Problem};
+use super::request::{Document, Name, Parameters};
+use crate::registry::DeviceInfo;
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use fleetfn_protocol::{DeviceId, ProductId};
+use serde::{Deserialize, Serialize};
+
+/// Most tags of a device: they are kept and listed with it.
+const TAGS_MAX: usize = 32;
+
+/// Longest tag in bytes: as long as any name.
+const TAG_BYTES_MAX: usize = fleetfn_protocol::limits::NAME_BYTES_MAX;
+
+/// A device to be registered.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewDevice {
+    /// Unique in the fleet.
+    pub(crate) id: String,
+    /// What it is one of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) product: Option<String>,
+    /// Free words for selecting it.
+    #[serde(default)]
+    pub(crate) tags: Vec<String>,
+}
+
+/// A device that has just been registered.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct AddedDevice {
+    /// Its id, also its MQTT user name.
+    pub(crate) id: String,
+    /// Its MQTT password, shown this once.
+    pub(crate) token: String,
+}
+
+/// A registered device.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct DeviceView {
+    /// Unique in the fleet.
+    pub(crate) id: String,
+    /// What it is one of.
+    pub(crate) product: Option<String>,
+    /// Free words for selecting it.
+    pub(crate) tags: Vec<String>,
+    /// When it was added, in milliseconds since 1970.
+    pub(crate) added_at_ms: u64,
+    /// Whether it is connected.
+    pub(crate) online: bool,
+}
+
+impl From<DeviceInfo> for DeviceView {
+    fn from(info: DeviceInfo) -> Self {
+        Self {
+            id: info.id.to_string(),
+            product: info.product.map(|product| product.to_string()),
+            tags: info.tags,
+            added_at_ms: info.added_at_ms,
+            online: info.online,
+        }
+    }
+}
+
+/// `GET /devices`: by id.
+pub(super) async fn list(
+    State(api): State<Api>,
+    Parameters(query): Parameters<PageQuery>,
+) -> Result<Json<Page<DeviceView>>, Problem> {
+    let limit = query.limit()?;
+    let after = query.after.as_deref().map(DeviceId::parse).transpose();
+    let after = after.map_err(|error| Problem::malformed("after", &error))?;
+    let devices = api.engine.devices(after, limit.saturating_add(1))?;
+    let devices = devices.into_iter().map(DeviceView::from).collect();
+    Ok(Json(Page::cut(devices, limit, |device| device.id.clone())))
+}
+
+/// `POST /devices`: registers one; its token is in the response and nowhere else.
+pub(super) async fn add(
+    State(api): State<Api>,
+    Document(new): Document<NewDevice>,
+) -> Result<(StatusCode, Json<AddedDevice>), Problem> {
+    let id = DeviceId::parse(&new.id).map_err(|error| Problem::malformed("id", &error))?;
+    let product = new.product.as_deref().map(ProductId::parse).transpose();
+    let product = product.map_err(|error| Problem::malformed("product", &error))?;
+    check_tags(&new.tags)?;
+    let token = api.engine.add_device(id, product, new.tags).await?;
+    Ok((StatusCode::CREATED, Json(AddedDevice { id: id.to_string(), token })))
+}
+
+fn check_tags(tags: &[String]) -> Result<(), Problem> {
+    if tags.len() > TAGS_MAX {
+        return Err(Problem::new(
+            Kind::Malformed,
+            format!("tags: at most {TAGS_MAX}, these are {}", tags.len()),
+        ));
+    }
+    let unfit = |tag: &&String| {
+        tag.is_empty()
+            || tag.len() > TAG_BYTES_MAX
+            || tag.contains(|c: char| c.is_control() || c.is_whitespace() || c == ',')
+    };
+    match tags.iter().find(unfit) {
+        Some(tag) => Err(Problem::new(
+            Kind::Malformed,
+            format!(
+                "tags: {tag:?} is not 1 to {TAG_BYTES_MAX} bytes without spaces, commas and control characters"
+            ),
+        )),
+        None => Ok(()),
+    }
+}
+
+/// `DELETE /devices/{id}`: its token is void; its state stays.
+pub(super) async fn remove(State(api): State<Api>, Name(id): Name) -> Result<StatusCode, Problem> {
+    let id = DeviceId::parse(&id).map_err(|error| Problem::malformed("id", &error))?;
+    api.engine.remove_device(id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

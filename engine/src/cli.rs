@@ -1,0 +1,98 @@
+//! The command line: `fleetfn NOUN VERB`.
+//!
+//! All but `serve` and `demo` are clients: of the HTTP API (`device`, `fn`) and of the broker (`pub`, `sub`). They find
+//! both, and the operator's token, in `access.json` of the data directory. stdout is data, stderr is talk; exit codes
+//! are 0 done, 1 failed, 2 wrong usage, 124 timed out.
+
+mod client;
+mod completions;
+mod confirm;
+mod demo;
+mod device;
+mod duration;
+mod failure;
+mod function;
+mod logging;
+mod mqtt;
+mod output;
+mod publish;
+mod serve;
+mod subscribe;
+mod timestamp;
+
+pub(crate) use failure::Failure;
+pub(crate) use function::build::build;
+pub(crate) use output::{line as print_line, write as print};
+
+use clap::{Parser, Subcommand};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Where the data directory is when nobody says.
+const DATA_DEFAULT: &str = "data";
+
+/// Environment variable that names the data directory.
+const DATA_VARIABLE: &str = "FLEETFN_DATA";
+
+/// A serverless engine for fleets of devices.
+#[derive(Debug, Parser)]
+#[command(name = "fleetfn", version, propagate_version = false)]
+struct Cli {
+    /// Data directory of the engine [default: ./data] [env: FLEETFN_DATA]
+    #[arg(long, global = true, value_name = "DIR")]
+    data: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the engine: broker, log, functions and HTTP API
+    Serve(serve::Arguments),
+    /// Run the engine with an example function and simulated devices, and watch
+    Demo(demo::Arguments),
+    /// Functions: make, build, deploy, watch
+    #[command(subcommand)]
+    Fn(function::Command),
+    /// Devices: register, list, remove
+    #[command(subcommand)]
+    Device(device::Command),
+    /// Publish messages (flags as of mosquitto_pub)
+    Pub(publish::Arguments),
+    /// Subscribe to topics (flags as of mosquitto_sub)
+    Sub(subscribe::Arguments),
+    /// Print a completion script for a shell
+    Completions(completions::Arguments),
+}
+
+/// Runs the command that the process was started with.
+pub(crate) fn run() -> ExitCode {
+    // Ends the process with code 2, or 0 for help, when there is nothing to run.
+    let cli = Cli::parse();
+    match execute(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn execute(cli: Cli) -> Result<(), Failure> {
+    let given = cli.data;
+    let data = || data_directory(given.as_deref());
+    match cli.command {
+        Command::Serve(arguments) => serve::run(&arguments, data()),
+        Command::Demo(arguments) => demo::run(&arguments, given),
+        Command::Fn(command) => function::run(command, &data()),
+        Command::Device(command) => device::run(command, &data()),
+        Command::Pub(arguments) => publish::run(&arguments, &data()),
+        Command::Sub(arguments) => subscribe::run(&arguments, &data()),
+        Command::Completions(arguments) => completions::run(&arguments),
+    }
+}
+
+fn data_directory(given: Option<&Path>) -> PathBuf {
+    let variable = || std::env::var_os(DATA_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
+    given.map(Path::to_path_buf).or_else(variable).unwrap_or_else(|| DATA_DEFAULT.into())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,182 @@
+//! The client of the HTTP API: finds the engine of a data directory, and turns every error into advice.
+
+use super::failure::Failure;
+use crate::access::AccessFile;
+use crate::api::{PREFIX, Page, Problem};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use ureq::http::Response;
+use ureq::{Agent, Body, RequestBuilder};
+
+/// How long a connection may take: the engine is on this machine or near.
+const CONNECT_MAX: Duration = Duration::from_secs(5);
+
+/// How long an answer may take; a deployment compiles and syncs.
+const ANSWER_MAX: Duration = Duration::from_secs(60);
+
+/// Most bytes of an answer: a page of dead letters with their payloads.
+const ANSWER_BYTES_MAX: u64 = 128 * 1024 * 1024;
+
+/// A running engine.
+pub(super) struct Client {
+    agent: Agent,
+    base: String,
+    token: String,
+    data: PathBuf,
+}
+
+impl Client {
+    /// Finds the engine of a data directory; does not connect yet.
+    pub(super) fn open(data: &Path) -> Result<Self, Failure> {
+        let access = access(data)?;
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_connect(Some(CONNECT_MAX))
+            .timeout_recv_response(Some(ANSWER_MAX))
+            .proxy(None)
+            .user_agent(concat!("fleetfn/", env!("CARGO_PKG_VERSION")))
+            .build();
+        Ok(Self {
+            agent: config.into(),
+            base: format!("http://{}{PREFIX}", reachable(access.http)),
+            token: access.token,
+            data: data.into(),
+        })
+    }
+
+    /// One resource.
+    pub(super) fn get<T: DeserializeOwned>(&self, tried: &str, path: &str) -> Result<T, Failure> {
+        let request = self.authorized(self.agent.get(self.url(path)));
+        self.read(tried, request.call())
+    }
+
+    /// All pages of a list; `query` holds further parameters, each with a leading `&`.
+    pub(super) fn list<T: DeserializeOwned>(&self, tried: &str, path: &str) -> Result<Vec<T>, Failure> {
+        let mut items = Vec::new();
+        let mut after = String::new();
+        loop {
+            let page: Page<T> = self.get(tried, &format!("{path}?limit=1000{after}"))?;
+            items.extend(page.items);
+            match page.next {
+                // A cursor is a name and needs no escaping.
+                Some(next) => after = format!("&after={next}"),
+                None => return Ok(items),
+            }
+        }
+    }
+
+    /// Makes a resource from a JSON document.
+    pub(super) fn post<T: DeserializeOwned>(
+        &self,
+        tried: &str,
+        path: &str,
+        document: &impl Serialize,
+    ) -> Result<T, Failure> {
+        let request = self.authorized(self.agent.post(self.url(path)));
+        self.read(tried, request.send_json(document))
+    }
+
+    /// Makes a resource from bytes.
+    pub(super) fn post_bytes<T: DeserializeOwned>(
+        &self,
+        tried: &str,
+        path: &str,
+        bytes: &[u8],
+    ) -> Result<T, Failure> {
+        let request = self.authorized(self.agent.post(self.url(path))).content_type("application/wasm");
+        self.read(tried, request.send(bytes))
+    }
+
+    /// Removes a resource.
+    pub(super) fn delete(&self, tried: &str, path: &str) -> Result<(), Failure> {
+        let request = self.authorized(self.agent.delete(self.url(path)));
+        self.check(tried, request.call()).map(drop)
+    }
+
+    /// Opens a stream of server-sent events.
+    pub(super) fn stream(&self, tried: &str, path: &str) -> Result<impl BufRead + use<>, Failure> {
+        let request = self.authorized(self.agent.get(self.url(path)));
+        let response = self.check(tried, request.call())?;
+        Ok(BufReader::new(response.into_body().into_reader()))
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
+    fn authorized<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
+        request.header("Authorization", format!("Bearer {}", self.token))
+    }
+
+    fn read<T: DeserializeOwned>(
+        &self,
+        tried: &str,
+        answer: Result<Response<Body>, ureq::Error>,
+    ) -> Result<T, Failure> {
+        let mut response = self.check(tried, answer)?;
+        let body = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
+        let body = body.map_err(|error| self.unreachable(tried, &error))?;
+        serde_json::from_slice(&body).map_err(|error| {
+            Failure::new(tried, format!("the answer of {} is not understood: {error}", self.base))
+                .next("check that engine and command line have the same version: fleetfn --version")
+        })
+    }
+
+    fn check(
+        &self,
+        tried: &str,
+        answer: Result<Response<Body>, ureq::Error>,
+    ) -> Result<Response<Body>, Failure> {
+        let mut response = answer.map_err(|error| self.unreachable(tried, &error))?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let body =
+            response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec().unwrap_or_default();
+        let why = match serde_json::from_slice::<Problem>(&body) {
+            Ok(problem) => problem.detail,
+            Err(_) => format!("{} answered {status}", self.base),
+        };
+        let failure = Failure::new(tried, why);
+        Err(match status.as_u16() {
+            401 => failure.next(format!(
+                "the engine at {} is not that of {}: give its --data DIR",
+                self.base,
+                self.data.display()
+            )),
+            503 => failure.next("see the engine's log on its stderr"),
+            _ => failure,
+        })
+    }
+
+    fn unreachable(&self, tried: &str, error: &ureq::Error) -> Failure {
+        Failure::new(tried, format!("the engine at {} does not answer: {error}", self.base))
+            .next(format!("fleetfn serve --data {}", self.data.display()))
+    }
+}
+
+/// Reads where the engine of a data directory is, and its token.
+pub(super) fn access(data: &Path) -> Result<AccessFile, Failure> {
+    AccessFile::read(data).map_err(|error| {
+        Failure::new(format!("cannot find the engine of {}", data.display()), format!("{error:#}")).next(
+            format!("fleetfn serve --data {}, or give the --data DIR of a running engine", data.display()),
+        )
+    })
+}
+
+/// An address to connect to, made from one to listen on: "all addresses" is reached on loopback.
+pub(super) fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        let loopback = match address {
+            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        };
+        address.set_ip(loopback);
+    }
+    address
+}

@@ -1,0 +1,38 @@
+//! Asks before something is destroyed.
+
+use super::failure::Failure;
+use std::io::{BufRead, IsTerminal, Write};
+
+/// Whether the question is already answered.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(super) struct Answer {
+    /// Do it without asking
+    #[arg(short = 'y', long)]
+    yes: bool,
+}
+
+impl Answer {
+    /// Returns if it may be done: `-y` was given, or a person says yes. `what` is the deed and what it entails.
+    pub(super) fn or_ask(self, what: &str) -> Result<(), Failure> {
+        if self.yes {
+            return Ok(());
+        }
+        if !std::io::stdin().is_terminal() {
+            return Err(Failure::usage(format!("will not {what} unasked"), "there is no terminal to ask on")
+                .next("the same command with -y"));
+        }
+        let asked = || -> std::io::Result<String> {
+            let mut stderr = std::io::stderr();
+            write!(stderr, "{what}? [y/N] ")?;
+            stderr.flush()?;
+            let mut answer = String::new();
+            std::io::stdin().lock().read_line(&mut answer)?;
+            Ok(answer)
+        };
+        let answer = asked().map_err(|error| Failure::new("cannot ask", error))?;
+        match answer.trim() {
+            "y" | "Y" | "yes" => Ok(()),
+            _ => Err(Failure::new(format!("did not {what}"), "the answer was no")),
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! `fleetfn demo`.
+
+use super::failure::Failure;
+use super::serve::{Signals, runtime};
+use super::{duration, logging};
+use crate::demo::Plan;
+use std::path::PathBuf;
+use std::time::Duration;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// End by itself after this time and sum up, as in 15s; without it, Ctrl-C ends
+    #[arg(long = "for", value_name = "TIME", value_parser = duration::parse)]
+    time: Option<Duration>,
+    /// Devices to simulate
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    devices: u16,
+}
+
+/// `data` is used as it is given and kept; without it, the engine gets a directory of its own for the time.
+pub(super) fn run(arguments: &Arguments, data: Option<PathBuf>) -> Result<(), Failure> {
+    logging::start("warn");
+    let plan = Plan { time: arguments.time, devices: arguments.devices, data };
+    let runtime = runtime()?;
+    let shown = runtime.block_on(async {
+        let mut signals = Signals::listen()?;
+        let stop = async move {
+            signals.next().await;
+            tokio::spawn(async move {
+                signals.next().await;
+                std::process::exit(1);
+            });
+        };
+        crate::demo::run(plan, stop).await.map_err(|error| {
+            error
+                .downcast::<Failure>()
+                .unwrap_or_else(|error| Failure::new("the demo failed", format!("{error:#}")))
+        })
+    });
+    runtime.shutdown_background();
+    shown
+}

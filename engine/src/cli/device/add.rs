@@ -1,0 +1,43 @@
+//! `fleetfn device add ID`.
+
+use crate::api::{AddedDevice, NewDevice};
+use crate::cli::client::Client;
+use crate::cli::failure::Failure;
+use crate::cli::output::{self, Format};
+use fleetfn_protocol::{DeviceId, ProductId};
+use std::path::Path;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Unique in the fleet; also its MQTT user name
+    id: DeviceId,
+    /// What it is one of
+    #[arg(long, value_name = "PRODUCT")]
+    product: Option<ProductId>,
+    /// A word for selecting it; may be given more than once
+    #[arg(long = "tag", value_name = "TAG")]
+    tags: Vec<String>,
+    /// How to print it
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Format,
+}
+
+pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
+    let new = NewDevice {
+        id: arguments.id.to_string(),
+        product: arguments.product.map(|product| product.to_string()),
+        tags: arguments.tags.clone(),
+    };
+    let tried = format!("cannot add device {}", arguments.id);
+    let added: AddedDevice = Client::open(data)?
+        .post(&tried, "/devices", &new)
+        .map_err(|failure| failure.or_next("fleetfn device ls"))?;
+    match arguments.output {
+        Format::Json => output::json(&added),
+        Format::Table => {
+            output::line(&format!("device  {}\ntoken   {}", added.id, added.token))?;
+            eprintln!("The token is the MQTT password of user {}; it is not shown again.", added.id);
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! `fleetfn device ls`.
+
+use crate::api::DeviceView;
+use crate::cli::client::Client;
+use crate::cli::failure::Failure;
+use crate::cli::output::{self, Format};
+use crate::cli::timestamp::rfc3339;
+use std::path::Path;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// How to print the list
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Format,
+}
+
+pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
+    let devices: Vec<DeviceView> = Client::open(data)?.list("cannot list the devices", "/devices")?;
+    if arguments.output == Format::Json {
+        return output::json(&devices);
+    }
+    let row = |device: &DeviceView| {
+        [
+            device.id.clone(),
+            device.product.clone().unwrap_or_else(|| "-".into()),
+            if device.online { "online".into() } else { "offline".into() },
+            rfc3339(device.added_at_ms),
+            device.tags.join(","),
+        ]
+    };
+    output::table(["ID", "PRODUCT", "STATE", "ADDED", "TAGS"], &devices.iter().map(row).collect::<Vec<_>>())
+}

@@ -1,0 +1,39 @@
+//! Functions by name, or by the beginning of a name if only one begins so.
+
+use crate::api::FunctionView;
+use crate::cli::client::Client;
+use crate::cli::failure::Failure;
+
+/// The full name of the live function that `given` means.
+pub(super) fn resolve(client: &Client, tried: &str, given: &str) -> Result<String, Failure> {
+    let functions: Vec<FunctionView> = client.list(tried, "/functions")?;
+    choose(functions.into_iter().map(|function| function.name), given)
+        .map_err(|why| Failure::new(tried, why).next("fleetfn fn ls"))
+}
+
+fn choose(names: impl Iterator<Item = String>, given: &str) -> Result<String, String> {
+    let mut fitting: Vec<String> = names.filter(|name| name.starts_with(given)).collect();
+    if let Some(exact) = fitting.iter().find(|name| *name == given) {
+        return Ok(exact.clone());
+    }
+    match (fitting.pop(), fitting.pop()) {
+        (Some(name), None) => Ok(name),
+        (Some(one), Some(other)) => Err(format!("'{given}' could be {other} or {one}")),
+        (None, _) => Err(format!("no live function is called '{given}'")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::choose;
+
+    #[test]
+    fn the_beginning_of_a_name_will_do_if_only_one_begins_so() {
+        let choose =
+            |given| choose(["climate", "climb", "geofence", "geo"].map(String::from).into_iter(), given);
+        assert_eq!(choose("clima"), Ok("climate".into()));
+        assert_eq!(choose("geo"), Ok("geo".into()));
+        assert!(choose("cl").is_err());
+        assert!(choose("x").is_err());
+    }
+}

@@ -1,0 +1,27 @@
+//! `fleetfn fn rm NAME`.
+
+use super::name;
+use crate::cli::client::Client;
+use crate::cli::confirm::Answer;
+use crate::cli::failure::Failure;
+use std::path::Path;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// The function; the beginning of its name will do
+    name: String,
+    #[command(flatten)]
+    answer: Answer,
+}
+
+pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
+    let tried = format!("cannot take function {} out of service", arguments.name);
+    let client = Client::open(data)?;
+    let name = name::resolve(&client, &tried, &arguments.name)?;
+    arguments.answer.or_ask(&format!("take function {name} out of service"))?;
+    client
+        .delete(&tried, &format!("/functions/{name}"))
+        .map_err(|failure| failure.or_next("fleetfn fn ls"))?;
+    eprintln!("function {name} is out of service; its state stays");
+    Ok(())
+}

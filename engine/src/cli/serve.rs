@@ -1,0 +1,120 @@
+//! `fleetfn serve`.
+
+use super::failure::Failure;
+use super::{logging, output};
+use crate::api::{Running, Server};
+use crate::engine::{Engine, Options};
+use crate::registry::Access;
+use fleetfn_store::Durability;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Exit code after a second signal: nothing was drained.
+const HURRIED: i32 = 130;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Where MQTT clients connect; port 0 takes a free one
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:1883")]
+    mqtt: SocketAddr,
+    /// Where the HTTP API listens; port 0 takes a free one
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8080")]
+    http: SocketAddr,
+    /// Accept any device without a token: for labs and benchmarks, on loopback only
+    #[arg(long)]
+    open: bool,
+}
+
+pub(super) fn run(arguments: &Arguments, data: PathBuf) -> Result<(), Failure> {
+    let access = if arguments.open { Access::Open } else { Access::Tokens };
+    if let Some(address) = [arguments.mqtt, arguments.http].iter().find(|address| !address.ip().is_loopback())
+        && access == Access::Open
+    {
+        return Err(Failure::usage(
+            format!("will not serve on {address}"),
+            "--open lets anybody in, so it takes loopback addresses only",
+        )
+        .next("leave --open away, and register devices with: fleetfn device add ID"));
+    }
+    logging::start("info");
+    let options = Options { data, mqtt: arguments.mqtt, access, durability: Durability::Fsync };
+    let runtime = runtime()?;
+    let served = runtime.block_on(serve(arguments.http, options));
+    // What is left are tasks that wait for sockets.
+    runtime.shutdown_background();
+    served
+}
+
+/// The runtime of everything that waits for sockets; functions run on threads of their own.
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new("cannot start the runtime", error))
+}
+
+async fn serve(http: SocketAddr, options: Options) -> Result<(), Failure> {
+    let (engine, api) = start(http, options).await?;
+    let mut signals = Signals::listen()?;
+    output::line(&format!("fleetfn ready mqtt={} http={}", engine.mqtt_address(), api.address()))?;
+    let failed = tokio::select! {
+        () = signals.next() => None,
+        reason = engine.failed() => Some(reason),
+    };
+    tracing::info!("stopping; a second signal ends at once");
+    tokio::spawn(async move {
+        signals.next().await;
+        std::process::exit(HURRIED);
+    });
+    let stopped = api.stop().await;
+    // Whatever the API did, the log is to be closed in order.
+    engine.shutdown().await.map_err(|error| stopping(&error))?;
+    stopped.map_err(|error| stopping(&error))?;
+    match failed {
+        Some(reason) => Err(Failure::new("the engine cannot go on", reason)
+            .next("see its log above; start it again when the cause is gone")),
+        None => Ok(()),
+    }
+}
+
+/// Starts engine and API, and writes where they are found.
+async fn start(http: SocketAddr, options: Options) -> Result<(Engine, Running), Failure> {
+    let starting = |error: anyhow::Error| {
+        let next = "choose other addresses with --mqtt and --http (port 0: a free one), \
+                    or another directory with --data";
+        Failure::new("cannot start the engine", format!("{error:#}")).next(next)
+    };
+    let server = Server::bind(http).await.map_err(starting)?;
+    let engine = Engine::start(options).await.map_err(starting)?;
+    let api = server.start(engine.clone());
+    engine.announce(api.address()).map_err(starting)?;
+    Ok((engine, api))
+}
+
+fn stopping(error: &anyhow::Error) -> Failure {
+    Failure::new("cannot stop the engine in order", format!("{error:#}"))
+        .next("nothing that was acknowledged is lost: the next start recovers from the log")
+}
+
+/// The signals that ask a process to end.
+pub(super) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// From now on these signals do not end the process by themselves.
+    pub(super) fn listen() -> Result<Self, Failure> {
+        let listen = |kind| signal(kind).map_err(|error| Failure::new("cannot listen for signals", error));
+        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+    }
+
+    /// Resolves when one of them comes.
+    pub(super) async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! The demo: an engine, an example function, and simulated devices that show over real MQTT whether every promise
+//! holds: each acknowledged event handled exactly once and in order, each command received once and in order.
+
+mod engine;
+mod fleet;
+mod ledger;
+mod view;
+
+use crate::cli::{Failure, print_line};
+use fleet::{Fleet, Phase};
+use ledger::Ledger;
+use std::future::Future;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+use tokio::sync::broadcast::error::RecvError;
+use view::View;
+
+/// How long the last acknowledgements and commands may take after the devices have stopped to publish.
+const DRAIN_MAX: Duration = Duration::from_secs(10);
+
+/// How long nothing may be missing before the count is closed: what comes twice may come late.
+const QUIET: Duration = Duration::from_millis(300);
+
+/// How often it is looked whether anything is missing still.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// What is to be shown.
+#[derive(Debug, Clone)]
+pub(crate) struct Plan {
+    /// Ends by itself after this time.
+    pub(crate) time: Option<Duration>,
+    /// Devices to simulate.
+    pub(crate) devices: u16,
+    /// Data directory; without it, one that is removed at the end.
+    pub(crate) data: Option<PathBuf>,
+}
+
+/// Runs the demo until its time is over or `stop` resolves, and sums up. Fails if anything was lost, done twice or
+/// out of order.
+pub(crate) async fn run(plan: Plan, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+    let mut stop = std::pin::pin!(stop);
+    let node = tokio::select! {
+        node = engine::start(&plan) => node?,
+        () = &mut stop => return Ok(()),
+    };
+    let ended = async {
+        match plan.time {
+            Some(time) => tokio::select! {
+                () = tokio::time::sleep(time) => {}
+                () = stop => {}
+            },
+            None => stop.await,
+        }
+    };
+    let outcome = watch(&node, ended).await;
+    let stopped = node.stop().await;
+    let ledger = outcome?;
+    stopped?;
+    judge(&ledger)
+}
+
+/// Lets the devices publish until `ended`, then lets what is on its way arrive, and returns what was counted.
+async fn watch(node: &engine::Node, ended: impl Future<Output = ()>) -> anyhow::Result<Ledger> {
+    let mut feed = node.engine.feed();
+    let mut ledger = Ledger::new(node.devices.iter().map(|(id, _)| *id), node.function, node.since);
+    let mut view = View::new(node);
+    let (fleet, mut reports) = Fleet::start(node.engine.mqtt_address(), &node.devices);
+    let mut ended = std::pin::pin!(ended);
+    let mut deadline = None;
+    let mut complete_since = Instant::now();
+    let mut redraw = tokio::time::interval(view.interval());
+    let mut look = tokio::time::interval(LOOK_EVERY);
+    let mut failed = std::pin::pin!(node.engine.failed());
+    loop {
+        tokio::select! {
+            report = reports.recv() => match report {
+                Some(report) => ledger.report(report),
+                None => anyhow::bail!("all simulated devices have ended"),
+            },
+            record = feed.recv() => match record {
+                Ok(record) => ledger.invocation(&record),
+                Err(RecvError::Lagged(missed)) => ledger.missed(missed),
+                Err(RecvError::Closed) => anyhow::bail!("the engine has ended"),
+            },
+            _ = redraw.tick() => view.draw(&ledger, &node.engine.status())?,
+            () = &mut ended, if deadline.is_none() => {
+                fleet.set(Phase::Draining);
+                complete_since = Instant::now();
+                deadline = Some(complete_since + DRAIN_MAX);
+            }
+            _ = look.tick(), if deadline.is_some() => {
+                let now = Instant::now();
+                if !fleet.all_drained() || !ledger.is_settled() {
+                    complete_since = now;
+                }
+                let overdue = deadline.is_some_and(|deadline| now >= deadline);
+                if overdue || now.duration_since(complete_since) >= QUIET {
+                    break;
+                }
+            }
+            reason = &mut failed => anyhow::bail!("the engine cannot go on: {reason}"),
+        }
+    }
+    fleet.set(Phase::Ended);
+    view.finish()?;
+    Ok(ledger)
+}
+
+/// Prints the summary; an error if a promise was broken.
+fn judge(ledger: &Ledger) -> anyhow::Result<()> {
+    let verdict = ledger.verdict();
+    print_line(&verdict.to_string())?;
+    if verdict.is_good() {
+        return Ok(());
+    }
+    Err(Failure::new("the engine did not keep its promises", verdict.reproach())
+        .next("run it again with --data DIR, and look into: fleetfn --data DIR fn dead, fn logs NAME")
+        .into())
+}

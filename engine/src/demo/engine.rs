@@ -1,0 +1,108 @@
+//! The engine of the demo: on free ports of loopback, with the example function live and the devices registered.
+
+use super::Plan;
+use crate::api::{Running, Server};
+use crate::cli::{Failure, build};
+use crate::engine::{Engine, Options};
+use crate::registry::{self, Access};
+use anyhow::Context;
+use fleetfn_core::Offset;
+use fleetfn_protocol::{DeviceId, FunctionName};
+use fleetfn_store::Durability;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+/// Where the example function is, below the source tree that this binary was built from.
+const EXAMPLE: &str = "function-sdk/examples/climate";
+
+/// A device and the token that it connects with.
+pub(super) type Credentials = (DeviceId, String);
+
+/// The running demo engine.
+pub(super) struct Node {
+    pub(super) engine: Engine,
+    pub(super) api: Running,
+    pub(super) data: PathBuf,
+    pub(super) function: FunctionName,
+    pub(super) devices: Vec<Credentials>,
+    /// Everything of this demo comes after it in the log.
+    pub(super) since: Offset,
+    /// Removes the directory, when it was made for the demo, after the engine has closed its files.
+    directory: Option<tempfile::TempDir>,
+}
+
+/// Builds the function, starts the engine, deploys, registers.
+pub(super) async fn start(plan: &Plan) -> anyhow::Result<Node> {
+    eprintln!("building the example function {EXAMPLE}");
+    let module = tokio::task::spawn_blocking(build_example).await??;
+    let directory = match plan.data {
+        Some(_) => None,
+        None => Some(
+            tempfile::Builder::new()
+                .prefix("fleetfn-demo-")
+                .tempdir()
+                .context("cannot make a temporary data directory")?,
+        ),
+    };
+    let data = match (&plan.data, &directory) {
+        (Some(data), _) => data.clone(),
+        (None, Some(directory)) => directory.path().to_path_buf(),
+        (None, None) => anyhow::bail!("the demo has no data directory"),
+    };
+    let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let server = Server::bind(anywhere).await?;
+    let options =
+        Options { data: data.clone(), mqtt: anywhere, access: Access::Tokens, durability: Durability::Fsync };
+    let engine = Engine::start(options).await?;
+    let api = server.start(engine.clone());
+    engine.announce(api.address())?;
+    let report = engine.deploy(module.into(), false).await.context("cannot deploy the example function")?;
+    let since = report.offset.context("the deployment has no place in the log")?;
+    let devices = register(&engine, plan.devices).await?;
+    Ok(Node { engine, api, data, function: report.manifest.name, devices, since, directory })
+}
+
+impl Node {
+    /// Stops API and engine, then removes the directory if it was made for the demo.
+    pub(super) async fn stop(self) -> anyhow::Result<()> {
+        let stopped = self.api.stop().await;
+        self.engine.shutdown().await?;
+        if let Some(directory) = self.directory {
+            directory.close().context("cannot remove the temporary data directory")?;
+        }
+        stopped
+    }
+}
+
+fn build_example() -> anyhow::Result<Vec<u8>> {
+    let tree = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
+    let dir = tree.join(EXAMPLE);
+    if !dir.join("Cargo.toml").exists() {
+        return Err(Failure::new(
+            "the demo builds its function from source",
+            format!("the source tree that this binary was built from is not at {}", tree.display()),
+        )
+        .next("run it from a clone: cargo run --release -- demo")
+        .into());
+    }
+    let built = build(&dir)?;
+    std::fs::read(&built.path).with_context(|| format!("cannot read {}", built.path.display()))
+}
+
+/// Registers the devices; one that a former demo left in the directory gets a new token.
+async fn register(engine: &Engine, count: u16) -> anyhow::Result<Vec<Credentials>> {
+    let mut devices = Vec::with_capacity(count.into());
+    for number in 1..=count {
+        let id = DeviceId::parse(&format!("demo-{number:05}"))?;
+        let tags = vec!["demo".to_owned()];
+        let token = match engine.add_device(id, None, tags.clone()).await {
+            Err(registry::Error::Exists(_)) => {
+                engine.remove_device(id).await?;
+                engine.add_device(id, None, tags).await?
+            }
+            added => added?,
+        };
+        devices.push((id, token));
+    }
+    Ok(devices)
+}

@@ -1,0 +1,262 @@
+//! Simulated devices: each a real MQTT 5 client with one connection, which publishes its temperature a few times a
+//! second and turns its fan on and off as it is commanded.
+
+use super::engine::Credentials;
+use fleetfn_protocol::{DeviceId, EffectId};
+use rumqttc::Outgoing;
+use rumqttc::v5::mqttbytes::QoS;
+use rumqttc::v5::mqttbytes::v5::{Packet, PubAckReason, Publish, PublishProperties};
+use rumqttc::v5::{AsyncClient, Event, EventLoop, MqttOptions};
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+use tokio::sync::{mpsc, watch};
+use tokio::time::MissedTickBehavior;
+
+/// Pause between the readings of one device.
+const PUBLISH_EVERY: Duration = Duration::from_millis(200);
+
+/// Pause before a device connects again.
+const RECONNECT_AFTER: Duration = Duration::from_millis(200);
+
+/// Messages between a device and its connection.
+const QUEUE_MAX: usize = 16;
+
+/// Reports between all devices and the ledger.
+const REPORTS_MAX: usize = 4_096;
+
+/// Every so many devices stand beside an oven.
+const HOT_EVERY: usize = 3;
+
+/// What the devices are to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Publish and obey.
+    Publishing,
+    /// Obey, and wait for the acknowledgements of what was published.
+    Draining,
+    /// Disconnect.
+    Ended,
+}
+
+/// What a device saw; `device` is its place in the fleet.
+#[derive(Debug)]
+pub(super) enum Report {
+    /// It is connected and hears commands.
+    Ready,
+    /// It handed the reading of this sequence number to its connection.
+    Sent { device: usize, sequence: u64, at: Instant },
+    /// The broker acknowledged a reading.
+    Acked { device: usize },
+    /// The broker refused a reading, or a command makes no sense.
+    Wrong { device: usize, what: String },
+    /// A command came; `effect` is by which it is known again.
+    Command { device: usize, effect: EffectId, at: Instant },
+    /// It lost its connection.
+    Lost { device: usize, why: String },
+}
+
+/// The devices, each in a task of its own.
+pub(super) struct Fleet {
+    phase: watch::Sender<Phase>,
+    /// Devices that have nothing more to publish.
+    drained: Arc<AtomicUsize>,
+    size: usize,
+}
+
+impl Fleet {
+    /// Connects every device; what they see comes out of the receiver.
+    pub(super) fn start(mqtt: SocketAddr, devices: &[Credentials]) -> (Self, mpsc::Receiver<Report>) {
+        let (reporter, reports) = mpsc::channel(REPORTS_MAX);
+        let (phase, phases) = watch::channel(Phase::Publishing);
+        let drained = Arc::new(AtomicUsize::new(0));
+        for (index, (id, token)) in devices.iter().enumerate() {
+            let device = Device {
+                index,
+                id: *id,
+                reporter: reporter.clone(),
+                drained: Arc::clone(&drained),
+                sequence: 0,
+                temperature: 21.0,
+                fan: false,
+            };
+            tokio::spawn(device.run(mqtt, token.clone(), phases.clone()));
+        }
+        (Self { phase, drained, size: devices.len() }, reports)
+    }
+
+    /// Tells every device what to do from now on.
+    pub(super) fn set(&self, phase: Phase) {
+        // Fails only when no device is left.
+        let _ = self.phase.send(phase);
+    }
+
+    /// Whether every device has seen that it is to publish no more.
+    pub(super) fn all_drained(&self) -> bool {
+        self.drained.load(Ordering::Acquire) >= self.size
+    }
+}
+
+/// What a device publishes.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Reading {
+    temperature: f64,
+    /// Counts the readings of one device in one demo, from 0.
+    pub(super) sequence: u64,
+}
+
+/// The payload of the command that the example function sends.
+#[derive(Debug, Deserialize)]
+struct Fan {
+    on: bool,
+}
+
+struct Device {
+    index: usize,
+    id: DeviceId,
+    reporter: mpsc::Sender<Report>,
+    drained: Arc<AtomicUsize>,
+    sequence: u64,
+    temperature: f64,
+    fan: bool,
+}
+
+impl Device {
+    async fn run(mut self, mqtt: SocketAddr, token: String, mut phases: watch::Receiver<Phase>) {
+        let mut options = MqttOptions::new(self.id.as_str(), mqtt.ip().to_string(), mqtt.port());
+        options.set_credentials(self.id.as_str(), token).set_keep_alive(Duration::from_secs(30));
+        let (client, mut events) = AsyncClient::new(options, QUEUE_MAX);
+        let mut ticks = tokio::time::interval_at(self.first_tick(), PUBLISH_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut phase = Phase::Publishing;
+        let mut ready = false;
+        loop {
+            tokio::select! {
+                event = events.poll() => match event {
+                    Ok(Event::Incoming(Packet::SubAck(_))) => {
+                        // A device that connects again has been counted.
+                        if !std::mem::replace(&mut ready, true) {
+                            self.tell(Report::Ready).await;
+                        }
+                    }
+                    Ok(event) => self.handle(event, &client).await,
+                    Err(error) => {
+                        self.tell(Report::Lost { device: self.index, why: error.to_string() }).await;
+                        tokio::time::sleep(RECONNECT_AFTER).await;
+                    }
+                },
+                _ = ticks.tick(), if ready && phase == Phase::Publishing => self.publish(&client).await,
+                changed = phases.changed() => {
+                    let next = *phases.borrow_and_update();
+                    if changed.is_err() || next == Phase::Ended {
+                        return leave(&client, &mut events).await;
+                    }
+                    if phase == Phase::Publishing && next == Phase::Draining {
+                        self.drained.fetch_add(1, Ordering::Release);
+                    }
+                    phase = next;
+                }
+            }
+        }
+    }
+
+    /// Devices begin at different moments, spread over one pause.
+    fn first_tick(&self) -> tokio::time::Instant {
+        let share = u32::try_from(self.index * 37 % 100).unwrap_or_default();
+        tokio::time::Instant::now() + PUBLISH_EVERY * share / 100
+    }
+
+    async fn handle(&mut self, event: Event, client: &AsyncClient) {
+        match event {
+            Event::Incoming(Packet::ConnAck(_)) => {
+                let filter = format!("devices/{}/commands/+", self.id);
+                // A full queue means that the connection is not served: the next one subscribes again.
+                let _ = client.try_subscribe(filter, QoS::AtLeastOnce);
+            }
+            Event::Incoming(Packet::PubAck(ack)) => {
+                let report = match ack.reason {
+                    PubAckReason::Success | PubAckReason::NoMatchingSubscribers => {
+                        Report::Acked { device: self.index }
+                    }
+                    reason => self.wrong(format!("the broker refused a reading: {reason:?}")),
+                };
+                self.tell(report).await;
+            }
+            Event::Incoming(Packet::Publish(publish)) => {
+                let report = self.obey(&publish);
+                self.tell(report).await;
+            }
+            _ => {}
+        }
+    }
+
+    /// Measures and publishes. The message id lets the engine drop what a lost connection makes the client send
+    /// twice.
+    async fn publish(&mut self, client: &AsyncClient) {
+        self.measure();
+        let reading = Reading { temperature: self.temperature, sequence: self.sequence };
+        // Two numbers always have a JSON form.
+        let payload = serde_json::to_vec(&reading).unwrap_or_default();
+        let id = format!("{:x}-{}", std::process::id(), self.sequence);
+        let properties =
+            PublishProperties { user_properties: vec![("id".into(), id)], ..PublishProperties::default() };
+        let topic = format!("devices/{}/telemetry/climate", self.id);
+        let sent = Report::Sent { device: self.index, sequence: self.sequence, at: Instant::now() };
+        // When the connection is behind, the reading is skipped, as a device would.
+        if client.try_publish_with_properties(topic, QoS::AtLeastOnce, false, payload, properties).is_ok() {
+            self.sequence += 1;
+            self.tell(sent).await;
+        }
+    }
+
+    /// Beside an oven it gets warmer while the fan is off, and cooler while it is on; elsewhere it stays as it is.
+    fn measure(&mut self) {
+        let hot = self.index % HOT_EVERY == 0;
+        let change = match (hot, self.fan) {
+            (_, true) => -1.5,
+            (true, false) => 1.2,
+            (false, false) => {
+                0.1 * (f64::from(u32::try_from(self.sequence % 20).unwrap_or_default()) - 9.5) / 10.0
+            }
+        };
+        self.temperature = (self.temperature + change).clamp(15.0, 45.0);
+    }
+
+    fn obey(&mut self, publish: &Publish) -> Report {
+        let at = Instant::now();
+        let properties = publish.properties.as_ref();
+        let id = properties.and_then(|properties| {
+            properties.user_properties.iter().find(|(name, _)| name == EffectId::USER_PROPERTY)
+        });
+        let Some(effect) = id.and_then(|(_, id)| EffectId::parse(id).ok()) else {
+            return self.wrong("a command without effect id".into());
+        };
+        match serde_json::from_slice::<Fan>(&publish.payload) {
+            Ok(fan) => self.fan = fan.on,
+            Err(error) => return self.wrong(format!("a command that is not understood: {error}")),
+        }
+        Report::Command { device: self.index, effect, at }
+    }
+
+    fn wrong(&self, what: String) -> Report {
+        Report::Wrong { device: self.index, what }
+    }
+
+    async fn tell(&self, report: Report) {
+        // Fails only when nobody counts any more.
+        let _ = self.reporter.send(report).await;
+    }
+}
+
+async fn leave(client: &AsyncClient, events: &mut EventLoop) {
+    if client.try_disconnect().is_err() {
+        return;
+    }
+    while let Ok(event) = events.poll().await {
+        if matches!(event, Event::Outgoing(Outgoing::Disconnect)) {
+            return;
+        }
+    }
+}
