@@ -3,6 +3,7 @@
 //! Kept in memory only. The feed drops what a slow listener has not read and tells it how many; the ring
 //! keeps failed invocations and those that logged something.
 
+use bytes::Bytes;
 use fleetfn_core::{Invocation, Offset, Outcome};
 use fleetfn_protocol::FunctionName;
 use std::collections::VecDeque;
@@ -15,6 +16,14 @@ const BEHIND_MAX: usize = 4_096;
 /// Records kept for a second look, over all functions.
 const RECENT_MAX: usize = 1_024;
 
+/// Bytes of a payload that a record keeps: with the two numbers above, it bounds the feed's memory.
+const PAYLOAD_BYTES_MAX: usize = 4 * 1024;
+
+/// The part of a payload that a record keeps: a copy, so that it does not hold on to the batch of the log.
+pub(crate) fn shown(payload: &[u8]) -> Bytes {
+    Bytes::copy_from_slice(payload.get(..PAYLOAD_BYTES_MAX).unwrap_or(payload))
+}
+
 /// One invocation, with what is known of its event.
 #[derive(Debug)]
 pub(crate) struct InvocationRecord {
@@ -26,6 +35,8 @@ pub(crate) struct InvocationRecord {
     pub(crate) topic: String,
     /// When the event was admitted, in milliseconds since 1970.
     pub(crate) received_at_ms: u64,
+    /// What was published, as far as [`shown`] keeps it.
+    pub(crate) payload: Bytes,
     /// What came of it.
     pub(crate) invocation: Invocation,
     /// Time that the guest ran, in microseconds.

@@ -1,6 +1,6 @@
 //! What a worker counts and shows of its invocations: plain numbers, added to the shared ones once a wake-up.
 
-use crate::feed::{Feed, InvocationRecord};
+use crate::feed::{Feed, InvocationRecord, shown};
 use crate::metrics::{FunctionCounters, Metrics};
 use fleetfn_core::{Effect, Event, EventKind, Invocation, Offset, Outcome, Settled};
 use fleetfn_protocol::{FunctionName, Topic};
@@ -95,6 +95,7 @@ impl Tally {
                     entity: event.entity().to_string(),
                     topic: topic(event),
                     received_at_ms: event.received_at_ms(),
+                    payload: shown(&event.payload()),
                     invocation,
                     duration_us: u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
                 });
