@@ -8,23 +8,19 @@
 //! again after a crash changes nothing again. It is committed with the next change, or when it is
 //! [`CURSOR_LAG_MAX`] behind.
 
-use crate::commit::{Change, Commit, DeadLetter, OutboxEntry, OutboxKey, Timer};
-use crate::deployment::ModuleHash;
-use crate::effect::Effect;
+mod settle;
+
+use crate::commit::{Change, Commit, OutboxKey, Timer};
 use crate::event::{Event, EventKind};
-use crate::invocation::{Invocation, Outcome};
 use crate::overlay::Overlay;
 use crate::pending::Pending;
 use crate::position::{Epoch, Offset, PartitionId};
-use crate::retry;
+use crate::retry::Wait;
 use crate::route::{Routes, Target};
 use crate::seen::fingerprint;
 use crate::timer::ExpiryTimers;
-use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
 use bytes::Bytes;
-use core::mem;
 use fleetfn_protocol::{DeviceId, EffectId, FunctionName};
 
 /// Bytes of changes after which a turn ends: a commit is one record of the log, held in memory a few times over.
@@ -96,8 +92,8 @@ pub struct Turn {
 struct Stall {
     offset: Offset,
     tried: u32,
-    /// When it is to be tried again; `None` while it is being tried.
-    until_ms: Option<u64>,
+    /// Until it is tried again; `None` while it is being tried.
+    wait: Option<Wait>,
 }
 
 /// One partition in the hands of its owner. Dropped when another takes it over.
@@ -116,8 +112,8 @@ pub struct Partition {
     pending: Pending,
     /// Whether an event added to `pending`, so that it should be committed at once.
     urgent: bool,
-    /// Since when anything less urgent waits.
-    since_ms: Option<u64>,
+    /// How long anything less urgent waits.
+    linger: Option<Wait>,
 }
 
 impl Partition {
@@ -140,7 +136,7 @@ impl Partition {
             entity: Vec::new(),
             pending: Pending::default(),
             urgent: false,
-            since_ms: None,
+            linger: None,
         }
     }
 
@@ -177,7 +173,7 @@ impl Partition {
         if offset < self.cursor {
             return Ok(Plan::Past);
         }
-        if self.stall.is_some_and(|stall| stall.until_ms.is_some()) {
+        if self.stall.is_some_and(|stall| stall.wait.is_some()) {
             return Ok(Plan::Waiting);
         }
         let targets = routes.targets(offset, event);
@@ -197,163 +193,6 @@ impl Partition {
         Overlay::new(committed, self.pending.writes(&self.entity, function))
     }
 
-    /// Takes what came of the event planned last, in the order of the plan, and all of it. Invocations whose
-    /// effects cannot be had are turned into failed ones; effects are taken out. `reserve` makes room in a
-    /// device's outbox, or says that there is none.
-    ///
-    /// # Errors
-    /// What `reserve` returns; the turn must be given up then.
-    pub fn settle<E>(
-        &mut self,
-        offset: Offset,
-        event: &Event,
-        invocations: &mut [Invocation],
-        now_ms: u64,
-        mut reserve: impl FnMut(DeviceId, usize) -> Result<bool, E>,
-    ) -> Result<Settled, E> {
-        if self.interrupted(offset, invocations, now_ms) {
-            return Ok(Settled::Interrupted);
-        }
-        if let EventKind::CommandRequested { name } = event.kind() {
-            self.request(offset, event, name, &mut reserve)?;
-        }
-        let mut room = EVENT_BYTES_MAX;
-        for invocation in &mut *invocations {
-            self.check(event, invocation, &mut room, &mut reserve)?;
-            self.apply(offset, event, invocation);
-        }
-        if acts(event, invocations.is_empty()) {
-            self.urgent = !self.pending.is_empty();
-            if let Some(id) = fingerprint(event) {
-                self.urgent = true;
-                self.pending.remember(&self.entity, id);
-            }
-        }
-        self.stall = None;
-        self.cursor = offset.next();
-        Ok(Settled::Handled)
-    }
-
-    /// Whether the event must be tried again: then sets when.
-    fn interrupted(&mut self, offset: Offset, invocations: &[Invocation], now_ms: u64) -> bool {
-        if !invocations.iter().any(|one| matches!(one.outcome, Outcome::Interrupted { .. })) {
-            return false;
-        }
-        let before = self.stall.filter(|stall| stall.offset == offset).map_or(0, |stall| stall.tried);
-        let tried = before.saturating_add(1);
-        let Some(delay_ms) = retry::delay_ms(tried) else {
-            return false;
-        };
-        let until_ms = Some(now_ms.saturating_add(delay_ms));
-        self.stall = Some(Stall { offset, tried, until_ms });
-        true
-    }
-
-    /// An operator asks for a command.
-    fn request<E>(
-        &mut self,
-        offset: Offset,
-        event: &Event,
-        name: &str,
-        reserve: &mut impl FnMut(DeviceId, usize) -> Result<bool, E>,
-    ) -> Result<(), E> {
-        let Some(device) = event.device() else {
-            return Ok(());
-        };
-        let function = self.operator;
-        if reserve(device, 1)? {
-            let effect = EffectId { offset: offset.0, function, index: 0 };
-            let name = Bytes::copy_from_slice(name.as_bytes());
-            self.command(event, OutboxKey { device, effect }, name, event.payload(), event.expiry_s());
-            return Ok(());
-        }
-        let refused = Invocation {
-            function,
-            version: ModuleHash([0; 32]),
-            outcome: outbox_full(device),
-            fuel: 0,
-            effects: Vec::new(),
-            logs: Vec::new(),
-        };
-        self.apply(offset, event, &mut { refused });
-        Ok(())
-    }
-
-    /// Turns an invocation whose effects there is no room for into a failed one.
-    fn check<E>(
-        &self,
-        event: &Event,
-        invocation: &mut Invocation,
-        room: &mut usize,
-        reserve: &mut impl FnMut(DeviceId, usize) -> Result<bool, E>,
-    ) -> Result<(), E> {
-        if invocation.outcome != Outcome::Done {
-            return Ok(());
-        }
-        let (mut bytes, mut commands) = (0_usize, 0);
-        for effect in &invocation.effects {
-            commands += usize::from(matches!(effect, Effect::Command { .. }));
-            bytes = bytes.saturating_add(effect.bytes());
-        }
-        let failed = match (room.checked_sub(bytes), event.device()) {
-            (None, _) => Some(Outcome::Failed {
-                error_type: "event-bytes",
-                detail: format!("the functions of one event ask for more than {EVENT_BYTES_MAX} bytes"),
-            }),
-            (Some(_), None) if commands > 0 => Some(Outcome::Failed {
-                error_type: "no-device",
-                detail: String::from("a command was asked for, but the event is of no device"),
-            }),
-            (Some(_), Some(device)) if commands > 0 && !reserve(device, commands)? => {
-                Some(outbox_full(device))
-            }
-            (Some(left), _) => {
-                *room = left;
-                None
-            }
-        };
-        if let Some(failed) = failed {
-            invocation.outcome = failed;
-        }
-        Ok(())
-    }
-
-    /// Adds the effects of an invocation, or its dead letter, to the turn.
-    fn apply(&mut self, offset: Offset, event: &Event, invocation: &mut Invocation) {
-        let effects = mem::take(&mut invocation.effects);
-        if let Some(letter) = DeadLetter::of(offset, event, invocation) {
-            self.pending.push(Change::DeadLetterPut { letter });
-            return;
-        }
-        let function = invocation.function;
-        for (index, effect) in (0_u32..).zip(effects) {
-            let id = EffectId { offset: offset.0, function, index };
-            match effect {
-                Effect::StatePut { key, value } => {
-                    self.pending.write(&self.entity, function, key, Some(value));
-                }
-                Effect::StateDelete { key } => self.pending.write(&self.entity, function, key, None),
-                Effect::Publish { topic, payload } => {
-                    self.pending.publish(Publish { effect: id, topic, payload });
-                }
-                Effect::Command { name, payload, ttl_s } => {
-                    if let Some(device) = event.device() {
-                        self.command(event, OutboxKey { device, effect: id }, name, payload, ttl_s);
-                    }
-                }
-            }
-        }
-    }
-
-    fn command(&mut self, event: &Event, key: OutboxKey, name: Bytes, payload: Bytes, ttl_s: u32) {
-        let expires_at_ms = match ttl_s {
-            0 => u64::MAX,
-            _ => event.received_at_ms().saturating_add(u64::from(ttl_s) * 1_000),
-        };
-        self.timers.handle_entry(key.device, expires_at_ms, self.pending.changes());
-        self.pending.push(Change::OutboxPut { key, entry: OutboxEntry { name, payload, expires_at_ms } });
-    }
-
     /// Everything of the partition below `offset` was given to [`Partition::plan`], or there was none.
     pub fn handle_taken(&mut self, offset: Offset) {
         if self.stall.is_none() {
@@ -364,7 +203,7 @@ impl Partition {
     /// A device has a command: its entry is deleted with the next commit.
     pub fn handle_acknowledged(&mut self, key: OutboxKey, now_ms: u64) {
         self.pending.push(Change::OutboxDelete { key });
-        self.since_ms.get_or_insert(now_ms);
+        self.linger.get_or_insert(Wait::new(now_ms, LINGER_MS));
     }
 
     /// Whether [`Partition::poll_expiry`] has something to say.
@@ -378,7 +217,7 @@ impl Partition {
     pub fn poll_expiry(&mut self, now_ms: u64) -> Option<DeviceId> {
         let due = self.timers.poll_due(now_ms, self.pending.changes());
         if due.is_some() {
-            self.since_ms.get_or_insert(now_ms);
+            self.linger.get_or_insert(Wait::new(now_ms, LINGER_MS));
         }
         due
     }
@@ -396,15 +235,15 @@ impl Partition {
     /// Where to begin again, once the delay after an interruption is over.
     pub fn poll_resume(&mut self, now_ms: u64) -> Option<Offset> {
         let stall = self.stall.as_mut()?;
-        stall.until_ms.take_if(|until_ms| *until_ms <= now_ms)?;
+        stall.wait.take_if(|wait| wait.is_over(now_ms))?;
         Some(self.cursor)
     }
 
     /// When to call the `poll` functions again at the latest, in milliseconds since 1970.
     #[must_use]
     pub fn next_deadline(&self) -> Option<u64> {
-        let linger = self.since_ms.map(|since_ms| since_ms.saturating_add(LINGER_MS));
-        let resume = self.stall.and_then(|stall| stall.until_ms);
+        let linger = self.linger.map(|wait| wait.deadline_ms());
+        let resume = self.stall.and_then(|stall| stall.wait).map(|wait| wait.deadline_ms());
         [self.timers.next_deadline(), linger, resume].into_iter().flatten().min()
     }
 
@@ -422,7 +261,7 @@ impl Partition {
 
     /// The turn, if it is time to commit it.
     pub fn poll_turn(&mut self, now_ms: u64) -> Option<Turn> {
-        let lingered = self.since_ms.is_some_and(|since_ms| since_ms.saturating_add(LINGER_MS) <= now_ms);
+        let lingered = self.linger.is_some_and(|wait| wait.is_over(now_ms));
         let due = self.urgent || lingered || self.is_full() || self.lag() >= CURSOR_LAG_MAX;
         due.then(|| self.turn())
     }
@@ -440,7 +279,7 @@ impl Partition {
         let (changes, publishes) = self.pending.take();
         self.committed = self.cursor;
         self.urgent = false;
-        self.since_ms = None;
+        self.linger = None;
         let commit = Commit { partition: self.id, epoch: self.epoch, cursor: Some(self.cursor), changes };
         Turn { commit, publishes }
     }
@@ -449,16 +288,6 @@ impl Partition {
 /// Whether an event can change anything, given whether any function runs for it.
 fn acts(event: &Event, no_function: bool) -> bool {
     !no_function || matches!(event.kind(), EventKind::CommandRequested { .. })
-}
-
-fn outbox_full(device: DeviceId) -> Outcome {
-    Outcome::Failed {
-        error_type: "outbox-full",
-        detail: format!(
-            "the outbox of device '{device}' holds {} commands that it has not acknowledged",
-            crate::delivery::ENTRIES_MAX
-        ),
-    }
 }
 
 #[cfg(test)]

@@ -22,6 +22,28 @@ pub fn delay_ms(tried: u32) -> Option<u64> {
     Some(DELAY_MS_MIN.saturating_mul(factor).min(DELAY_MS_MAX))
 }
 
+/// A wait that began at a time of the wall clock. One that the clock was set back before is over: it waits too
+/// short rather than for hours.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wait {
+    since_ms: u64,
+    delay_ms: u64,
+}
+
+impl Wait {
+    pub(crate) fn new(since_ms: u64, delay_ms: u64) -> Self {
+        Self { since_ms, delay_ms }
+    }
+
+    pub(crate) fn deadline_ms(&self) -> u64 {
+        self.since_ms.saturating_add(self.delay_ms)
+    }
+
+    pub(crate) fn is_over(&self, now_ms: u64) -> bool {
+        now_ms < self.since_ms || now_ms >= self.deadline_ms()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -33,5 +55,11 @@ mod tests {
         assert_eq!(delays.get(..7), Some(&expected[..]));
         assert_eq!(delays.get(7..), Some(&[None, None][..]));
         assert_eq!(delay_ms(u32::MAX), None);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_ends_a_wait() {
+        let wait = Wait::new(1_000, 100);
+        assert_eq!([999, 1_000, 1_099, 1_100].map(|now_ms| wait.is_over(now_ms)), [true, false, false, true]);
     }
 }

@@ -1,8 +1,10 @@
 use super::*;
-use crate::deployment::{Deployment, Manifest, Trigger};
+use crate::deployment::{Deployment, Manifest, ModuleHash, Trigger};
+use crate::effect::Effect;
 use crate::event::EventParts;
-use crate::invocation::{LogLevel, LogLine, StateReader, StateUnavailable};
-use alloc::string::ToString;
+use crate::invocation::{Invocation, LogLevel, LogLine, Outcome, StateReader, StateUnavailable};
+use crate::retry;
+use alloc::string::{String, ToString};
 use alloc::vec;
 use core::convert::Infallible;
 
