@@ -277,10 +277,11 @@ impl Partition {
 
     fn turn(&mut self) -> Turn {
         let (changes, publishes) = self.pending.take();
+        let cursor = (self.cursor > self.committed).then_some(self.cursor);
         self.committed = self.cursor;
         self.urgent = false;
         self.linger = None;
-        let commit = Commit { partition: self.id, epoch: self.epoch, cursor: Some(self.cursor), changes };
+        let commit = Commit { partition: self.id, epoch: self.epoch, cursor, changes };
         Turn { commit, publishes }
     }
 }

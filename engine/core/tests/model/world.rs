@@ -110,9 +110,10 @@ pub(crate) fn event(record: &Record) -> Option<Event> {
 
 impl View {
     fn apply(&mut self, commit: &Commit) {
-        let cursor = commit.cursor.expect("a partition's commit moves its cursor");
-        assert!(cursor >= self.cursor, "the cursor went back from {} to {cursor}", self.cursor);
-        self.cursor = cursor;
+        if let Some(cursor) = commit.cursor {
+            assert!(cursor > self.cursor, "the cursor went from {} to {cursor}", self.cursor);
+            self.cursor = cursor;
+        }
         for change in commit.changes.clone() {
             match change {
                 Change::State { entity, function, key, value: Some(value) } => {
