@@ -64,6 +64,8 @@ pub(crate) struct EventView {
     pub(crate) topic: String,
     /// When it was admitted, in milliseconds since 1970.
     pub(crate) received_at_ms: u64,
+    /// What was published; of a long payload the beginning.
+    pub(crate) payload: Blob,
 }
 
 /// Why an invocation did not end well.
@@ -147,6 +149,7 @@ impl From<&InvocationRecord> for InvocationView {
                 entity: record.entity.clone(),
                 topic: record.topic.clone(),
                 received_at_ms: record.received_at_ms,
+                payload: Blob::new(&record.payload),
             },
             logs: invocation
                 .logs
