@@ -1,1 +1,26 @@
-//! Remembers: the segment log and the sled view of it.
+//! Remembers: the log, and the shared state as a view of it.
+//!
+//! [`Store`] is the facade: events go in with [`Store::admit`], what came of them with [`Store::commit`], and
+//! [`View`] answers reads. [`log`] is the narrow waist below: a log on a file system, in memory, and a faulty one
+//! for tests.
+#![forbid(unsafe_code)]
+
+mod codec;
+mod flusher;
+mod key;
+pub mod log;
+mod record;
+mod recovery;
+mod snapshot;
+mod store;
+mod view;
+
+pub use codec::CodecError;
+pub use log::segments::Durability;
+pub use log::{
+    Append, AppendError, Channel, Failure, LeaseError, PartitionLog, ReadError, Receipt, Stored, Tail,
+};
+pub use record::{decode_commit, encode_commit};
+pub use recovery::Recovery;
+pub use store::{CommitError, Committed, Config, OpenError, Store};
+pub use view::{Error, StateView, View};

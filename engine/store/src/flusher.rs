@@ -1,0 +1,169 @@
+//! The thread that moves the overlay into the tree, takes snapshots and lets the log be trimmed.
+
+use crate::log::{PartitionLog, Receipt};
+use crate::recovery;
+use crate::snapshot::Snapshots;
+use crate::store::{Config, Room};
+use crate::view::overlay::Row;
+use crate::view::{self, View};
+use fleetfn_core::{Offset, PartitionId};
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// How often the overlay is written out: a hot key is written once in this time.
+const EVERY: Duration = Duration::from_millis(250);
+
+/// How long to wait before a database that failed is made again.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// Dead letters that a partition keeps; the oldest go.
+pub(crate) const LETTERS_MAX: usize = 256;
+
+type Generation = Arc<BTreeMap<Vec<u8>, Option<bytes::Bytes>>>;
+
+impl View {
+    pub(crate) fn dirty_bytes(&self) -> u64 {
+        self.0.dirty_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Takes a row of a partition into its overlay.
+    pub(crate) fn apply(&self, partition: PartitionId, row: Row) -> Result<(), view::Error> {
+        let mut content = self.lane(partition)?.lock();
+        self.apply_to(&mut content, row);
+        Ok(())
+    }
+
+    pub(crate) fn apply_to(&self, content: &mut view::overlay::Content, row: Row) {
+        let mut change = 0;
+        if row.key.first() == Some(&(crate::key::Kind::DeadLetter as u8)) && row.value.is_some() {
+            if !content.letters.contains(&row.key) {
+                content.letters.push_back(row.key.clone());
+            }
+            while content.letters.len() > LETTERS_MAX {
+                if let Some(key) = content.letters.pop_front() {
+                    change += content.apply(Row { key, value: None, once: false });
+                }
+            }
+        }
+        change += content.apply(row);
+        // Wraps around for a negative change, as two's complement does.
+        self.0.dirty_bytes.fetch_add(change.cast_unsigned(), Ordering::Relaxed);
+    }
+
+    /// Moves what the overlays hold into the tree, which is then complete up to `applied`. `durable` is called in
+    /// between: it must not return before all that the overlays held is durable in the log.
+    pub(crate) fn flush(
+        &self,
+        applied: Offset,
+        durable: impl FnOnce() -> Result<(), view::Error>,
+    ) -> Result<(), view::Error> {
+        let generations = self.begin_flush();
+        durable()?;
+        self.write(&generations, applied)
+    }
+
+    fn begin_flush(&self) -> Vec<Generation> {
+        let mut generations = Vec::new();
+        for lane in &self.0.lanes {
+            let mut content = lane.lock();
+            let (generation, bytes) = content.begin_flush();
+            self.0.dirty_bytes.fetch_sub(bytes, Ordering::Relaxed);
+            generations.push(generation);
+        }
+        generations
+    }
+
+    fn write(&self, generations: &[Generation], applied: Offset) -> Result<(), view::Error> {
+        self.0.tree.write(generations.iter().flat_map(|generation| generation.iter()), applied)
+    }
+}
+
+pub(crate) struct Flusher<R: Receipt> {
+    pub(crate) config: Config,
+    pub(crate) log: Arc<dyn PartitionLog<R>>,
+    pub(crate) view: View,
+    pub(crate) snapshots: Snapshots,
+    pub(crate) room: Arc<Room>,
+    pub(crate) handled: Arc<Vec<AtomicU64>>,
+    pub(crate) snapshot_log_bytes: u64,
+}
+
+impl<R: Receipt> Flusher<R> {
+    /// Runs until the store is closed; then everything accepted is in the tree, or the log has failed.
+    pub(crate) fn run(mut self) {
+        let mut applied = self.log.durable_end();
+        loop {
+            let closing = self.room.wait_for_work(EVERY);
+            match self.flush_once(applied) {
+                Ok(now) => applied = now,
+                Err(error) => {
+                    tracing::error!(%error, "the state cannot be brought up to the log");
+                    return;
+                }
+            }
+            if closing {
+                return;
+            }
+            if let Err(error) = self.tidy(applied) {
+                tracing::warn!(%error, "no snapshot could be taken, the log is not trimmed; trying again later");
+            }
+        }
+    }
+
+    /// Moves the overlay into the tree; up to where the tree is complete then.
+    fn flush_once(&self, before: Offset) -> Result<Offset, crate::Failure> {
+        // Every commit below was applied, or is being applied under the lock of its lane.
+        let applied = self.log.accepted_end();
+        if applied == before && self.view.dirty_bytes() == 0 {
+            return Ok(before);
+        }
+        let generations = self.view.begin_flush();
+        self.room.signal();
+        if let Some(last) = self.log.accepted_end().0.checked_sub(1) {
+            self.log.wait_durable(Offset(last))?;
+        }
+        let mut failed_since = None;
+        loop {
+            let error = match self.view.write(&generations, applied) {
+                Ok(()) => return Ok(applied),
+                Err(error) => error,
+            };
+            if failed_since.is_none() {
+                tracing::error!(%error, "the database of the state has failed: making it again from the log");
+                failed_since = Some(Instant::now());
+            }
+            std::thread::sleep(RETRY);
+            let made = self.view.0.tree.begin_again(|filler| {
+                recovery::fill_again(self.log.as_ref(), &self.snapshots, before, filler)
+            });
+            match made {
+                Ok(()) => tracing::info!("the database of the state was made again"),
+                Err(error) => tracing::warn!(%error, "not yet"),
+            }
+        }
+    }
+
+    /// Takes a snapshot when the log has grown enough, and trims the log behind the older one.
+    fn tidy(&mut self, applied: Offset) -> io::Result<()> {
+        if self.room.log_bytes() >= self.snapshot_log_bytes.saturating_add(self.config.snapshot_log_bytes) {
+            self.snapshot_log_bytes = self.room.log_bytes();
+            let tree = &self.view.0.tree;
+            self.snapshots
+                .write(applied, |put| tree.each(put).map_err(|error| io::Error::other(error.to_string())))?;
+            tracing::info!(%applied, "snapshot taken");
+        }
+        let handled = self.handled.iter().map(|below| below.load(Ordering::Acquire)).min();
+        let below = self
+            .snapshots
+            .covered()?
+            .min(Offset(handled.unwrap_or_default()))
+            .min(self.log.retained_from(self.config.retention_bytes, self.config.retention));
+        if below > self.log.start() {
+            self.log.trim(below).map_err(|error| io::Error::other(error.to_string()))?;
+        }
+        Ok(())
+    }
+}

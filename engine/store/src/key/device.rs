@@ -1,0 +1,74 @@
+//! What the registry knows of a device: `kind | id` to `product option, token_sha256, tags, added_at_ms`.
+
+use super::{Kind, key};
+use crate::codec::{CodecError, Reader, Write};
+use bytes::Bytes;
+use fleetfn_core::commit::DeviceRow;
+use fleetfn_protocol::DeviceId;
+
+pub(crate) fn prefix() -> Vec<u8> {
+    key(Kind::Device)
+}
+
+pub(crate) fn encode(id: &DeviceId) -> Vec<u8> {
+    let mut key = prefix();
+    key.extend_from_slice(id.as_str().as_bytes());
+    key
+}
+
+pub(crate) fn decode(key: &[u8]) -> Option<DeviceId> {
+    std::str::from_utf8(key.get(1..)?).ok()?.parse().ok()
+}
+
+#[expect(clippy::ptr_arg, reason = "handed to `put_option`, which hands on its buffer")]
+pub(crate) fn put_value(out: &mut Vec<u8>, row: &DeviceRow) {
+    out.put_option(row.product.as_ref(), |out, product| out.put_bytes(product.as_str().as_bytes()));
+    out.put(&row.token_sha256);
+    out.put_len(row.tags.len());
+    row.tags.iter().for_each(|tag| out.put_bytes(tag.as_bytes()));
+    out.put_u64(row.added_at_ms);
+}
+
+pub(crate) fn value(row: &DeviceRow) -> Bytes {
+    let mut out = Vec::with_capacity(96);
+    put_value(&mut out, row);
+    Bytes::from(out)
+}
+
+pub(crate) fn take_value(reader: &mut Reader) -> Result<DeviceRow, CodecError> {
+    Ok(DeviceRow {
+        product: reader.option(Reader::name)?,
+        token_sha256: reader.hash()?,
+        tags: reader.list(Reader::text)?,
+        added_at_ms: reader.u64()?,
+    })
+}
+
+pub(crate) fn decode_value(value: Bytes) -> Result<DeviceRow, CodecError> {
+    take_value(&mut Reader::new(value, "a device"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::{prop_assert_eq, proptest};
+
+    proptest! {
+        #[test]
+        fn a_device_survives_its_bytes_and_keys_follow_ids(
+            a in "[a-z0-9][a-z0-9.-]{0,20}",
+            b in "[a-z0-9][a-z0-9.-]{0,20}",
+            with_product: bool,
+            token_sha256: [u8; 32],
+            tags in proptest::collection::vec(".{0,9}", 0..4),
+            added_at_ms: u64,
+        ) {
+            let (first, second): (DeviceId, DeviceId) = (a.parse().expect("a name"), b.parse().expect("a name"));
+            prop_assert_eq!(encode(&first).cmp(&encode(&second)), first.cmp(&second));
+            prop_assert_eq!(decode(&encode(&first)), Some(first));
+            let product = with_product.then(|| "fan".parse().expect("a name"));
+            let row = DeviceRow { product, token_sha256, tags, added_at_ms };
+            prop_assert_eq!(decode_value(value(&row)), Ok(row));
+        }
+    }
+}

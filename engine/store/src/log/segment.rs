@@ -1,0 +1,228 @@
+//! One file of the log: `OFFSET.segment`, named by its first offset.
+//!
+//! The file begins with 16 bytes: `FFNLOG01`, then its first offset as u64. Records follow without gaps; behind
+//! the last one stand zeros, which were allocated ahead so that a sync need not write metadata. A segment is made,
+//! synced and its directory synced before the first record goes into it, and a new one is only begun when all
+//! of the one before is durable.
+
+use super::record::{self, Found};
+use super::{ReadError, Stored};
+use bytes::Bytes;
+use fleetfn_core::Offset;
+use rustix::fs::FallocateFlags;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+const MAGIC: &[u8; 8] = b"FFNLOG01";
+
+/// Where the first record stands.
+pub(super) const HEADER_BYTES: u64 = 16;
+
+/// Distance between the places that are remembered for reading from the middle.
+const INDEX_BYTES: u64 = 256 << 10;
+
+/// Least that is read from the file at once.
+const CHUNK_BYTES: usize = 256 << 10;
+
+/// A segment that can be read; the newest is also written.
+#[derive(Debug)]
+pub(super) struct Segment {
+    pub(super) first: Offset,
+    pub(super) path: PathBuf,
+    file: File,
+    /// (offset, position) of some records, ascending.
+    index: Mutex<Vec<(u64, u64)>>,
+}
+
+/// What a scan of the newest segment found.
+pub(super) struct Scan {
+    /// The offset after the last whole record.
+    pub(super) end: Offset,
+    /// Where the next record goes.
+    pub(super) position: u64,
+    /// Bytes of an unfinished group that stood behind it.
+    pub(super) torn: bool,
+}
+
+impl Segment {
+    pub(super) fn path(dir: &Path, first: Offset) -> PathBuf {
+        dir.join(format!("{:020}.segment", first.0))
+    }
+
+    /// Makes an empty segment with room for `bytes`. Durable on return.
+    pub(super) fn create(dir: &Path, first: Offset, bytes: u64) -> io::Result<Self> {
+        let path = Self::path(dir, first);
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&path)?;
+        let made = (|| {
+            match rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, bytes) {
+                // Not every file system can; then each sync writes some metadata.
+                Ok(()) | Err(rustix::io::Errno::OPNOTSUPP) => {}
+                Err(error) => return Err(io::Error::from(error)),
+            }
+            let mut header = [0; 16];
+            header[..8].copy_from_slice(MAGIC);
+            header[8..].copy_from_slice(&first.0.to_le_bytes());
+            file.write_all_at(&header, 0)?;
+            file.sync_all()?;
+            sync_directory(dir)
+        })();
+        if let Err(error) = made {
+            // Leaves nothing half made, and gives the room back.
+            let _ = std::fs::remove_file(&path);
+            return Err(error);
+        }
+        Ok(Self { first, path, file, index: Mutex::default() })
+    }
+
+    /// Opens a segment whose name says that it begins at `first`.
+    pub(super) fn open(path: PathBuf, first: Offset) -> Result<Self, ReadError> {
+        let io = |source| ReadError::Io { path: path.clone(), source };
+        let file = OpenOptions::new().read(true).write(true).open(&path).map_err(io)?;
+        let mut header = [0; 16];
+        let whole = file.read_exact_at(&mut header, 0);
+        let expected = [MAGIC.as_slice(), &first.0.to_le_bytes()].concat();
+        match whole {
+            Ok(()) if header == expected[..] => {}
+            Ok(()) => return Err(ReadError::Corrupt { path, offset: first }),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                return Err(ReadError::Corrupt { path, offset: first });
+            }
+            Err(source) => return Err(ReadError::Io { path, source }),
+        }
+        Ok(Self { first, path, file, index: Mutex::default() })
+    }
+
+    pub(super) fn write(&self, bytes: &[u8], position: u64) -> io::Result<()> {
+        self.file.write_all_at(bytes, position)
+    }
+
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.file.metadata().map_or(0, |metadata| metadata.len())
+    }
+
+    /// Time since it was last written, if the file system says so.
+    pub(super) fn age(&self) -> Option<Duration> {
+        self.file.metadata().ok()?.modified().ok()?.elapsed().ok()
+    }
+
+    /// Notes where a record stands, if the last note is far enough behind.
+    pub(super) fn note(&self, offset: Offset, position: u64) {
+        let mut index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
+        if index.last().is_none_or(|(_, last)| last + INDEX_BYTES <= position) {
+            index.push((offset.0, position));
+        }
+    }
+
+    /// The nearest known record at or before `offset`.
+    fn seek(&self, offset: Offset) -> (Offset, u64) {
+        let index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
+        let after = index.partition_point(|(known, _)| *known <= offset.0);
+        match after.checked_sub(1).and_then(|at| index.get(at)) {
+            Some((known, position)) => (Offset(*known), *position),
+            None => (self.first, HEADER_BYTES),
+        }
+    }
+
+    fn chunk(&self, position: u64, len: usize) -> Result<Bytes, ReadError> {
+        let mut chunk = vec![0; len];
+        let mut filled = 0;
+        while let Some(room) = chunk.get_mut(filled..).filter(|room| !room.is_empty()) {
+            let at = position.saturating_add(filled as u64);
+            match self.file.read_at(room, at) {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(source) => return Err(ReadError::Io { path: self.path.clone(), source }),
+            }
+        }
+        chunk.truncate(filled);
+        Ok(Bytes::from(chunk))
+    }
+
+    /// Records in `from..end` that stand in this segment, about `bytes_max` bytes of them, at least one.
+    pub(super) fn read(
+        &self,
+        from: Offset,
+        end: Offset,
+        bytes_max: usize,
+        out: &mut Vec<Stored>,
+    ) -> Result<(), ReadError> {
+        let (mut expected, mut position) = self.seek(from);
+        let mut len = CHUNK_BYTES;
+        let mut taken = 0;
+        while expected < end && taken < bytes_max.max(1) {
+            let mut chunk = self.chunk(position, len)?;
+            let before = position;
+            loop {
+                match record::decode(&chunk) {
+                    Found::Record { head, record, bytes } if head.offset == expected => {
+                        self.note(expected, position);
+                        if expected >= from {
+                            taken += record.len();
+                            out.push(head.stored(record));
+                        }
+                        expected = expected.next();
+                        position = position.saturating_add(bytes as u64);
+                        chunk = chunk.slice(bytes..);
+                        if expected >= end || taken >= bytes_max.max(1) {
+                            self.note(expected, position);
+                            return Ok(());
+                        }
+                    }
+                    Found::Short { wanted } if position > before || wanted > len => {
+                        len = wanted.max(CHUNK_BYTES);
+                        break;
+                    }
+                    Found::End if position > before && chunk.len() < record::OVERHEAD_BYTES => break,
+                    _ => return Err(ReadError::Corrupt { path: self.path.clone(), offset: expected }),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Walks over all records of the newest segment to find its end.
+    pub(super) fn scan(&self) -> Result<Scan, ReadError> {
+        let len = usize::try_from(self.bytes()).unwrap_or(usize::MAX);
+        let mut rest = self.chunk(HEADER_BYTES, len)?;
+        let (mut end, mut position) = (self.first, HEADER_BYTES);
+        loop {
+            match record::decode(&rest) {
+                Found::Record { head, bytes, .. } if head.offset == end => {
+                    self.note(end, position);
+                    end = end.next();
+                    position = position.saturating_add(bytes as u64);
+                    rest = rest.slice(bytes..);
+                }
+                _ if record::proves_durable(&rest, end) => {
+                    return Err(ReadError::Corrupt { path: self.path.clone(), offset: end });
+                }
+                _ => {
+                    let torn = rest.iter().any(|byte| *byte != 0);
+                    return Ok(Scan { end, position, torn });
+                }
+            }
+        }
+    }
+
+    /// Forgets whatever stands behind `position`, so that it can never be taken for a record. Durable on return.
+    pub(super) fn cut(&self, position: u64, bytes: u64) -> io::Result<()> {
+        self.file.set_len(position)?;
+        // Room ahead is a convenience; a full disk must not keep the log from opening.
+        let _ = rustix::fs::fallocate(&self.file, FallocateFlags::empty(), 0, bytes.max(position));
+        self.file.sync_all()
+    }
+}
+
+/// Makes creations, renames and removals in a directory durable.
+pub(crate) fn sync_directory(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}

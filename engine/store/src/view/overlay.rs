@@ -1,0 +1,157 @@
+//! What the tree does not hold yet, of one partition.
+//!
+//! `active` takes what commits change. A flush takes it as a whole: it becomes `flushed`, from which reads are
+//! answered while it is being written, and after that, as a cache, until the next flush.
+
+use super::Newer;
+use bytes::Bytes;
+use fleetfn_core::{Epoch, Offset};
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::Bound;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What an entry takes beyond its key and value: tree nodes and headers, by measure of RSS.
+const ENTRY_BYTES: usize = 96;
+
+/// A row to be put, or deleted if the value is `None`.
+#[derive(Debug)]
+pub(crate) struct Row {
+    pub(crate) key: Vec<u8>,
+    pub(crate) value: Option<Bytes>,
+    /// Whether its key was never used before: deleted before the next flush, it need not reach the tree.
+    pub(crate) once: bool,
+}
+
+#[derive(Debug)]
+struct Entry {
+    value: Option<Bytes>,
+    /// The tree does not hold the key and never will, should it be deleted now.
+    unborn: bool,
+}
+
+/// One partition's part of the overlay, and what its writer must know.
+#[derive(Default)]
+pub(crate) struct Lane(Mutex<Content>);
+
+#[derive(Default)]
+pub(crate) struct Content {
+    active: BTreeMap<Vec<u8>, Entry>,
+    active_bytes: i64,
+    flushed: Arc<BTreeMap<Vec<u8>, Option<Bytes>>>,
+    /// Every event below is done.
+    pub(crate) cursor: Offset,
+    /// The lease of the partition.
+    pub(crate) epoch: Epoch,
+    /// The last commit that this process has made or read.
+    pub(crate) last_commit: Option<Offset>,
+    /// Keys of the partition's dead letters, oldest first.
+    pub(crate) letters: VecDeque<Vec<u8>>,
+}
+
+impl Lane {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Content> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The value of a key if the overlay knows it: `Some(None)` was deleted.
+    pub(crate) fn get(&self, key: &[u8]) -> Option<Option<Bytes>> {
+        let content = self.lock();
+        match content.active.get(key) {
+            Some(entry) => Some(entry.value.clone()),
+            None => content.flushed.get(key).cloned(),
+        }
+    }
+
+    /// What the overlay knows of the keys under a prefix and above a key.
+    pub(crate) fn range(&self, prefix: &[u8], after: Option<&[u8]>) -> Newer {
+        let content = self.lock();
+        let from = match after {
+            Some(after) if after >= prefix => Bound::Excluded(after),
+            _ => Bound::Included(prefix),
+        };
+        let bounds = (from, Bound::Unbounded);
+        let mut newer = Newer::new();
+        for (key, value) in
+            content.flushed.range::<[u8], _>(bounds).take_while(|(key, _)| key.starts_with(prefix))
+        {
+            newer.insert(key.clone(), value.clone());
+        }
+        for (key, entry) in
+            content.active.range::<[u8], _>(bounds).take_while(|(key, _)| key.starts_with(prefix))
+        {
+            newer.insert(key.clone(), entry.value.clone());
+        }
+        newer
+    }
+}
+
+impl Content {
+    /// Takes a row; the change of the overlay's size in bytes.
+    pub(crate) fn apply(&mut self, row: Row) -> i64 {
+        let size = |key: &[u8], value: Option<&Bytes>| {
+            i64::try_from(ENTRY_BYTES + key.len() + value.map_or(0, Bytes::len)).unwrap_or(i64::MAX)
+        };
+        let before = self.active.get(&row.key);
+        let before_bytes = before.map_or(0, |entry| size(&row.key, entry.value.as_ref()));
+        let unborn = match before {
+            Some(entry) => entry.unborn,
+            None => row.once && !self.flushed.contains_key(&row.key),
+        };
+        if row.value.is_none() && unborn && before.is_some() {
+            self.active.remove(&row.key);
+            self.active_bytes -= before_bytes;
+            return -before_bytes;
+        }
+        let after_bytes = size(&row.key, row.value.as_ref());
+        self.active.insert(row.key, Entry { value: row.value, unborn });
+        self.active_bytes += after_bytes - before_bytes;
+        after_bytes - before_bytes
+    }
+
+    /// Hands over what is to be flushed, with its size in bytes, and goes on with nothing.
+    pub(crate) fn begin_flush(&mut self) -> (Arc<BTreeMap<Vec<u8>, Option<Bytes>>>, u64) {
+        let active = std::mem::take(&mut self.active);
+        self.flushed = Arc::new(active.into_iter().map(|(key, entry)| (key, entry.value)).collect());
+        (Arc::clone(&self.flushed), std::mem::take(&mut self.active_bytes).cast_unsigned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(key: &[u8], value: Option<&'static [u8]>, once: bool) -> Row {
+        Row { key: key.to_vec(), value: value.map(Bytes::from_static), once }
+    }
+
+    #[test]
+    fn what_came_and_went_between_two_flushes_never_reaches_the_tree() {
+        let lane = Lane::default();
+        let mut bytes = lane.lock().apply(row(b"a", Some(b"1"), true));
+        bytes += lane.lock().apply(row(b"a", None, true));
+        assert_eq!(bytes, 0);
+        assert!(lane.lock().begin_flush().0.is_empty());
+    }
+
+    #[test]
+    fn what_was_flushed_is_deleted_in_the_tree() {
+        let lane = Lane::default();
+        lane.lock().apply(row(b"a", Some(b"1"), true));
+        assert_eq!(lane.lock().begin_flush().0.len(), 1);
+        lane.lock().apply(row(b"a", None, true));
+        assert_eq!(lane.get(b"a"), Some(None));
+        assert_eq!(lane.lock().begin_flush().0.get(b"a".as_slice()), Some(&None));
+    }
+
+    #[test]
+    fn the_newest_generation_is_read_first() {
+        let lane = Lane::default();
+        lane.lock().apply(row(b"a", Some(b"1"), false));
+        lane.lock().begin_flush();
+        assert_eq!(lane.get(b"a"), Some(Some(Bytes::from_static(b"1"))));
+        lane.lock().apply(row(b"a", Some(b"2"), false));
+        assert_eq!(lane.get(b"a"), Some(Some(Bytes::from_static(b"2"))));
+        assert_eq!(lane.range(b"a", None).len(), 1);
+        assert_eq!(lane.range(b"a", Some(b"a")).len(), 0);
+    }
+}

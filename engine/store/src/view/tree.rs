@@ -1,0 +1,233 @@
+//! The database under the view: the one place that names sled.
+//!
+//! One tree in `DIR/view`. Nothing in it is the only copy of anything, so it is opened only when it can be trusted and
+//! deleted otherwise. sled panics where its files are damaged: every call is guarded, and a panic is an error.
+
+use super::{Error, Newer};
+use crate::key::APPLIED;
+use bytes::Bytes;
+use fleetfn_core::Offset;
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock};
+
+/// Rows that one batch writes: bounds the memory that a batch takes a second time.
+const BATCH_ROWS_MAX: usize = 16_384;
+
+pub(crate) struct Tree {
+    dir: PathBuf,
+    cache_bytes: u64,
+    /// `None` while it is being made again.
+    database: RwLock<Option<sled::Db>>,
+}
+
+fn guarded<T>(call: impl FnOnce() -> sled::Result<T>) -> Result<T, Error> {
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(result) => result.map_err(|error| Error::Database(error.to_string())),
+        Err(_) => Err(Error::Database("the database panicked: its files may be damaged".into())),
+    }
+}
+
+fn open(dir: &Path, cache_bytes: u64) -> Result<sled::Db, Error> {
+    guarded(|| {
+        sled::Config::new()
+            .path(dir)
+            .cache_capacity(cache_bytes)
+            // The flusher decides what is written when; sled's own timer would only add work.
+            .flush_every_ms(Some(5_000))
+            .open()
+    })
+}
+
+impl Tree {
+    /// Opens the tree as it is.
+    pub(crate) fn open(dir: PathBuf, cache_bytes: u64) -> Result<Self, Error> {
+        let database = open(&dir, cache_bytes)?;
+        Ok(Self { dir, cache_bytes, database: RwLock::new(Some(database)) })
+    }
+
+    /// Deletes whatever there is and begins with nothing.
+    pub(crate) fn create(dir: PathBuf, cache_bytes: u64) -> Result<Self, Error> {
+        remove(&dir)?;
+        Self::open(dir, cache_bytes)
+    }
+
+    /// Deletes the tree and begins with nothing, while others wait to read.
+    pub(crate) fn begin_again(
+        &self,
+        fill: impl FnOnce(&Filler<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(old) = database.take() {
+            // sled may panic in its last flush; it is thrown away in any case.
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(old)));
+        }
+        remove(&self.dir)?;
+        let fresh = open(&self.dir, self.cache_bytes)?;
+        fill(&Filler(&fresh))?;
+        *database = Some(fresh);
+        Ok(())
+    }
+
+    fn with<T>(&self, call: impl FnOnce(&sled::Db) -> Result<T, Error>) -> Result<T, Error> {
+        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        match database.as_ref() {
+            Some(database) => call(database),
+            None => Err(Error::Database("it is being made again".into())),
+        }
+    }
+
+    /// The offset up to which the tree is complete.
+    pub(crate) fn applied(&self) -> Result<Offset, Error> {
+        let value = self.get(&APPLIED)?;
+        let bytes = value.as_deref().and_then(|value| value.first_chunk::<8>());
+        Ok(Offset(bytes.map_or(0, |bytes| u64::from_le_bytes(*bytes))))
+    }
+
+    pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Bytes>, Error> {
+        self.with(|database| {
+            let value = guarded(|| database.get(key))?;
+            Ok(value.map(|value| Bytes::copy_from_slice(&value)))
+        })
+    }
+
+    /// Writes rows, then notes that the tree is complete up to `applied`.
+    pub(crate) fn write<'a>(
+        &self,
+        rows: impl Iterator<Item = (&'a Vec<u8>, &'a Option<Bytes>)>,
+        applied: Offset,
+    ) -> Result<(), Error> {
+        self.with(|database| Filler(database).write(rows, applied))
+    }
+
+    /// Rows of the tree under a prefix and above a key, overlaid by newer ones, ascending.
+    pub(crate) fn merge(
+        &self,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        newer: Newer,
+        visit: &mut dyn FnMut(&[u8], &Bytes) -> bool,
+    ) -> Result<(), Error> {
+        let from = match after {
+            Some(after) if after >= prefix => Bound::Excluded(after.to_vec()),
+            _ => Bound::Included(prefix.to_vec()),
+        };
+        self.with(|database| {
+            let mut older = database.range((from, Bound::Unbounded));
+            let mut next_older = || -> Result<Option<(Vec<u8>, Bytes)>, Error> {
+                let Some(row) = guarded(|| older.next().transpose())? else { return Ok(None) };
+                let (key, value) = row;
+                Ok(key.starts_with(prefix).then(|| (key.to_vec(), Bytes::copy_from_slice(&value))))
+            };
+            let mut newer = newer.into_iter().peekable();
+            let mut old = next_older()?;
+            loop {
+                let newer_first = match (newer.peek(), &old) {
+                    (None, None) => return Ok(()),
+                    (Some(_), None) => true,
+                    (None, Some(_)) => false,
+                    (Some((new, _)), Some((old, _))) => new <= old,
+                };
+                if !newer_first {
+                    if let Some((key, value)) = old.take()
+                        && !visit(&key, &value)
+                    {
+                        return Ok(());
+                    }
+                    old = next_older()?;
+                    continue;
+                }
+                let Some((key, value)) = newer.next() else { return Ok(()) };
+                if old.as_ref().is_some_and(|(old, _)| *old == key) {
+                    old = next_older()?;
+                }
+                if let Some(value) = value
+                    && !visit(&key, &value)
+                {
+                    return Ok(());
+                }
+            }
+        })
+    }
+
+    /// Every row but the note of what is applied, ascending.
+    pub(crate) fn each(
+        &self,
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> std::io::Result<()>,
+    ) -> Result<(), Error> {
+        self.with(|database| {
+            let mut rows = database.iter();
+            while let Some((key, value)) = guarded(|| rows.next().transpose())? {
+                if key.as_ref() != APPLIED {
+                    visit(&key, &value).map_err(|error| Error::Database(error.to_string()))?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Writes out what is in memory and lets go of the files; all of them are synced on return.
+    pub(crate) fn close(&self) -> Result<(), Error> {
+        let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(database) = database.take() {
+            guarded(|| database.flush())?;
+            catch_unwind(AssertUnwindSafe(|| drop(database)))
+                .map_err(|_| Error::Database("the database panicked while it was closed".into()))?;
+        }
+        sync_all(&self.dir).map_err(|error| Error::Database(error.to_string()))
+    }
+}
+
+/// Writes to a database directly.
+pub(crate) struct Filler<'a>(&'a sled::Db);
+
+impl Filler<'_> {
+    pub(crate) fn write<'a>(
+        &self,
+        rows: impl Iterator<Item = (&'a Vec<u8>, &'a Option<Bytes>)>,
+        applied: Offset,
+    ) -> Result<(), Error> {
+        let mut batch = sled::Batch::default();
+        let mut count = 0;
+        for (key, value) in rows {
+            match value {
+                Some(value) => batch.insert(key.as_slice(), value.as_ref()),
+                None => batch.remove(key.as_slice()),
+            }
+            count += 1;
+            // Rows are absolute: without the note that follows they are simply written again.
+            if count % BATCH_ROWS_MAX == 0 {
+                let full = std::mem::take(&mut batch);
+                guarded(|| self.0.apply_batch(full))?;
+            }
+        }
+        batch.insert(APPLIED.as_slice(), applied.0.to_le_bytes().as_slice());
+        guarded(|| self.0.apply_batch(batch))
+    }
+}
+
+/// Rows collected for a [`Filler`].
+pub(crate) type Rows = BTreeMap<Vec<u8>, Option<Bytes>>;
+
+fn remove(dir: &Path) -> Result<(), Error> {
+    match std::fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::Database(format!("cannot delete {}: {error}", dir.display())))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn sync_all(dir: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            sync_all(&path)?;
+        } else {
+            std::fs::File::open(&path)?.sync_all()?;
+        }
+    }
+    std::fs::File::open(dir)?.sync_all()
+}
