@@ -9,9 +9,7 @@ use rumqttc::v5::mqttbytes::v5::{Packet, PubAckReason, Publish, PublishPropertie
 use rumqttc::v5::{AsyncClient, Event, EventLoop, MqttOptions};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 
@@ -54,6 +52,8 @@ pub(super) enum Report {
     Wrong { device: usize, what: String },
     /// A command came; `effect` is by which it is known again.
     Command { device: usize, effect: EffectId, at: Instant },
+    /// It will publish no more.
+    Drained,
     /// It lost its connection.
     Lost { device: usize, why: String },
 }
@@ -61,9 +61,6 @@ pub(super) enum Report {
 /// The devices, each in a task of its own.
 pub(super) struct Fleet {
     phase: watch::Sender<Phase>,
-    /// Devices that have nothing more to publish.
-    drained: Arc<AtomicUsize>,
-    size: usize,
 }
 
 impl Fleet {
@@ -71,31 +68,26 @@ impl Fleet {
     pub(super) fn start(mqtt: SocketAddr, devices: &[Credentials]) -> (Self, mpsc::Receiver<Report>) {
         let (reporter, reports) = mpsc::channel(REPORTS_MAX);
         let (phase, phases) = watch::channel(Phase::Publishing);
-        let drained = Arc::new(AtomicUsize::new(0));
+        let run = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         for (index, (id, token)) in devices.iter().enumerate() {
             let device = Device {
                 index,
                 id: *id,
                 reporter: reporter.clone(),
-                drained: Arc::clone(&drained),
+                run,
                 sequence: 0,
                 temperature: 21.0,
                 fan: false,
             };
             tokio::spawn(device.run(mqtt, token.clone(), phases.clone()));
         }
-        (Self { phase, drained, size: devices.len() }, reports)
+        (Self { phase }, reports)
     }
 
     /// Tells every device what to do from now on.
     pub(super) fn set(&self, phase: Phase) {
         // Fails only when no device is left.
         let _ = self.phase.send(phase);
-    }
-
-    /// Whether every device has seen that it is to publish no more.
-    pub(super) fn all_drained(&self) -> bool {
-        self.drained.load(Ordering::Acquire) >= self.size
     }
 }
 
@@ -117,7 +109,8 @@ struct Device {
     index: usize,
     id: DeviceId,
     reporter: mpsc::Sender<Report>,
-    drained: Arc<AtomicUsize>,
+    /// Tells the messages of this demo from those of others in the same data directory.
+    run: u128,
     sequence: u64,
     temperature: f64,
     fan: bool,
@@ -154,7 +147,7 @@ impl Device {
                         return leave(&client, &mut events).await;
                     }
                     if phase == Phase::Publishing && next == Phase::Draining {
-                        self.drained.fetch_add(1, Ordering::Release);
+                        self.tell(Report::Drained).await;
                     }
                     phase = next;
                 }
@@ -199,7 +192,7 @@ impl Device {
         let reading = Reading { temperature: self.temperature, sequence: self.sequence };
         // Two numbers always have a JSON form.
         let payload = serde_json::to_vec(&reading).unwrap_or_default();
-        let id = format!("{:x}-{}", std::process::id(), self.sequence);
+        let id = format!("{:x}-{}", self.run, self.sequence);
         let properties =
             PublishProperties { user_properties: vec![("id".into(), id)], ..PublishProperties::default() };
         let topic = format!("devices/{}/telemetry/climate", self.id);
@@ -213,7 +206,7 @@ impl Device {
 
     /// Beside an oven it gets warmer while the fan is off, and cooler while it is on; elsewhere it stays as it is.
     fn measure(&mut self) {
-        let hot = self.index % HOT_EVERY == 0;
+        let hot = self.index.is_multiple_of(HOT_EVERY);
         let change = match (hot, self.fan) {
             (_, true) => -1.5,
             (true, false) => 1.2,

@@ -86,6 +86,7 @@ pub(super) struct Ledger {
     early: BTreeMap<EffectId, Instant>,
     latency_us: Histogram<u64>,
     ready: usize,
+    drained: usize,
     errors: u64,
     missed: u64,
     wrong: Vec<String>,
@@ -113,6 +114,7 @@ impl Ledger {
             early: BTreeMap::new(),
             latency_us,
             ready: 0,
+            drained: 0,
             errors: 0,
             missed: 0,
             wrong: Vec::new(),
@@ -124,6 +126,7 @@ impl Ledger {
     pub(super) fn report(&mut self, report: Report) {
         match report {
             Report::Ready => self.ready += 1,
+            Report::Drained => self.drained += 1,
             Report::Sent { device, sequence, at } => {
                 if let Some(account) = self.accounts.get_mut(device) {
                     account.sent = sequence + 1;
@@ -222,8 +225,11 @@ impl Ledger {
         }
     }
 
-    /// Whether all that was sent is acknowledged, handled, and answered.
+    /// Whether every device has stopped to publish, and all that was sent is acknowledged, handled, and answered.
     pub(super) fn is_settled(&self) -> bool {
+        if self.drained < self.accounts.len() {
+            return false;
+        }
         let settled =
             |account: &Account| account.acked >= account.sent && account.handled.count >= account.acked;
         self.awaited.is_empty() && self.early.is_empty() && self.accounts.iter().all(settled)
@@ -253,6 +259,7 @@ impl Ledger {
             disordered: sum(|account| account.handled.late + account.commands.late),
             errors: self.errors,
             reconnects: self.reconnects,
+            absent: self.accounts.len().saturating_sub(self.ready),
             missed: self.missed,
             unexplained: self.early.len(),
             wrong: self.wrong.clone(),
@@ -273,6 +280,7 @@ pub(super) struct Verdict {
     disordered: u64,
     errors: u64,
     reconnects: u64,
+    absent: usize,
     missed: u64,
     unexplained: usize,
     wrong: Vec<String>,

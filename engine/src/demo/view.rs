@@ -71,10 +71,7 @@ impl View {
             ("devices", format!("{} of {} connected", ledger.ready(), self.devices)),
             ("events/s", format!("{events_rate:<12.0}total {}", status.events)),
             ("invocations/s", format!("{invocations_rate:<12.0}total {}", status.invocations)),
-            (
-                "command latency",
-                format!("p50 {p50}  p99 {p99}  (PUBLISH of the reading to command received)"),
-            ),
+            ("command latency", format!("p50 {p50}  p99 {p99}  (PUBLISH to command)")),
             ("fuel/invocation", fuel),
             ("commands", format!("{} acknowledged", status.commands_acknowledged)),
             ("errors", status.errors.to_string()),

@@ -12,7 +12,10 @@ fn function() -> FunctionName {
 
 fn ledger() -> Ledger {
     let devices = ["a", "b"].map(|id| DeviceId::parse(id).expect("an id"));
-    Ledger::new(devices.into_iter(), function(), Offset(10))
+    let mut ledger = Ledger::new(devices.into_iter(), function(), Offset(10));
+    ledger.report(Report::Ready);
+    ledger.report(Report::Ready);
+    ledger
 }
 
 /// An invocation for device `a` that keeps a value, and then asks for a command.
@@ -63,6 +66,9 @@ fn a_clean_run_is_good_whichever_side_tells_first() {
             ledger.invocation(&invocation(offset, sequence));
         }
     }
+    assert!(!ledger.is_settled(), "the devices may still publish");
+    ledger.report(Report::Drained);
+    ledger.report(Report::Drained);
     assert!(ledger.is_settled());
     let verdict = ledger.verdict();
     assert!(verdict.is_good(), "{}", verdict.reproach());
