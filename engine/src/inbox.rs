@@ -211,7 +211,7 @@ impl Fanout {
                 Channel::Commits if stored.partition == PartitionId::CONTROL => {
                     self.shares.iter_mut().for_each(&mut give);
                 }
-                Channel::Commits => {}
+                Channel::Commits | Channel::Leases => {}
             }
         }
         self.metrics.events.add(events);

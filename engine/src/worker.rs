@@ -15,7 +15,7 @@ use crate::inbox::{Found, Inbox, Inboxes};
 use crate::metrics::Metrics;
 use crate::modules::Modules;
 use crate::outbox::Outbox;
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use bytes::Bytes;
 use fleetfn_broker::{Mailboxes, Publisher};
 use fleetfn_core::commit::OutboxKey;
@@ -26,13 +26,16 @@ use fleetfn_store::{Channel, Store, Stored, decode_commit};
 use lane::Lane;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{Builder, JoinHandle};
+use std::thread::{Builder, JoinHandle, ScopedJoinHandle};
 use std::time::Duration;
 use tally::Tally;
 use tokio::sync::oneshot;
 
 /// Bytes read from the log at once when a worker is behind: some thousand events.
 const READ_BYTES: usize = 1 << 20;
+
+/// Partitions that are taken over at once: short-lived threads that wait for the disk.
+const LEASES_AT_ONCE: usize = 64;
 
 /// Devices whose expired commands are looked for before events are handled again.
 const EXPIRIES_PER_TURN: usize = 64;
@@ -68,13 +71,13 @@ impl Handle {
 /// them cannot go on.
 pub(crate) fn start(parts: Parts) -> anyhow::Result<(Vec<Handle>, oneshot::Receiver<String>)> {
     let mut owned: Vec<Vec<(PartitionId, Epoch)>> = vec![Vec::new(); parts.inboxes.all().len()];
-    for partition in (0..parts.partitions).map(PartitionId) {
-        let epoch = parts
-            .store
-            .lease(partition)
-            .with_context(|| format!("cannot take over partition {}", partition.0))?;
-        if let Some(owned) = owned.get_mut(parts.inboxes.worker_of(partition)) {
-            owned.push((partition, epoch));
+    let all: Vec<_> = (0..parts.partitions).map(PartitionId).collect();
+    for partitions in all.chunks(LEASES_AT_ONCE) {
+        for (partition, epoch) in partitions.iter().zip(lease(&parts.store, partitions)) {
+            let epoch = epoch.with_context(|| format!("cannot take over partition {}", partition.0))?;
+            if let Some(owned) = owned.get_mut(parts.inboxes.worker_of(*partition)) {
+                owned.push((*partition, epoch));
+            }
         }
     }
     let (fatal, failed) = oneshot::channel();
@@ -100,6 +103,19 @@ pub(crate) fn start(parts: Parts) -> anyhow::Result<(Vec<Handle>, oneshot::Recei
     };
     let handles: anyhow::Result<_> = owned.into_iter().enumerate().map(start).collect();
     Ok((handles?, failed))
+}
+
+/// Takes partitions over side by side: each is synced, and those that wait together share a sync.
+fn lease(store: &Store<Waiter>, partitions: &[PartitionId]) -> Vec<anyhow::Result<Epoch>> {
+    std::thread::scope(|scope| {
+        let take = |partition: PartitionId| scope.spawn(move || store.lease(partition));
+        let leases: Vec<_> = partitions.iter().map(|partition| take(*partition)).collect();
+        let join = |lease: ScopedJoinHandle<'_, _>| match lease.join() {
+            Ok(epoch) => Ok(epoch?),
+            Err(_) => Err(anyhow!("the store panicked")),
+        };
+        leases.into_iter().map(join).collect()
+    })
 }
 
 struct Worker {
@@ -139,7 +155,9 @@ impl Worker {
             };
             lanes.push(Lane::new(taken().with_context(|| format!("cannot read partition {}", id.0))?));
         }
-        let next = lanes.iter().map(|lane| lane.partition.cursor()).min().unwrap_or_default();
+        // What was trimmed had been handled: a cursor may be behind over events that changed nothing.
+        let oldest = lanes.iter().map(|lane| lane.partition.cursor()).min().unwrap_or_default();
+        let next = oldest.max(parts.store.start());
         Ok(Self {
             number,
             store: parts.store.clone(),
@@ -265,7 +283,7 @@ impl Worker {
             Channel::Commits if stored.partition == PartitionId::CONTROL => {
                 self.control(stored.offset, &stored.record)?;
             }
-            Channel::Events | Channel::Commits => {}
+            Channel::Events | Channel::Commits | Channel::Leases => {}
         }
         Ok(())
     }

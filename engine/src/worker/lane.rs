@@ -67,8 +67,8 @@ impl Worker {
             Plan::Past | Plan::Waiting => return Ok(()),
         };
         for target in targets {
-            let state = view.state(id, partition.entity(), target.function);
-            let state = partition.reader(target.function, state.context("cannot read state")?);
+            let state = view.state(id, partition.entity(), &target.function);
+            let state = partition.reader(target.function, state);
             let (function, version) = (target.function, target.version);
             let call = Call { function, version, trigger: target.trigger, event, offset };
             let invocation = tally.measure(|| host.call(&call, state));
