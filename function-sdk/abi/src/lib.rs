@@ -34,6 +34,9 @@ pub const EXPORT_ON_EVENT: &str = "fleetfn_v1_on_event";
 /// Export, optional: runs once before the first event.
 pub const EXPORT_INITIALIZE: &str = "_initialize";
 
+/// What every versioned name starts with; the version's number follows.
+pub const VERSIONED_PREFIX: &str = "fleetfn_v";
+
 /// Custom section that holds the manifest.
 pub const MANIFEST_SECTION: &str = "fleetfn_v1_manifest";
 
@@ -70,6 +73,25 @@ macro_rules! for_each_import {
         }
     };
 }
+
+/// One row of the table of imports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Import {
+    /// Name within [`IMPORT_MODULE`].
+    pub name: &'static str,
+    /// How many `i32` it takes; it returns one `i32`.
+    pub params: usize,
+}
+
+macro_rules! rows {
+    ($($(#[$doc:meta])* $name:ident($($arg:ident),*);)*) => {
+        /// The table of [`for_each_import!`] as values, for whoever checks a module.
+        pub const IMPORTS: &[Import] =
+            &[$(Import { name: stringify!($name), params: [$(stringify!($arg)),*].len() }),*];
+    };
+}
+
+for_each_import!(rows);
 
 /// What happened, as the guest sees it. The discriminants are part of the interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -154,9 +176,10 @@ impl EventHeader {
 
 /// Limits that every guest lives under; more is refused, at admission or when it is asked for.
 pub mod limits {
-    /// Capacity that the guest's buffer must have: header, names and the largest payload.
+    /// Capacity that the guest's buffer must have: header, the longest names, and a small reading. An event
+    /// takes header, names and payload; one that does not fit the buffer fails without running the guest.
     pub const BUFFER_BYTES_MIN: usize = 1024;
-    /// Longest state key in bytes.
+    /// Longest state key in bytes; a key has at least one, so that a scan can go on after it.
     pub const KEY_BYTES_MAX: usize = 256;
     /// Longest state value in bytes.
     pub const VALUE_BYTES_MAX: usize = 64 * 1024;
@@ -165,6 +188,12 @@ pub mod limits {
 #[cfg(test)]
 mod tests {
     use super::EventHeader;
+
+    #[test]
+    fn the_table_counts_its_arguments() {
+        let scan = super::IMPORTS.iter().find(|import| import.name == "state_scan");
+        assert_eq!(scan.map(|import| import.params), Some(6));
+    }
 
     #[test]
     fn a_header_survives_its_bytes() {

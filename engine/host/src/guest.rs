@@ -1,0 +1,174 @@
+//! What the host holds for one instance while its code runs: the store's data of that instance.
+
+use crate::Limits;
+use crate::failure::Failure;
+use crate::limits::BYTES_PER_FUEL;
+use crate::wishes::Wishes;
+use fleetfn_core::deployment::Manifest;
+use fleetfn_core::invocation::{LogLevel, LogLine, StateReader};
+use std::sync::Arc;
+use wasmi::{Caller, Memory, ResourceLimiter};
+
+/// A log line counts as many bytes more than its text, so that empty lines are bounded too.
+const LINE_BYTES: usize = 16;
+
+/// The data of one instance.
+pub(crate) struct Guest {
+    /// Known once the instance is made.
+    pub(crate) memory: Option<Memory>,
+    pub(crate) limits: Limits,
+    pub(crate) manifest: Arc<Manifest>,
+    /// There while an event is handled, and only then.
+    pub(crate) state: Option<Box<dyn StateReader>>,
+    /// Whether the event is about a device.
+    pub(crate) is_device: bool,
+    /// Fuel of the budget that is not in the engine's current slice.
+    pub(crate) fuel_left: u64,
+    pub(crate) wishes: Wishes,
+    pub(crate) logs: Vec<LogLine>,
+    log_bytes: usize,
+    calls: u32,
+}
+
+impl Guest {
+    pub(crate) fn new(limits: Limits, manifest: Arc<Manifest>) -> Self {
+        Self {
+            memory: None,
+            limits,
+            manifest,
+            state: None,
+            is_device: false,
+            fuel_left: 0,
+            wishes: Wishes::default(),
+            logs: Vec::new(),
+            log_bytes: 0,
+            calls: 0,
+        }
+    }
+
+    /// Forgets the invocation before, and takes what the next one reads.
+    pub(crate) fn begin(&mut self, state: Box<dyn StateReader>, is_device: bool) {
+        self.state = Some(state);
+        self.is_device = is_device;
+        self.wishes.clear();
+        self.logs.clear();
+        self.log_bytes = 0;
+        self.calls = 0;
+    }
+
+    /// Keeps a log line.
+    pub(crate) fn log(&mut self, level: LogLevel, text: &[u8]) -> Result<(), Failure> {
+        let bytes = self.log_bytes.saturating_add(text.len()).saturating_add(LINE_BYTES);
+        if bytes > self.limits.log_bytes {
+            return Err(Failure::LogBytes(self.limits.log_bytes));
+        }
+        self.log_bytes = bytes;
+        self.logs.push(LogLine { level, text: String::from_utf8_lossy(text).into_owned() });
+        Ok(())
+    }
+}
+
+impl ResourceLimiter for Guest {
+    // No totals are kept: a grow that ran out of fuel asks again.
+    fn memory_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> Result<bool, wasmi_core::LimiterError> {
+        Ok(desired <= self.limits.memory_bytes && maximum.is_none_or(|maximum| desired <= maximum))
+    }
+
+    fn table_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> Result<bool, wasmi_core::LimiterError> {
+        Ok(desired <= self.limits.table_elements && maximum.is_none_or(|maximum| desired <= maximum))
+    }
+
+    fn instances(&self) -> usize {
+        1
+    }
+
+    fn tables(&self) -> usize {
+        1
+    }
+
+    fn memories(&self) -> usize {
+        1
+    }
+}
+
+/// Bytes in units of fuel.
+pub(crate) fn fuel_of(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX) / BYTES_PER_FUEL
+}
+
+/// Fuel that is left to the invocation, however it is sliced.
+pub(crate) fn fuel_left(caller: &Caller<'_, Guest>) -> u64 {
+    caller.data().fuel_left.saturating_add(caller.get_fuel().unwrap_or(0))
+}
+
+/// Takes fuel for host work: first from what is outside of the slice, so that the sum does not depend on slices.
+pub(crate) fn burn(caller: &mut Caller<'_, Guest>, fuel: u64) -> Result<(), Failure> {
+    let guest = caller.data_mut();
+    if let Some(left) = guest.fuel_left.checked_sub(fuel) {
+        guest.fuel_left = left;
+        return Ok(());
+    }
+    let short = fuel - guest.fuel_left;
+    let limit = guest.limits.fuel;
+    guest.fuel_left = 0;
+    let slice = caller.get_fuel().unwrap_or(0);
+    match slice.checked_sub(short) {
+        Some(rest) if caller.set_fuel(rest).is_ok() => Ok(()),
+        _ => Err(Failure::Fuel(limit)),
+    }
+}
+
+/// Begins a host call: counts it and takes its fuel.
+pub(crate) fn enter(caller: &mut Caller<'_, Guest>, fuel: u64) -> Result<(), Failure> {
+    let guest = caller.data_mut();
+    if guest.state.is_none() {
+        return Err(Failure::TooEarly);
+    }
+    guest.calls = guest.calls.saturating_add(1);
+    if guest.calls > guest.limits.host_calls {
+        return Err(Failure::HostCalls(guest.limits.host_calls));
+    }
+    burn(caller, fuel)
+}
+
+/// The guest's memory beside its data.
+pub(crate) fn split<'a>(caller: &'a mut Caller<'_, Guest>) -> Result<(&'a mut [u8], &'a mut Guest), Failure> {
+    let memory = caller.data().memory.ok_or(Failure::TooEarly)?;
+    Ok(memory.data_and_store_mut(caller))
+}
+
+/// A part of the guest's memory.
+pub(crate) fn part(memory: &[u8], pointer: u32, length: u32) -> Result<&[u8], Failure> {
+    let range = range(pointer, length)?;
+    memory.get(range).ok_or(Failure::Pointer { pointer, length })
+}
+
+/// A part of the guest's memory, to be written.
+pub(crate) fn part_mut(memory: &mut [u8], pointer: u32, length: u32) -> Result<&mut [u8], Failure> {
+    let range = range(pointer, length)?;
+    memory.get_mut(range).ok_or(Failure::Pointer { pointer, length })
+}
+
+fn range(pointer: u32, length: u32) -> Result<std::ops::Range<usize>, Failure> {
+    let outside = Failure::Pointer { pointer, length };
+    let (Ok(start), Ok(count)) = (usize::try_from(pointer), usize::try_from(length)) else {
+        return Err(outside);
+    };
+    start.checked_add(count).map(|end| start..end).ok_or(outside)
+}
+
+/// A length as the guest sees it.
+pub(crate) fn length(bytes: usize) -> i32 {
+    // Values and pages are far smaller.
+    i32::try_from(bytes).unwrap_or(i32::MAX)
+}

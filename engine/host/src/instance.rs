@@ -1,0 +1,127 @@
+//! One instance of a module: made, run for an event, put back to how it was made.
+
+use crate::admission::Module;
+use crate::failure::Failure;
+use crate::guest::Guest;
+use crate::host::Call;
+use crate::{Limits, event, fuel};
+use fleetfn_abi::limits::BUFFER_BYTES_MIN;
+use fleetfn_abi::{EXPORT_BUFFER, EXPORT_INITIALIZE, EXPORT_MEMORY, EXPORT_ON_EVENT};
+use fleetfn_core::invocation::StateReader;
+use std::ops::Range;
+use wasmi::{Global, Linker, Memory, Store, TypedFunc, Val};
+
+/// An instance, ready for an event.
+pub(crate) struct Instance {
+    store: Store<Guest>,
+    memory: Memory,
+    on_event: TypedFunc<u32, i32>,
+    /// Where the guest wants events.
+    buffer: Range<usize>,
+    /// The mutable globals, in the order in which admission re-exported them.
+    globals: Vec<Global>,
+}
+
+/// What an instance is reset to: memory and globals as they were before the first event.
+pub(crate) struct Image {
+    /// Memory up to the last byte that is not zero.
+    bytes: Box<[u8]>,
+    memory_bytes: usize,
+    globals: Vec<Val>,
+}
+
+impl Instance {
+    /// Makes an instance and runs it up to its first event.
+    pub(crate) fn new(
+        module: &Module,
+        compiled: &wasmi::Module,
+        linker: &Linker<Guest>,
+        limits: Limits,
+    ) -> Result<Self, Failure> {
+        let mut store = Store::new(linker.engine(), Guest::new(limits, module.shared_manifest()));
+        store.limiter(|guest| guest);
+        let made = linker.instantiate_and_start(&mut store, compiled);
+        let instance = made.map_err(|error| fuel::failure(&store, &error))?;
+        let lost = |name: &str| Failure::Instance(format!("export '{name}' is gone"));
+        let memory = instance.get_memory(&store, EXPORT_MEMORY).ok_or_else(|| lost(EXPORT_MEMORY))?;
+        store.data_mut().memory = Some(memory);
+        if let Ok(initialize) = instance.get_typed_func::<(), ()>(&store, EXPORT_INITIALIZE) {
+            fuel::run(&mut store, initialize, ()).0?;
+        }
+        let place =
+            instance.get_typed_func::<(), u64>(&store, EXPORT_BUFFER).map_err(|_| lost(EXPORT_BUFFER))?;
+        let place = fuel::run(&mut store, place, ()).0?;
+        let buffer = buffer(place, memory.data_size(&store))?;
+        let on_event = instance.get_typed_func(&store, EXPORT_ON_EVENT).map_err(|_| lost(EXPORT_ON_EVENT))?;
+        let global = |name: &String| instance.get_global(&store, name).ok_or_else(|| lost(name));
+        let globals = module.reset_exports().iter().map(global).collect::<Result<_, _>>()?;
+        Ok(Self { store, memory, on_event, buffer, globals })
+    }
+
+    /// Keeps what the instance can be reset to. Only before its first event.
+    pub(crate) fn image(&self) -> Image {
+        let memory = self.memory.data(&self.store);
+        let used = memory.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        Image {
+            bytes: memory.get(..used).unwrap_or_default().into(),
+            memory_bytes: memory.len(),
+            globals: self.globals.iter().map(|global| global.get(&self.store)).collect(),
+        }
+    }
+
+    /// Puts memory and globals back; whether that was possible: not once memory has grown.
+    pub(crate) fn reset(&mut self, image: &Image) -> bool {
+        let memory = self.memory.data_mut(&mut self.store);
+        if memory.len() != image.memory_bytes {
+            return false;
+        }
+        let Some((used, rest)) = memory.split_at_mut_checked(image.bytes.len()) else {
+            return false;
+        };
+        used.copy_from_slice(&image.bytes);
+        rest.fill(0);
+        let mut globals = self.globals.iter().zip(&image.globals);
+        globals.all(|(global, value)| global.set(&mut self.store, value.clone()).is_ok())
+    }
+
+    /// Handles one event: what the handler returned, and the fuel it burnt.
+    pub(crate) fn handle(
+        &mut self,
+        call: &Call<'_>,
+        state: Box<dyn StateReader>,
+    ) -> (Result<i32, Failure>, u64) {
+        let memory = self.memory.data_mut(&mut self.store);
+        let buffer = memory.get_mut(self.buffer.clone()).unwrap_or_default();
+        let length = match event::write(buffer, call) {
+            Ok(length) => length,
+            Err(failure) => return (Err(failure), 0),
+        };
+        self.store.data_mut().begin(state, call.event.device().is_some());
+        let ended = fuel::run(&mut self.store, self.on_event, length);
+        self.store.data_mut().state = None;
+        ended
+    }
+
+    /// What the invocation left: effects and log lines.
+    pub(crate) fn guest(&mut self) -> &mut Guest {
+        self.store.data_mut()
+    }
+}
+
+/// Takes the result of the buffer export apart: `capacity << 32 | pointer`.
+fn buffer(place: u64, memory_bytes: usize) -> Result<Range<usize>, Failure> {
+    let [p0, p1, p2, p3, c0, c1, c2, c3] = place.to_le_bytes();
+    let pointer = u32::from_le_bytes([p0, p1, p2, p3]);
+    let capacity = u32::from_le_bytes([c0, c1, c2, c3]);
+    let outside = Failure::BufferOutside { pointer, capacity, memory_bytes };
+    let (Ok(start), Ok(room)) = (usize::try_from(pointer), usize::try_from(capacity)) else {
+        return Err(outside);
+    };
+    if room < BUFFER_BYTES_MIN {
+        return Err(Failure::BufferSmall(capacity));
+    }
+    match start.checked_add(room) {
+        Some(end) if end <= memory_bytes => Ok(start..end),
+        _ => Err(outside),
+    }
+}

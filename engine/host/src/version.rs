@@ -1,0 +1,122 @@
+//! One version of a function, compiled: an engine of its own, and an instance that waits for the next event.
+//!
+//! The engine belongs to the version because compiled code is freed only with its engine.
+
+use crate::admission::Module;
+use crate::failure::Failure;
+use crate::guest::Guest;
+use crate::host::Call;
+use crate::instance::{Image, Instance};
+use crate::{Limits, imports};
+use fleetfn_core::deployment::ModuleHash;
+use fleetfn_core::invocation::{LogLine, StateReader};
+use fleetfn_core::{Effect, Outcome};
+use std::mem;
+use wasmi::{CompilationMode, Config, EnforcedLimits, Engine, Linker, OperatorCost};
+
+/// Bytes of stack that an engine starts with: most handlers need no more.
+const STACK_BYTES_MIN: usize = 16 * 1024;
+/// Stacks that an engine keeps: one runs at a time.
+const STACKS_KEPT: usize = 2;
+
+/// A compiled version. Belongs to one thread.
+pub(crate) struct Version {
+    module: Module,
+    compiled: wasmi::Module,
+    linker: Linker<Guest>,
+    limits: Limits,
+    /// What an instance is reset to; `None` until the first is made, and where a reset is not sound.
+    image: Option<Image>,
+    idle: Option<Instance>,
+}
+
+/// What came of one event.
+pub(crate) struct Ended {
+    pub(crate) outcome: Outcome,
+    pub(crate) fuel: u64,
+    pub(crate) effects: Vec<Effect>,
+    pub(crate) logs: Vec<LogLine>,
+}
+
+fn config(limits: &Limits) -> Config {
+    let mut config = Config::default();
+    config
+        .consume_fuel(true)
+        // Under a lazy mode the first event would pay for compiling: fuel would depend on who came first.
+        .compilation_mode(CompilationMode::Eager)
+        .enforced_limits(EnforcedLimits::strict())
+        .set_max_recursion_depth(limits.recursion_depth)
+        .set_min_stack_height(STACK_BYTES_MIN.min(limits.stack_bytes))
+        .set_max_stack_height(limits.stack_bytes)
+        .set_max_cached_stacks(STACKS_KEPT)
+        .ignore_custom_sections(true)
+        // A start function would run without slices.
+        .allow_start_fn(false)
+        // Both take native stack until the slice ends: dear, so that few fit a slice.
+        .operator_cost(OperatorCost { memory_grow: 255, table_grow: 255, ..OperatorCost::default() })
+        .wasm_multi_memory(false)
+        .wasm_custom_page_sizes(false);
+    config
+}
+
+impl Version {
+    /// Compiles an admitted module. The error is the compiler's.
+    pub(crate) fn compile(module: Module, limits: Limits) -> Result<Self, String> {
+        let limits = limits.sound();
+        let engine = Engine::new(&config(&limits));
+        let compiled = wasmi::Module::new(&engine, module.wasm()).map_err(|error| error.to_string())?;
+        let linker = imports::linker(&engine).map_err(|error| error.to_string())?;
+        Ok(Self { module, compiled, linker, limits, image: None, idle: None })
+    }
+
+    pub(crate) fn hash(&self) -> ModuleHash {
+        self.module.hash()
+    }
+
+    /// Makes sure that an instance waits. Fails if the module cannot be brought to its first event.
+    pub(crate) fn start(&mut self) -> Result<(), Failure> {
+        let instance = self.take()?;
+        self.idle = Some(instance);
+        Ok(())
+    }
+
+    /// An instance in the state before its first event.
+    fn take(&mut self) -> Result<Instance, Failure> {
+        if let (Some(mut instance), Some(image)) = (self.idle.take(), &self.image)
+            && instance.reset(image)
+        {
+            return Ok(instance);
+        }
+        let instance = Instance::new(&self.module, &self.compiled, &self.linker, self.limits)?;
+        if self.image.is_none() && self.module.is_resettable() {
+            self.image = Some(instance.image());
+        }
+        Ok(instance)
+    }
+
+    /// Runs one event on memory that no other event has touched.
+    pub(crate) fn handle(&mut self, call: &Call<'_>, state: Box<dyn StateReader>) -> Ended {
+        let mut instance = match self.take() {
+            Ok(instance) => instance,
+            Err(failure) => {
+                let outcome = failure.into_outcome();
+                return Ended { outcome, fuel: 0, effects: Vec::new(), logs: Vec::new() };
+            }
+        };
+        let (result, fuel) = instance.handle(call, state);
+        let guest = instance.guest();
+        let logs = mem::take(&mut guest.logs);
+        let (outcome, effects) = match result {
+            Ok(0) => (Outcome::Done, guest.wishes.take()),
+            Ok(code) => (Outcome::Rejected { code }, Vec::new()),
+            // What broke off is not used again.
+            Err(failure) => {
+                return Ended { outcome: failure.into_outcome(), fuel, effects: Vec::new(), logs };
+            }
+        };
+        if self.image.is_some() {
+            self.idle = Some(instance);
+        }
+        Ended { outcome, fuel, effects, logs }
+    }
+}
