@@ -74,10 +74,10 @@ impl Worker {
             let invocation = tally.measure(|| host.call(&call, state));
             invocations.push(invocation);
         }
-        let effects = tally.keep_effects(invocations);
+        tally.keep_effects(invocations);
         let reserve = |device, commands| outbox.reserve(id, device, commands);
         let settled = partition.settle(offset, event, invocations, now_ms, reserve)?;
-        tally.settled(offset, event, settled, invocations, effects);
+        tally.settled(offset, event, settled, invocations);
         Ok(())
     }
 

@@ -23,6 +23,8 @@ pub(super) struct Tally {
     functions: BTreeMap<FunctionName, FunctionTally>,
     /// How long the guest ran, of each invocation of the event at hand.
     durations: Vec<Duration>,
+    /// The effects of those of them that will be shown.
+    kept: Vec<Option<Vec<Effect>>>,
     /// To be shown after the commit.
     records: Vec<InvocationRecord>,
 }
@@ -48,6 +50,7 @@ impl Tally {
             published: 0,
             functions: BTreeMap::new(),
             durations: Vec::new(),
+            kept: Vec::new(),
             records: Vec::new(),
         }
     }
@@ -60,12 +63,10 @@ impl Tally {
         invocation
     }
 
-    /// Copies the effects of those invocations that will be shown, before they are settled and lose them.
-    pub(super) fn keep_effects(&self, invocations: &[Invocation]) -> Vec<Vec<Effect>> {
-        if !invocations.iter().any(|invocation| self.feed.wants(invocation)) {
-            return Vec::new();
-        }
-        invocations.iter().map(|invocation| invocation.effects.clone()).collect()
+    /// Copies what will be shown of invocations, before they are settled and lose it.
+    pub(super) fn keep_effects(&mut self, invocations: &[Invocation]) {
+        let kept = |one: &Invocation| self.feed.wants(one).then(|| one.effects.clone());
+        self.kept.extend(invocations.iter().map(kept));
     }
 
     /// Counts an event that was settled, and empties `invocations`.
@@ -75,34 +76,35 @@ impl Tally {
         event: &Event,
         settled: Settled,
         invocations: &mut Vec<Invocation>,
-        effects: Vec<Vec<Effect>>,
     ) {
         if settled == Settled::Handled {
             self.handled += 1;
         }
-        let (durations, mut effects) = (mem::take(&mut self.durations), effects.into_iter());
-        for (mut invocation, duration) in invocations.drain(..).zip(&durations) {
+        let (mut durations, mut kept) = (mem::take(&mut self.durations), mem::take(&mut self.kept));
+        for ((mut invocation, duration), kept) in invocations.drain(..).zip(&durations).zip(kept.drain(..)) {
             if settled == Settled::Handled {
                 self.count(&invocation, *duration);
             }
-            let kept = effects.next();
-            if self.feed.wants(&invocation) {
-                if invocation.outcome == Outcome::Done {
-                    invocation.effects = kept.unwrap_or_default();
-                }
-                self.records.push(InvocationRecord {
-                    offset,
-                    entity: event.entity().to_string(),
-                    topic: topic(event),
-                    received_at_ms: event.received_at_ms(),
-                    payload: shown(&event.payload()),
-                    invocation,
-                    duration_us: u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
-                });
+            let done = invocation.outcome == Outcome::Done;
+            // Settling may have turned it into a failed one, and those are always worth showing.
+            if kept.is_none() && (done || !self.feed.wants(&invocation)) {
+                continue;
             }
+            if done {
+                invocation.effects = kept.unwrap_or_default();
+            }
+            self.records.push(InvocationRecord {
+                offset,
+                entity: event.entity().to_string(),
+                topic: topic(event),
+                received_at_ms: event.received_at_ms(),
+                payload: shown(&event.payload()),
+                invocation,
+                duration_us: u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
+            });
         }
-        self.durations = durations;
-        self.durations.clear();
+        durations.clear();
+        (self.durations, self.kept) = (durations, kept);
     }
 
     fn count(&mut self, invocation: &Invocation, duration: Duration) {
