@@ -18,6 +18,7 @@ use crate::{Failure, Limits};
 use fleetfn_core::deployment::{Manifest, ModuleHash};
 use fleetfn_protocol::{IdError, TopicError};
 use sha2::{Digest, Sha256};
+use std::fmt;
 use std::panic::catch_unwind;
 use std::sync::Arc;
 
@@ -146,16 +147,25 @@ pub enum Error {
 }
 
 /// A module that was found fit. Cheap to clone.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Module(Arc<Admitted>);
 
-#[derive(Debug)]
 struct Admitted {
     hash: ModuleHash,
     manifest: Arc<Manifest>,
     wasm: Vec<u8>,
     reset_exports: Vec<String>,
     resettable: bool,
+}
+
+impl fmt::Debug for Module {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Module")
+            .field("hash", &self.0.hash)
+            .field("manifest", &self.0.manifest)
+            .field("resettable", &self.0.resettable)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Module {

@@ -13,7 +13,7 @@ pub enum Failure {
     #[error("{}", trap_text(*.0))]
     Trap(TrapCode),
     /// All fuel is burnt.
-    #[error("fuel limit of {0} passed")]
+    #[error("fuel limit of {} passed", grouped(*.0))]
     Fuel(u64),
     /// Calls nested too deep, or their locals took too much.
     #[error("stack limit of {bytes} bytes or {depth} nested calls passed")]
@@ -127,6 +127,19 @@ pub enum Failure {
 }
 
 impl HostError for Failure {}
+
+/// A number with a comma before every third digit.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
 
 fn trap_text(code: TrapCode) -> &'static str {
     match code {

@@ -128,8 +128,9 @@ pub(crate) fn burn(caller: &mut Caller<'_, Guest>, fuel: u64) -> Result<(), Fail
     }
 }
 
-/// Begins a host call: counts it and takes its fuel.
-pub(crate) fn enter(caller: &mut Caller<'_, Guest>, fuel: u64) -> Result<(), Failure> {
+/// Begins a host call: counts it, checks that what it reads lies in memory, and takes its fuel, which grows with
+/// what it reads.
+pub(crate) fn enter(caller: &mut Caller<'_, Guest>, fuel: u64, reads: &[(u32, u32)]) -> Result<(), Failure> {
     let guest = caller.data_mut();
     if guest.state.is_none() {
         return Err(Failure::TooEarly);
@@ -138,7 +139,13 @@ pub(crate) fn enter(caller: &mut Caller<'_, Guest>, fuel: u64) -> Result<(), Fai
     if guest.calls > guest.limits.host_calls {
         return Err(Failure::HostCalls(guest.limits.host_calls));
     }
-    burn(caller, fuel)
+    let memory = split(caller)?.0;
+    let mut bytes = 0_u64;
+    for (pointer, length) in reads {
+        part(memory, *pointer, *length)?;
+        bytes += u64::from(*length);
+    }
+    burn(caller, fuel + bytes / BYTES_PER_FUEL)
 }
 
 /// The guest's memory beside its data.

@@ -3,7 +3,7 @@
 use super::wish;
 use crate::failure::Failure;
 use crate::guest::{Guest, enter, part, split};
-use crate::limits::{BYTES_PER_FUEL, CALL_FUEL, COMMAND_NAME_BYTES_MAX};
+use crate::limits::{CALL_FUEL, COMMAND_NAME_BYTES_MAX};
 use crate::wishes::Kind;
 use fleetfn_protocol::limits::PAYLOAD_BYTES_MAX;
 use fleetfn_protocol::validate_name;
@@ -17,8 +17,7 @@ pub(super) fn command(
     payload_len: u32,
     ttl_s: u32,
 ) -> Result<i32, Failure> {
-    let bytes = u64::from(name_len) + u64::from(payload_len);
-    enter(caller, CALL_FUEL + bytes / BYTES_PER_FUEL)?;
+    enter(caller, CALL_FUEL, &[(name, name_len), (payload, payload_len)])?;
     let (memory, guest) = split(caller)?;
     let name = part(memory, name, name_len)?;
     let payload = part(memory, payload, payload_len)?;

@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use crate::guest::{Guest, enter, part, split};
-use crate::limits::{BYTES_PER_FUEL, CALL_FUEL};
+use crate::limits::CALL_FUEL;
 use fleetfn_core::invocation::LogLevel;
 use wasmi::Caller;
 
@@ -12,7 +12,7 @@ pub(super) fn log(
     text: u32,
     text_len: u32,
 ) -> Result<i32, Failure> {
-    enter(caller, CALL_FUEL + u64::from(text_len) / BYTES_PER_FUEL)?;
+    enter(caller, CALL_FUEL, &[(text, text_len)])?;
     let level = match level {
         0 => LogLevel::Debug,
         1 => LogLevel::Info,

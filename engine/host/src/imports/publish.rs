@@ -3,7 +3,7 @@
 use super::wish;
 use crate::failure::Failure;
 use crate::guest::{Guest, enter, part, split};
-use crate::limits::{BYTES_PER_FUEL, CALL_FUEL};
+use crate::limits::CALL_FUEL;
 use crate::wishes::Kind;
 use fleetfn_protocol::limits::PAYLOAD_BYTES_MAX;
 use fleetfn_protocol::{Topic, filter_matches};
@@ -16,8 +16,7 @@ pub(super) fn publish(
     payload: u32,
     payload_len: u32,
 ) -> Result<i32, Failure> {
-    let bytes = u64::from(topic_len) + u64::from(payload_len);
-    enter(caller, CALL_FUEL + bytes / BYTES_PER_FUEL)?;
+    enter(caller, CALL_FUEL, &[(topic, topic_len), (payload, payload_len)])?;
     let (memory, guest) = split(caller)?;
     let topic = part(memory, topic, topic_len)?;
     let payload = part(memory, payload, payload_len)?;

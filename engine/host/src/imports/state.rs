@@ -5,7 +5,7 @@
 use super::wish;
 use crate::failure::Failure;
 use crate::guest::{Guest, burn, enter, fuel_left, fuel_of, length, part, part_mut, split};
-use crate::limits::{BYTES_PER_FUEL, CALL_FUEL, READ_FUEL};
+use crate::limits::{CALL_FUEL, READ_FUEL};
 use crate::wishes::{Kind, Wishes, Written};
 use bytes::Bytes;
 use fleetfn_abi::MISSING;
@@ -40,7 +40,7 @@ pub(super) fn state_get(
     out_ptr: u32,
     out_cap: u32,
 ) -> Result<i32, Failure> {
-    enter(caller, READ_FUEL)?;
+    enter(caller, READ_FUEL, &[(key_ptr, key_len)])?;
     let (memory, guest) = split(caller)?;
     part(memory, out_ptr, out_cap)?;
     let key = key(memory, key_ptr, key_len)?;
@@ -79,7 +79,7 @@ pub(super) fn state_put(
     value_ptr: u32,
     value_len: u32,
 ) -> Result<i32, Failure> {
-    enter(caller, CALL_FUEL + (u64::from(key_len) + u64::from(value_len)) / BYTES_PER_FUEL)?;
+    enter(caller, CALL_FUEL, &[(key_ptr, key_len), (value_ptr, value_len)])?;
     let (memory, guest) = split(caller)?;
     let key = key(memory, key_ptr, key_len)?;
     let value = part(memory, value_ptr, value_len)?;
@@ -94,7 +94,7 @@ pub(super) fn state_delete(
     key_ptr: u32,
     key_len: u32,
 ) -> Result<i32, Failure> {
-    enter(caller, CALL_FUEL + u64::from(key_len) / BYTES_PER_FUEL)?;
+    enter(caller, CALL_FUEL, &[(key_ptr, key_len)])?;
     let (memory, guest) = split(caller)?;
     let key = key(memory, key_ptr, key_len)?;
     wish(guest, Kind::Delete, key, &[])
@@ -109,7 +109,7 @@ pub(super) fn state_scan(
     out_ptr: u32,
     out_cap: u32,
 ) -> Result<i32, Failure> {
-    enter(caller, READ_FUEL)?;
+    enter(caller, READ_FUEL, &[(prefix_ptr, prefix_len), (after_ptr, after_len)])?;
     let budget = fuel_left(caller);
     let (memory, guest) = split(caller)?;
     // Copied: the guest may let them overlap with the page.

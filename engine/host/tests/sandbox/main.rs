@@ -2,3 +2,4 @@
 
 mod effects;
 mod fixtures;
+mod hostile;

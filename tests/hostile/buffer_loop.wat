@@ -1,0 +1,9 @@
+;; refused: fuel limit of 10,000,000 passed
+;; Never says where its buffer is.
+(module
+  (@custom "fleetfn_v1_manifest"
+    "{\"abi\":1,\"name\":\"hostile\",\"triggers\":[{\"telemetry\":\"climate\"}],\"publish\":[\"alerts/#\"],\"command\":true}")
+  (memory (export "memory") 1)
+  (func (export "fleetfn_v1_buffer") (result i64) (loop $again (br $again)) (i64.const 0))
+  (func (export "fleetfn_v1_on_event") (param $len i32) (result i32)
+    (i32.const 0)))

@@ -1,0 +1,13 @@
+;; ends: trap
+;; says: bad-signature
+;; Calls a function as if it had another type.
+(module
+  (@custom "fleetfn_v1_manifest"
+    "{\"abi\":1,\"name\":\"hostile\",\"triggers\":[{\"telemetry\":\"climate\"}],\"publish\":[\"alerts/#\"],\"command\":true}")
+  (memory (export "memory") 1)
+  (func (export "fleetfn_v1_buffer") (result i64) (i64.const 0x200000001000))
+  (table 1 funcref)
+  (elem (i32.const 0) $other)
+  (func $other (param i64))
+  (func (export "fleetfn_v1_on_event") (param $len i32) (result i32)
+    (call_indirect (result i32) (i32.const 0))))

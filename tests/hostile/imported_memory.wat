@@ -1,0 +1,10 @@
+;; refused: unknown import 'env' 'memory'
+;; Imports its memory.
+(module
+  (@custom "fleetfn_v1_manifest"
+    "{\"abi\":1,\"name\":\"hostile\",\"triggers\":[{\"telemetry\":\"climate\"}]}")
+  (import "env" "memory" (memory 1))
+  (export "memory" (memory 0))
+  (func (export "fleetfn_v1_buffer") (result i64) (i64.const 0x200000001000))
+  (func (export "fleetfn_v1_on_event") (param $len i32) (result i32)
+    (i32.const 0)))

@@ -1,0 +1,12 @@
+;; refused: a host call before the first event
+;; Reads state before there is an event: what it read would be in every event's memory.
+(module
+  (@custom "fleetfn_v1_manifest"
+    "{\"abi\":1,\"name\":\"hostile\",\"triggers\":[{\"telemetry\":\"climate\"}],\"publish\":[\"alerts/#\"],\"command\":true}")
+  (import "fleetfn_v1" "state_get" (func $get (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (func (export "fleetfn_v1_buffer") (result i64) (i64.const 0x200000001000))
+  (func (export "_initialize")
+    (drop (call $get (i32.const 0) (i32.const 1) (i32.const 0) (i32.const 8))))
+  (func (export "fleetfn_v1_on_event") (param $len i32) (result i32)
+    (i32.const 0)))

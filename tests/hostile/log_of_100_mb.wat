@@ -1,0 +1,11 @@
+;; ends: pointer
+;; Logs 100 MB at once.
+(module
+  (@custom "fleetfn_v1_manifest"
+    "{\"abi\":1,\"name\":\"hostile\",\"triggers\":[{\"telemetry\":\"climate\"}],\"publish\":[\"alerts/#\"],\"command\":true}")
+  (import "fleetfn_v1" "log" (func $log (param i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (func (export "fleetfn_v1_buffer") (result i64) (i64.const 0x200000001000))
+  (func (export "fleetfn_v1_on_event") (param $len i32) (result i32)
+    (drop (call $log (i32.const 1) (i32.const 0) (i32.const 104857600)))
+    (i32.const 0)))

@@ -1,0 +1,10 @@
+;; refused: 'fleetfn_reset_0' is reserved
+;; Exports a name that the engine uses for resets.
+(module
+  (@custom "fleetfn_v1_manifest"
+    "{\"abi\":1,\"name\":\"hostile\",\"triggers\":[{\"telemetry\":\"climate\"}],\"publish\":[\"alerts/#\"],\"command\":true}")
+  (memory (export "memory") 1)
+  (func (export "fleetfn_v1_buffer") (result i64) (i64.const 0x200000001000))
+  (global $mine (export "fleetfn_reset_0") (mut i32) (i32.const 0))
+  (func (export "fleetfn_v1_on_event") (param $len i32) (result i32)
+    (i32.const 0)))

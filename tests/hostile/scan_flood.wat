@@ -1,0 +1,13 @@
+;; ends: host-calls
+;; Scans state into all of memory without end.
+(module
+  (@custom "fleetfn_v1_manifest"
+    "{\"abi\":1,\"name\":\"hostile\",\"triggers\":[{\"telemetry\":\"climate\"}],\"publish\":[\"alerts/#\"],\"command\":true}")
+  (import "fleetfn_v1" "state_scan" (func $scan (param i32 i32 i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 16)
+  (func (export "fleetfn_v1_buffer") (result i64) (i64.const 0x200000001000))
+  (func (export "fleetfn_v1_on_event") (param $len i32) (result i32)
+    (loop $again
+      (drop (call $scan (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 1048576)))
+      (br $again))
+    (i32.const 0)))

@@ -1,0 +1,10 @@
+;; refused: SIMD
+;; Uses SIMD.
+(module
+  (@custom "fleetfn_v1_manifest"
+    "{\"abi\":1,\"name\":\"hostile\",\"triggers\":[{\"telemetry\":\"climate\"}],\"publish\":[\"alerts/#\"],\"command\":true}")
+  (memory (export "memory") 1)
+  (func (export "fleetfn_v1_buffer") (result i64) (i64.const 0x200000001000))
+  (func (export "fleetfn_v1_on_event") (param $len i32) (result i32)
+    (drop (v128.const i64x2 0 0))
+    (i32.const 0)))
