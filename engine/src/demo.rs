@@ -90,7 +90,7 @@ async fn watch(node: &engine::Node, ended: impl Future<Output = ()>) -> anyhow::
             }
             _ = look.tick(), if deadline.is_some() => {
                 let now = Instant::now();
-                if !fleet.all_drained() || !ledger.is_settled() {
+                if !ledger.is_settled() {
                     complete_since = now;
                 }
                 let overdue = deadline.is_some_and(|deadline| now >= deadline);
