@@ -1,28 +1,29 @@
 //! The thread that moves the overlay into the tree, takes snapshots and lets the log be trimmed.
 
+use crate::log::segments::free_bytes;
 use crate::log::{PartitionLog, Receipt};
 use crate::recovery;
 use crate::snapshot::Snapshots;
 use crate::store::{Config, Room};
-use crate::view::overlay::Row;
+use crate::view::overlay::{Generation, Row};
 use crate::view::{self, View};
 use fleetfn_core::{Offset, PartitionId};
-use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How often the overlay is written out: a hot key is written once in this time.
 const EVERY: Duration = Duration::from_millis(250);
+
+/// What the database may write by itself, beyond a flush.
+const RESERVE_BYTES: u64 = 8 << 20;
 
 /// How long to wait before a database that failed is made again.
 const RETRY: Duration = Duration::from_millis(500);
 
 /// Dead letters that a partition keeps; the oldest go.
 pub(crate) const LETTERS_MAX: usize = 256;
-
-type Generation = Arc<BTreeMap<Vec<u8>, Option<bytes::Bytes>>>;
 
 impl View {
     pub(crate) fn dirty_bytes(&self) -> u64 {
@@ -92,20 +93,16 @@ pub(crate) struct Flusher<R: Receipt> {
 }
 
 impl<R: Receipt> Flusher<R> {
-    /// Runs until the store is closed; then everything accepted is in the tree, or the log has failed.
-    pub(crate) fn run(mut self) {
+    /// Runs until the store is closed; then everything accepted is in the tree, unless it says why not.
+    pub(crate) fn run(mut self) -> Result<(), view::Error> {
         let mut applied = self.log.durable_end();
         loop {
             let closing = self.room.wait_for_work(EVERY);
-            match self.flush_once(applied) {
-                Ok(now) => applied = now,
-                Err(error) => {
-                    tracing::error!(%error, "the state cannot be brought up to the log");
-                    return;
-                }
-            }
+            applied = self.flush_once(applied).inspect_err(|error| {
+                tracing::error!(%error, "the state cannot be brought up to the log");
+            })?;
             if closing {
-                return;
+                return Ok(());
             }
             if let Err(error) = self.tidy(applied) {
                 tracing::warn!(%error, "no snapshot could be taken, the log is not trimmed; trying again later");
@@ -114,41 +111,75 @@ impl<R: Receipt> Flusher<R> {
     }
 
     /// Moves the overlay into the tree; up to where the tree is complete then.
-    fn flush_once(&self, before: Offset) -> Result<Offset, crate::Failure> {
+    fn flush_once(&self, before: Offset) -> Result<Offset, view::Error> {
         // Every commit below was applied, or is being applied under the lock of its lane.
         let applied = self.log.accepted_end();
-        if applied == before && self.view.dirty_bytes() == 0 {
+        if applied == before && self.view.dirty_bytes() == 0 && !self.view.0.tree.has_failed() {
             return Ok(before);
         }
         let generations = self.view.begin_flush();
         self.room.signal();
-        if let Some(last) = self.log.accepted_end().0.checked_sub(1) {
-            self.log.wait_durable(Offset(last))?;
+        let accepted = self.log.accepted_end();
+        if accepted > self.log.durable_end()
+            && let Some(last) = accepted.0.checked_sub(1)
+        {
+            let lost = |failure: crate::Failure| view::Error::Database(failure.to_string());
+            self.log.wait_durable(Offset(last)).map_err(lost)?;
         }
-        let mut failed_since = None;
+        self.wait_for_disk(&generations);
+        let mut told = false;
         loop {
-            let error = match self.view.write(&generations, applied) {
-                Ok(()) => return Ok(applied),
-                Err(error) => error,
-            };
-            if failed_since.is_none() {
-                tracing::error!(%error, "the database of the state has failed: making it again from the log");
-                failed_since = Some(Instant::now());
+            if !self.view.0.tree.has_failed() && self.view.write(&generations, applied).is_ok() {
+                return Ok(applied);
+            }
+            if !told {
+                tracing::error!("the database of the state has failed: making it again from the log");
+                told = true;
+            }
+            if let Err(error) = self.make_again() {
+                if self.room.is_closing() {
+                    return Err(error);
+                }
+                tracing::warn!(%error, "not yet");
+                std::thread::sleep(RETRY);
+            }
+        }
+    }
+
+    /// Makes the database again. It is filled with all that is durable, for earlier generations may have held commits
+    /// beyond the offset that was noted with them.
+    fn make_again(&self) -> Result<(), view::Error> {
+        let until = self.log.durable_end();
+        self.view
+            .0
+            .tree
+            .begin_again(|filler| recovery::fill_again(self.log.as_ref(), &self.snapshots, until, filler))?;
+        tracing::info!(%until, "the database of the state was made again");
+        Ok(())
+    }
+
+    /// Waits while the disk has less room than a flush may take: a database that finds it full has failed for good.
+    fn wait_for_disk(&self, generations: &[Generation]) {
+        let rows = generations.iter().flat_map(|generation| generation.iter());
+        let bytes: usize =
+            rows.map(|(key, value)| key.len() + value.as_ref().map_or(0, bytes::Bytes::len)).sum();
+        // Twice: pages are written whole, beside those that they replace.
+        let wanted = RESERVE_BYTES.saturating_add(2 * bytes as u64);
+        let mut told = false;
+        while free_bytes(&self.config.dir).is_ok_and(|free| free < wanted) && !self.room.is_closing() {
+            if !told {
+                tracing::error!("the disk is full: the state waits in memory");
+                told = true;
             }
             std::thread::sleep(RETRY);
-            let made = self.view.0.tree.begin_again(|filler| {
-                recovery::fill_again(self.log.as_ref(), &self.snapshots, before, filler)
-            });
-            match made {
-                Ok(()) => tracing::info!("the database of the state was made again"),
-                Err(error) => tracing::warn!(%error, "not yet"),
-            }
         }
     }
 
     /// Takes a snapshot when the log has grown enough, and trims the log behind the older one.
     fn tidy(&mut self, applied: Offset) -> io::Result<()> {
-        if self.room.log_bytes() >= self.snapshot_log_bytes.saturating_add(self.config.snapshot_log_bytes) {
+        let snapshot_due =
+            self.room.log_bytes() >= self.snapshot_log_bytes.saturating_add(self.config.snapshot_log_bytes);
+        if snapshot_due {
             self.snapshot_log_bytes = self.room.log_bytes();
             let tree = &self.view.0.tree;
             self.snapshots
@@ -156,10 +187,15 @@ impl<R: Receipt> Flusher<R> {
             tracing::info!(%applied, "snapshot taken");
         }
         let handled = self.handled.iter().map(|below| below.load(Ordering::Acquire)).min();
+        let handled = Offset(handled.unwrap_or_default());
+        if snapshot_due {
+            // The rows go with the next flush.
+            self.view.prune_deployments(handled).map_err(|error| io::Error::other(error.to_string()))?;
+        }
         let below = self
             .snapshots
             .covered()?
-            .min(Offset(handled.unwrap_or_default()))
+            .min(handled)
             .min(self.log.retained_from(self.config.retention_bytes, self.config.retention));
         if below > self.log.start() {
             self.log.trim(below).map_err(|error| io::Error::other(error.to_string()))?;

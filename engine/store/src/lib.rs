@@ -16,7 +16,7 @@ mod store;
 mod view;
 
 pub use codec::CodecError;
-pub use log::segments::Durability;
+pub use log::group::Durability;
 pub use log::{
     Append, AppendError, Channel, Failure, LeaseError, PartitionLog, ReadError, Receipt, Stored, Tail,
 };

@@ -4,6 +4,11 @@
 //! *accepted* at an offset first and *durable* later; durable records are shown to the [`Tail`] and settle their
 //! [`Receipt`]s, both in offset order.
 
+mod committer;
+pub mod faulty;
+pub mod group;
+pub mod medium;
+pub mod memory;
 pub(crate) mod record;
 pub(crate) mod segment;
 pub mod segments;
@@ -199,6 +204,9 @@ pub trait PartitionLog<R: Receipt>: Send + Sync + 'static {
     /// Everything below is accepted.
     fn accepted_end(&self) -> Offset;
 
+    /// Why it takes nothing any more, if it has failed.
+    fn failure(&self) -> Option<Failure>;
+
     /// Waits until the record at `offset` is durable.
     ///
     /// # Errors
@@ -207,6 +215,9 @@ pub trait PartitionLog<R: Receipt>: Send + Sync + 'static {
 
     /// The oldest record to keep, if no more than `bytes_max` bytes and nothing older than `age_max` is to be kept.
     fn retained_from(&self, bytes_max: u64, age_max: Duration) -> Offset;
+
+    /// About how many bytes of records stand at `from` and behind it.
+    fn bytes_from(&self, from: Offset) -> u64;
 
     /// Forgets records below an offset, as far as the log can; the new start.
     ///

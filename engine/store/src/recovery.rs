@@ -73,30 +73,46 @@ pub(crate) fn mark_clean(dir: &Path, applied: Offset) -> io::Result<()> {
     write_synced(dir, "clean", &applied.0.to_string())
 }
 
-/// Opens the tree if it can be trusted.
-fn trusted(config: &Config, log_end: Offset) -> Option<(Tree, Offset)> {
-    let same_boot =
-        boot_id().is_ok_and(|id| std::fs::read_to_string(config.dir.join("boot")).is_ok_and(|was| was == id));
-    let clean = std::fs::read_to_string(config.dir.join("clean")).ok().and_then(|text| text.parse().ok());
-    if !same_boot && clean.is_none() {
-        return None;
+/// Opens the tree if it can be trusted; otherwise there is none when this returns. From then on it is bound to this
+/// boot, for it may hold more than what was synced.
+fn trusted(config: &Config, log_start: Offset, log_end: Offset) -> Result<Option<(Tree, Offset)>, OpenError> {
+    let io = |source| OpenError::Directory { path: config.dir.clone(), source };
+    let boot = boot_id().ok();
+    let was = std::fs::read_to_string(config.dir.join("boot")).ok();
+    let same_boot = boot.is_some() && boot == was;
+    let clean = std::fs::read_to_string(config.dir.join("clean")).ok();
+    let clean: Option<u64> = clean.and_then(|text| text.parse().ok());
+    let view = config.dir.join("view");
+    let keep = same_boot || clean.is_some();
+    if !keep {
+        view::tree::remove(&view)?;
     }
-    let tree = Tree::open(config.dir.join("view"), config.cache_bytes).ok()?;
-    let applied = tree.applied().ok()?;
-    let fits = applied <= log_end && clean.is_none_or(|clean: u64| clean == applied.0);
+    match std::fs::remove_file(config.dir.join("clean")) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io(error)),
+        _ => {}
+    }
+    write_synced(&config.dir, "boot", &boot.unwrap_or_default()).map_err(io)?;
+    if !keep {
+        return Ok(None);
+    }
+    let Ok(tree) = Tree::open(view, config.cache_bytes) else { return Ok(None) };
+    let Ok(Some(applied)) = tree.applied() else { return Ok(None) };
     // A tree ahead of the log belongs to another log, or the log has lost what it had acknowledged.
-    fits.then_some((tree, applied))
+    let fits = (log_start..=log_end).contains(&applied) && clean.is_none_or(|clean| clean == applied.0);
+    Ok(fits.then_some((tree, applied)))
 }
 
 /// Fills a new tree from the newest snapshot that is whole; where it is complete to.
 pub(crate) fn fill_from_snapshot(
     snapshots: &Snapshots,
     log_start: Offset,
+    log_end: Offset,
     filler: &mut dyn FnMut(&Rows, Offset) -> Result<(), view::Error>,
 ) -> Result<Offset, view::Error> {
     let database = |error: io::Error| view::Error::Database(error.to_string());
     for (applied, path) in snapshots.list().map_err(database)? {
-        if applied < log_start {
+        if !(log_start..=log_end).contains(&applied) {
+            tracing::warn!(path = %path.display(), "a snapshot is of another log: trying an older one");
             continue;
         }
         let mut all = Rows::new();
@@ -147,8 +163,9 @@ pub(crate) fn fill_again<R: Receipt>(
     until: Offset,
     filler: &Filler<'_>,
 ) -> Result<(), view::Error> {
-    let from =
-        fill_from_snapshot(snapshots, log.start(), &mut |all, applied| filler.write(all.iter(), applied))?;
+    let from = fill_from_snapshot(snapshots, log.start(), log.durable_end(), &mut |all, applied| {
+        filler.write(all.iter(), applied)
+    })?;
     let mut pending = Rows::new();
     let mut bytes = 0;
     let database = |error: OpenError| view::Error::Database(error.to_string());
@@ -190,26 +207,18 @@ pub(crate) fn open_view<R: Receipt>(
     torn: bool,
 ) -> Result<(View, Recovery), OpenError> {
     let log_end = log.durable_end();
-    let kept = trusted(config, log_end).filter(|(_, applied)| *applied >= log.start());
+    let kept = trusted(config, log.start(), log_end)?;
     let trusted = kept.is_some();
     let (tree, applied) = match kept {
         Some(kept) => kept,
         None => {
             let tree = Tree::create(config.dir.join("view"), config.cache_bytes)?;
-            let applied = fill_from_snapshot(snapshots, log.start(), &mut |all, applied| {
+            let applied = fill_from_snapshot(snapshots, log.start(), log_end, &mut |all, applied| {
                 tree.write(all.iter(), applied)
             })?;
             (tree, applied)
         }
     };
-    let io = |source| OpenError::Directory { path: config.dir.clone(), source };
-    match std::fs::remove_file(config.dir.join("clean")) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io(error)),
-        _ => {}
-    }
-    // From here on the tree may hold more than what was synced: it is bound to this boot.
-    write_synced(&config.dir, "boot", &boot_id().unwrap_or_default()).map_err(io)?;
-
     let view = View::new(config.partitions, tree);
     load_letters(&view, config.partitions)?;
     let replayed = replay(log, applied, log_end, |offset, stored| {

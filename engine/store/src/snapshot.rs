@@ -11,6 +11,7 @@
 use crate::log::segment::sync_directory;
 use bytes::Bytes;
 use fleetfn_core::Offset;
+use std::cmp::Reverse;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
@@ -62,9 +63,47 @@ impl<R: Read> Summing<R> {
     }
 }
 
+/// Takes one row.
+pub(crate) type Put<'a> = dyn FnMut(&[u8], &[u8]) -> io::Result<()> + 'a;
+
+fn write_rows(
+    part: &Path,
+    applied: Offset,
+    rows: impl FnOnce(&mut Put<'_>) -> io::Result<()>,
+) -> io::Result<()> {
+    let file = File::create(part)?;
+    let mut out = Summing { inner: BufWriter::with_capacity(1 << 20, &file), crc: 0 };
+    out.put(MAGIC)?;
+    out.put(&applied.0.to_le_bytes())?;
+    let mut count = 0_u64;
+    rows(&mut |key, value| {
+        let len = |part: &[u8]| u32::try_from(part.len()).map_err(|_| io::ErrorKind::InvalidInput);
+        out.put(&len(key)?.to_le_bytes())?;
+        out.put(&len(value)?.to_le_bytes())?;
+        out.put(key)?;
+        out.put(value)?;
+        count += 1;
+        Ok(())
+    })?;
+    out.put(&END.to_le_bytes())?;
+    out.put(&count.to_le_bytes())?;
+    let crc = out.crc.to_le_bytes();
+    out.inner.write_all(&crc)?;
+    out.inner.flush()?;
+    drop(out);
+    file.sync_all()
+}
+
 impl Snapshots {
     pub(crate) fn open(dir: PathBuf) -> io::Result<Self> {
         std::fs::create_dir_all(&dir)?;
+        // What a crash left unfinished.
+        for entry in std::fs::read_dir(&dir)? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|extension| extension == "part") {
+                std::fs::remove_file(path)?;
+            }
+        }
         Ok(Self { dir })
     }
 
@@ -79,8 +118,13 @@ impl Snapshots {
                 found.push((Offset(applied), path));
             }
         }
-        found.sort_unstable_by(|a, b| b.0.cmp(&a.0));
+        found.sort_unstable_by_key(|(applied, _)| Reverse(*applied));
         Ok(found)
+    }
+
+    /// Up to where the newest snapshot is complete.
+    pub(crate) fn newest(&self) -> io::Result<Offset> {
+        Ok(self.list()?.first().map_or(Offset(0), |(applied, _)| *applied))
     }
 
     /// The log before this offset is not needed to make the view again.
@@ -92,31 +136,15 @@ impl Snapshots {
     pub(crate) fn write(
         &self,
         applied: Offset,
-        rows: impl FnOnce(&mut dyn FnMut(&[u8], &[u8]) -> io::Result<()>) -> io::Result<()>,
+        rows: impl FnOnce(&mut Put<'_>) -> io::Result<()>,
     ) -> io::Result<()> {
         let path = self.dir.join(format!("{:020}.snapshot", applied.0));
         let part = path.with_extension("part");
-        let file = File::create(&part)?;
-        let mut out = Summing { inner: BufWriter::with_capacity(1 << 20, &file), crc: 0 };
-        out.put(MAGIC)?;
-        out.put(&applied.0.to_le_bytes())?;
-        let mut count = 0_u64;
-        rows(&mut |key, value| {
-            let len = |part: &[u8]| u32::try_from(part.len()).map_err(|_| io::ErrorKind::InvalidInput);
-            out.put(&len(key)?.to_le_bytes())?;
-            out.put(&len(value)?.to_le_bytes())?;
-            out.put(key)?;
-            out.put(value)?;
-            count += 1;
-            Ok(())
-        })?;
-        out.put(&END.to_le_bytes())?;
-        out.put(&count.to_le_bytes())?;
-        let crc = out.crc.to_le_bytes();
-        out.inner.write_all(&crc)?;
-        out.inner.flush()?;
-        drop(out);
-        file.sync_all()?;
+        if let Err(error) = write_rows(&part, applied, rows) {
+            // Gives the room back: a full disk is the likely reason.
+            drop(std::fs::remove_file(&part));
+            return Err(error);
+        }
         std::fs::rename(&part, &path)?;
         sync_directory(&self.dir)?;
         for (_, old) in self.list()?.into_iter().skip(KEPT) {

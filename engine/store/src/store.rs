@@ -2,7 +2,8 @@
 
 use crate::codec::CodecError;
 use crate::flusher::Flusher;
-use crate::log::segments::{Durability, Segments, SegmentsConfig};
+use crate::log::group::{Durability, GroupLog};
+use crate::log::segments::{Segments, SegmentsConfig};
 use crate::log::{
     Append, AppendError, Channel, Failure, LeaseError, PartitionLog, ReadError, Receipt, Stored, Tail,
 };
@@ -163,6 +164,11 @@ impl Room {
         wanted.closing
     }
 
+    /// Whether the store is being closed.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).closing
+    }
+
     /// Wakes writers that wait for room.
     pub(crate) fn signal(&self) {
         self.writers.notify_all();
@@ -193,7 +199,7 @@ struct Inner<R: Receipt> {
     view: View,
     room: Arc<Room>,
     handled: Arc<Vec<AtomicU64>>,
-    flusher: Mutex<Option<JoinHandle<()>>>,
+    flusher: Mutex<Option<JoinHandle<Result<(), view::Error>>>>,
 }
 
 /// Log and view of one node. Cheap to clone.
@@ -218,11 +224,11 @@ impl<R: Receipt> Store<R> {
         let segments = SegmentsConfig {
             dir: config.dir.join("log"),
             segment_bytes: config.segment_bytes,
-            pending_bytes_max: config.pending_bytes_max,
             free_bytes_min: config.free_bytes_min,
-            durability: config.durability,
         };
-        let (log, opened) = Segments::open(segments, tail)?;
+        let (segments, opened) = Segments::open(segments)?;
+        let log = GroupLog::start(segments, opened.end, config.pending_bytes_max, config.durability, tail)
+            .map_err(io)?;
         Self::over(config, Arc::new(log), opened.torn)
     }
 
@@ -237,6 +243,9 @@ impl<R: Receipt> Store<R> {
             Snapshots::open(dir.clone()).map_err(|source| OpenError::Directory { path: dir, source })?;
         let (view, recovery) = recovery::open_view(&config, log.as_ref(), &snapshots, torn)?;
         let room = Arc::new(Room::default());
+        let snapshot =
+            snapshots.newest().map_err(|source| OpenError::Directory { path: config.dir.clone(), source })?;
+        room.log_bytes.store(log.bytes_from(snapshot), Ordering::Relaxed);
         let handled: Arc<Vec<_>> = Arc::new((0..config.workers.max(1)).map(|_| AtomicU64::new(0)).collect());
         let flusher = Flusher {
             config: config.clone(),
@@ -303,6 +312,9 @@ impl<R: Receipt> Store<R> {
         let mut receipt = receipt;
         loop {
             if self.0.view.dirty_bytes() > self.0.config.overlay_bytes_max {
+                if let Some(failure) = self.0.log.failure() {
+                    return Err(failure.into());
+                }
                 self.0.room.wait_for_room();
                 continue;
             }
@@ -380,11 +392,17 @@ impl<R: Receipt> Store<R> {
     /// If the view cannot be written: the next open makes it again.
     pub fn close(self) -> Result<(), view::Error> {
         let Inner { config, log, view, room, flusher, .. } = &*self.0;
+        // First: on a full disk the flusher waits for the log.
+        log.close();
         room.close();
         if let Some(thread) = flusher.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            thread.join().map_err(|_| view::Error::Database("the flusher panicked".into()))?;
+            // What it could not write is in no generation any more: the tree must not be called complete.
+            thread.join().map_err(|_| view::Error::Database("the flusher panicked".into()))??;
         }
-        log.close();
+        if let Some(failure) = log.failure() {
+            // The overlay holds commits that the log has lost: the tree must never see them.
+            return Err(view::Error::Database(failure.to_string()));
+        }
         let applied = log.durable_end();
         view.flush(applied, || Ok(()))?;
         view.0.tree.close()?;
@@ -394,6 +412,7 @@ impl<R: Receipt> Store<R> {
 
 impl<R: Receipt> Drop for Inner<R> {
     fn drop(&mut self) {
+        self.log.close();
         self.room.close();
         if let Some(thread) = self.flusher.lock().unwrap_or_else(PoisonError::into_inner).take() {
             // A flusher that panicked leaves a view that the next open makes again.

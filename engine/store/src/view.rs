@@ -18,6 +18,7 @@ use fleetfn_core::invocation::{StateReader, StateUnavailable};
 use fleetfn_core::{Epoch, Offset, PartitionId};
 use fleetfn_protocol::{DeviceId, FunctionName};
 use overlay::Lane;
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -193,9 +194,22 @@ impl View {
                 key::dead_letter::decode_value(value)
             })?);
         }
-        all.sort_unstable_by(|a, b| (b.offset, b.function).cmp(&(a.offset, a.function)));
+        all.sort_unstable_by_key(|letter| Reverse((letter.offset, letter.function)));
         all.truncate(limit);
         Ok(all)
+    }
+
+    /// Takes out deployments that no event from `handled` on runs any more.
+    pub(crate) fn prune_deployments(&self, handled: Offset) -> Result<(), Error> {
+        let mut newer: BTreeMap<FunctionName, Offset> = BTreeMap::new();
+        for (since, name, deployment) in self.deployments()?.into_iter().rev() {
+            let replaced = newer.insert(name, since).is_some_and(|next| next < handled);
+            if replaced || (deployment.is_none() && since < handled) {
+                let key = key::deployment::encode(&name, since);
+                self.apply(PartitionId::CONTROL, overlay::Row { key, value: None, once: false })?;
+            }
+        }
+        Ok(())
     }
 
     /// Keys under a prefix.

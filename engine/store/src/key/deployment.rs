@@ -32,7 +32,6 @@ pub(crate) fn decode(key: &[u8]) -> Option<(FunctionName, Offset)> {
     Some((name.parse().ok()?, Offset(u64::from_be_bytes(*rest.first_chunk::<8>()?))))
 }
 
-#[expect(clippy::ptr_arg, reason = "handed to `put_option`, which hands on its buffer")]
 pub(crate) fn put_value(out: &mut Vec<u8>, deployment: &Deployment) {
     let Deployment { manifest, version, deployed_at_ms } = deployment;
     out.put_bytes(manifest.name.as_str().as_bytes());

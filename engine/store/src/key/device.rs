@@ -20,7 +20,6 @@ pub(crate) fn decode(key: &[u8]) -> Option<DeviceId> {
     std::str::from_utf8(key.get(1..)?).ok()?.parse().ok()
 }
 
-#[expect(clippy::ptr_arg, reason = "handed to `put_option`, which hands on its buffer")]
 pub(crate) fn put_value(out: &mut Vec<u8>, row: &DeviceRow) {
     out.put_option(row.product.as_ref(), |out, product| out.put_bytes(product.as_str().as_bytes()));
     out.put(&row.token_sha256);

@@ -1,7 +1,7 @@
 //! One record on disk, little-endian:
 //!
 //! ```text
-//! length u32 of the body | crc u32: CRC-32C of the body | body
+//! length u32 of the body | crc u32: CRC-32C of the body, begun with the log's salt | body
 //! body: version u8 = 1 | channel u8 | partition u16 | offset u64 | group u32 | time_ms u64 | record
 //! ```
 //! `group` is the distance to the first record of the group that was written and synced together. A group is written
@@ -33,7 +33,7 @@ pub(crate) struct Head {
 }
 
 /// Appends a record to a buffer of records.
-pub(crate) fn encode(out: &mut Vec<u8>, head: &Head, record: &[u8]) {
+pub(crate) fn encode(salt: u32, out: &mut Vec<u8>, head: &Head, record: &[u8]) {
     let body_len = u32::try_from(HEAD_BYTES + record.len()).unwrap_or(u32::MAX);
     let group = u32::try_from(head.offset.0.saturating_sub(head.group_first.0)).unwrap_or(u32::MAX);
     out.reserve(OVERHEAD_BYTES + record.len());
@@ -49,7 +49,7 @@ pub(crate) fn encode(out: &mut Vec<u8>, head: &Head, record: &[u8]) {
     out.extend_from_slice(record);
     if let Some((frame, body)) = out.get_mut(at..).and_then(|new| new.split_first_chunk_mut::<FRAME_BYTES>())
     {
-        let crc = crc32c::crc32c(body).to_le_bytes();
+        let crc = crc32c::crc32c_append(salt, body).to_le_bytes();
         if let Some(place) = frame.last_chunk_mut::<4>() {
             *place = crc;
         }
@@ -70,7 +70,7 @@ pub(crate) enum Found {
 }
 
 /// Reads the record at the start of `bytes`.
-pub(crate) fn decode(bytes: &Bytes) -> Found {
+pub(crate) fn decode(salt: u32, bytes: &Bytes) -> Found {
     let Some(frame) = bytes.first_chunk::<FRAME_BYTES>() else {
         let written = bytes.iter().any(|byte| *byte != 0);
         return if written { Found::Short { wanted: FRAME_BYTES } } else { Found::End };
@@ -85,7 +85,7 @@ pub(crate) fn decode(bytes: &Bytes) -> Found {
     }
     let wanted = FRAME_BYTES + len;
     let Some(body) = bytes.get(FRAME_BYTES..wanted) else { return Found::Short { wanted } };
-    if crc32c::crc32c(body) != u32::from_le_bytes([c0, c1, c2, c3]) {
+    if crc32c::crc32c_append(salt, body) != u32::from_le_bytes([c0, c1, c2, c3]) {
         return Found::Invalid;
     }
     match head(body) {
@@ -116,14 +116,16 @@ fn head(body: &[u8]) -> Option<Head> {
 
 /// Whether behind a damaged record at `offset` stands proof that it was durable: a whole record whose group
 /// began beyond it. Looks at every byte, for nothing tells where the next record begins.
-pub(crate) fn proves_durable(bytes: &Bytes, offset: Offset) -> bool {
+pub(crate) fn proves_durable(salt: u32, bytes: &Bytes, offset: Offset) -> bool {
+    // Most of what stands there are zeros that were allocated ahead.
+    let written = bytes.iter().rposition(|byte| *byte != 0).unwrap_or(0);
     let mut at = 1;
-    while at + OVERHEAD_BYTES <= bytes.len() {
+    while at < written && at + OVERHEAD_BYTES <= bytes.len() {
         // Cheap tests first: the version and channel bytes of a head.
         let plausible = bytes.get(at + FRAME_BYTES) == Some(&VERSION)
             && bytes.get(at + FRAME_BYTES + 1).copied().and_then(Channel::from_code).is_some();
         if plausible
-            && let Found::Record { head, .. } = decode(&bytes.slice(at..))
+            && let Found::Record { head, .. } = decode(salt, &bytes.slice(at..))
             && head.group_first > offset
         {
             return true;
@@ -159,28 +161,28 @@ mod tests {
         fn a_record_survives_its_bytes(record: Vec<u8>, offset in 0_u64..u64::MAX, back in 0_u64..1000) {
             let head = sample(offset, offset.saturating_sub(back));
             let mut out = Vec::new();
-            encode(&mut out, &head, &record);
+            encode(7, &mut out, &head, &record);
             let bytes = out.len();
             out.extend_from_slice(&[0; 16]);
-            let found = decode(&Bytes::from(out));
+            let found = decode(7, &Bytes::from(out));
             prop_assert_eq!(found, Found::Record { head, record: Bytes::from(record), bytes });
         }
 
         #[test]
         fn a_changed_bit_is_found(record: Vec<u8>, bit in any::<proptest::sample::Index>()) {
             let mut out = Vec::new();
-            encode(&mut out, &sample(5, 3), &record);
+            encode(7, &mut out, &sample(5, 3), &record);
             let bit = bit.index(out.len() * 8);
             out[bit / 8] ^= 1 << (bit % 8);
-            let whole = matches!(decode(&Bytes::from(out)), Found::Record { .. });
+            let whole = matches!(decode(7, &Bytes::from(out)), Found::Record { .. });
             prop_assert!(!whole);
         }
 
         #[test]
         fn decoding_never_panics(bytes: Vec<u8>) {
             let bytes = Bytes::from(bytes);
-            let _ = decode(&bytes);
-            let _ = proves_durable(&bytes, Offset(0));
+            let _ = decode(7, &bytes);
+            let _ = proves_durable(7, &bytes, Offset(0));
         }
     }
 
@@ -188,8 +190,8 @@ mod tests {
     fn only_a_record_of_a_later_group_proves_durability() {
         for (group, proof) in [(5, false), (6, true)] {
             let mut out = vec![0xff; 100];
-            encode(&mut out, &sample(9, group), b"later");
-            assert_eq!(proves_durable(&Bytes::from(out), Offset(5)), proof);
+            encode(7, &mut out, &sample(9, group), b"later");
+            assert_eq!(proves_durable(7, &Bytes::from(out), Offset(5)), proof);
         }
     }
 }

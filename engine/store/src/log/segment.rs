@@ -1,6 +1,7 @@
 //! One file of the log: `OFFSET.segment`, named by its first offset.
 //!
-//! The file begins with 16 bytes: `FFNLOG01`, then its first offset as u64. Records follow without gaps; behind
+//! The file begins with 24 bytes: `FFNLOG01`, its first offset as u64, the salt of the log's checksums as u32, and
+//! the CRC-32C of these as u32. Records follow without gaps; behind
 //! the last one stand zeros, which were allocated ahead so that a sync need not write metadata. A segment is made,
 //! synced and its directory synced before the first record goes into it, and a new one is only begun when all
 //! of the one before is durable.
@@ -10,7 +11,9 @@ use super::{ReadError, Stored};
 use bytes::Bytes;
 use fleetfn_core::Offset;
 use rustix::fs::FallocateFlags;
+use std::collections::hash_map::RandomState;
 use std::fs::{File, OpenOptions};
+use std::hash::{BuildHasher, Hasher};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -20,7 +23,7 @@ use std::time::Duration;
 const MAGIC: &[u8; 8] = b"FFNLOG01";
 
 /// Where the first record stands.
-pub(super) const HEADER_BYTES: u64 = 16;
+pub(super) const HEADER_BYTES: u64 = 24;
 
 /// Distance between the places that are remembered for reading from the middle.
 const INDEX_BYTES: u64 = 256 << 10;
@@ -32,6 +35,7 @@ const CHUNK_BYTES: usize = 256 << 10;
 #[derive(Debug)]
 pub(super) struct Segment {
     pub(super) first: Offset,
+    pub(super) salt: u32,
     pub(super) path: PathBuf,
     file: File,
     /// (offset, position) of some records, ascending.
@@ -48,13 +52,34 @@ pub(super) struct Scan {
     pub(super) torn: bool,
 }
 
+fn header(first: Offset, salt: u32) -> Vec<u8> {
+    let mut header = Vec::with_capacity(32);
+    header.extend_from_slice(MAGIC);
+    header.extend_from_slice(&first.0.to_le_bytes());
+    header.extend_from_slice(&salt.to_le_bytes());
+    let crc = crc32c::crc32c(&header);
+    header.extend_from_slice(&crc.to_le_bytes());
+    header
+}
+
+fn salt_of(header: &[u8]) -> Option<u32> {
+    let salt = header.get(16..)?.first_chunk::<4>()?;
+    Some(u32::from_le_bytes(*salt))
+}
+
+/// A salt that nobody can guess: the standard library keys its hashers from the system's randomness.
+pub(super) fn new_salt() -> u32 {
+    let hash = RandomState::new().build_hasher().finish();
+    u32::try_from(hash >> 32).unwrap_or_default()
+}
+
 impl Segment {
     pub(super) fn path(dir: &Path, first: Offset) -> PathBuf {
         dir.join(format!("{:020}.segment", first.0))
     }
 
     /// Makes an empty segment with room for `bytes`. Durable on return.
-    pub(super) fn create(dir: &Path, first: Offset, bytes: u64) -> io::Result<Self> {
+    pub(super) fn create(dir: &Path, first: Offset, salt: u32, bytes: u64) -> io::Result<Self> {
         let path = Self::path(dir, first);
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&path)?;
         let made = (|| {
@@ -63,37 +88,32 @@ impl Segment {
                 Ok(()) | Err(rustix::io::Errno::OPNOTSUPP) => {}
                 Err(error) => return Err(io::Error::from(error)),
             }
-            let mut header = [0; 16];
-            header[..8].copy_from_slice(MAGIC);
-            header[8..].copy_from_slice(&first.0.to_le_bytes());
-            file.write_all_at(&header, 0)?;
+            file.write_all_at(&header(first, salt), 0)?;
             file.sync_all()?;
             sync_directory(dir)
         })();
         if let Err(error) = made {
             // Leaves nothing half made, and gives the room back.
-            let _ = std::fs::remove_file(&path);
+            drop(std::fs::remove_file(&path));
             return Err(error);
         }
-        Ok(Self { first, path, file, index: Mutex::default() })
+        Ok(Self { first, salt, path, file, index: Mutex::default() })
     }
 
     /// Opens a segment whose name says that it begins at `first`.
     pub(super) fn open(path: PathBuf, first: Offset) -> Result<Self, ReadError> {
         let io = |source| ReadError::Io { path: path.clone(), source };
         let file = OpenOptions::new().read(true).write(true).open(&path).map_err(io)?;
-        let mut header = [0; 16];
-        let whole = file.read_exact_at(&mut header, 0);
-        let expected = [MAGIC.as_slice(), &first.0.to_le_bytes()].concat();
-        match whole {
-            Ok(()) if header == expected[..] => {}
-            Ok(()) => return Err(ReadError::Corrupt { path, offset: first }),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                return Err(ReadError::Corrupt { path, offset: first });
-            }
+        let mut found = [0; 24];
+        let salt = match file.read_exact_at(&mut found, 0) {
+            Ok(()) => salt_of(&found),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => None,
             Err(source) => return Err(ReadError::Io { path, source }),
-        }
-        Ok(Self { first, path, file, index: Mutex::default() })
+        };
+        let Some(salt) = salt.filter(|salt| found == *header(first, *salt)) else {
+            return Err(ReadError::Corrupt { path, offset: first });
+        };
+        Ok(Self { first, salt, path, file, index: Mutex::default() })
     }
 
     pub(super) fn write(&self, bytes: &[u8], position: u64) -> io::Result<()> {
@@ -162,7 +182,7 @@ impl Segment {
             let mut chunk = self.chunk(position, len)?;
             let before = position;
             loop {
-                match record::decode(&chunk) {
+                match record::decode(self.salt, &chunk) {
                     Found::Record { head, record, bytes } if head.offset == expected => {
                         self.note(expected, position);
                         if expected >= from {
@@ -195,14 +215,14 @@ impl Segment {
         let mut rest = self.chunk(HEADER_BYTES, len)?;
         let (mut end, mut position) = (self.first, HEADER_BYTES);
         loop {
-            match record::decode(&rest) {
+            match record::decode(self.salt, &rest) {
                 Found::Record { head, bytes, .. } if head.offset == end => {
                     self.note(end, position);
                     end = end.next();
                     position = position.saturating_add(bytes as u64);
                     rest = rest.slice(bytes..);
                 }
-                _ if record::proves_durable(&rest, end) => {
+                _ if record::proves_durable(self.salt, &rest, end) => {
                     return Err(ReadError::Corrupt { path: self.path.clone(), offset: end });
                 }
                 _ => {

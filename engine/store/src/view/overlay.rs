@@ -10,6 +10,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+/// What one flush moves: `None` where a row was deleted.
+pub(crate) type Generation = Arc<BTreeMap<Vec<u8>, Option<Bytes>>>;
+
 /// What an entry takes beyond its key and value: tree nodes and headers, by measure of RSS.
 const ENTRY_BYTES: usize = 96;
 
@@ -37,7 +40,7 @@ pub(crate) struct Lane(Mutex<Content>);
 pub(crate) struct Content {
     active: BTreeMap<Vec<u8>, Entry>,
     active_bytes: i64,
-    flushed: Arc<BTreeMap<Vec<u8>, Option<Bytes>>>,
+    flushed: Generation,
     /// Every event below is done.
     pub(crate) cursor: Offset,
     /// The lease of the partition.
@@ -95,7 +98,7 @@ impl Content {
         let before_bytes = before.map_or(0, |entry| size(&row.key, entry.value.as_ref()));
         let unborn = match before {
             Some(entry) => entry.unborn,
-            None => row.once && !self.flushed.contains_key(&row.key),
+            None => row.once && row.value.is_some() && !self.flushed.contains_key(&row.key),
         };
         if row.value.is_none() && unborn && before.is_some() {
             self.active.remove(&row.key);
@@ -109,7 +112,7 @@ impl Content {
     }
 
     /// Hands over what is to be flushed, with its size in bytes, and goes on with nothing.
-    pub(crate) fn begin_flush(&mut self) -> (Arc<BTreeMap<Vec<u8>, Option<Bytes>>>, u64) {
+    pub(crate) fn begin_flush(&mut self) -> (Generation, u64) {
         let active = std::mem::take(&mut self.active);
         self.flushed = Arc::new(active.into_iter().map(|(key, entry)| (key, entry.value)).collect());
         (Arc::clone(&self.flushed), std::mem::take(&mut self.active_bytes).cast_unsigned())

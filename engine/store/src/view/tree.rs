@@ -5,22 +5,34 @@
 
 use super::{Error, Newer};
 use crate::key::APPLIED;
+use crate::snapshot::Put;
 use bytes::Bytes;
 use fleetfn_core::Offset;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
 
 /// Rows that one batch writes: bounds the memory that a batch takes a second time.
 const BATCH_ROWS_MAX: usize = 16_384;
+
+/// How often a reader looks whether a failed database was made again, and how many times: 30 s together, after
+/// which somebody should look at the machine.
+const READ_RETRY: Duration = Duration::from_millis(50);
+const READ_TRIES: u32 = 600;
 
 pub(crate) struct Tree {
     dir: PathBuf,
     cache_bytes: u64,
     /// `None` while it is being made again.
     database: RwLock<Option<sled::Db>>,
+    /// A call has failed: the flusher makes it again.
+    failed: AtomicBool,
+    /// It will not be made again.
+    closed: AtomicBool,
 }
 
 fn guarded<T>(call: impl FnOnce() -> sled::Result<T>) -> Result<T, Error> {
@@ -45,7 +57,13 @@ impl Tree {
     /// Opens the tree as it is.
     pub(crate) fn open(dir: PathBuf, cache_bytes: u64) -> Result<Self, Error> {
         let database = open(&dir, cache_bytes)?;
-        Ok(Self { dir, cache_bytes, database: RwLock::new(Some(database)) })
+        Ok(Self {
+            dir,
+            cache_bytes,
+            database: RwLock::new(Some(database)),
+            failed: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+        })
     }
 
     /// Deletes whatever there is and begins with nothing.
@@ -54,36 +72,61 @@ impl Tree {
         Self::open(dir, cache_bytes)
     }
 
-    /// Deletes the tree and begins with nothing, while others wait to read.
+    /// Deletes the tree, makes a new one and fills it, while others wait to read.
     pub(crate) fn begin_again(
         &self,
         fill: impl FnOnce(&Filler<'_>) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(old) = database.take() {
-            // sled may panic in its last flush; it is thrown away in any case.
-            let _ = catch_unwind(AssertUnwindSafe(|| drop(old)));
-        }
+        self.failed.store(true, Ordering::Release);
+        let old = self.database.write().unwrap_or_else(PoisonError::into_inner).take();
+        // sled may panic in its last flush; it is thrown away in any case.
+        drop(catch_unwind(AssertUnwindSafe(|| drop(old))));
         remove(&self.dir)?;
         let fresh = open(&self.dir, self.cache_bytes)?;
         fill(&Filler(&fresh))?;
-        *database = Some(fresh);
+        *self.database.write().unwrap_or_else(PoisonError::into_inner) = Some(fresh);
+        self.failed.store(false, Ordering::Release);
         Ok(())
     }
 
-    fn with<T>(&self, call: impl FnOnce(&sled::Db) -> Result<T, Error>) -> Result<T, Error> {
+    /// Whether the database must be made again before it can be used.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
+    }
+
+    fn once<T>(&self, call: impl FnOnce(&sled::Db) -> Result<T, Error>) -> Result<T, Error> {
         let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
-        match database.as_ref() {
+        let result = match database.as_ref() {
             Some(database) => call(database),
             None => Err(Error::Database("it is being made again".into())),
+        };
+        if result.is_err() {
+            self.failed.store(true, Ordering::Release);
+        }
+        result
+    }
+
+    /// Reads, and waits for a database that has failed to be made again. `call` must not have shown anything to
+    /// anybody when it fails.
+    fn with<T>(&self, mut call: impl FnMut(&sled::Db) -> Result<T, Error>) -> Result<T, Error> {
+        let mut tries = 0;
+        loop {
+            match self.once(&mut call) {
+                Err(error) if tries >= READ_TRIES || self.closed.load(Ordering::Acquire) => {
+                    return Err(error);
+                }
+                Err(_) => std::thread::sleep(READ_RETRY),
+                Ok(value) => return Ok(value),
+            }
+            tries += 1;
         }
     }
 
-    /// The offset up to which the tree is complete.
-    pub(crate) fn applied(&self) -> Result<Offset, Error> {
+    /// The offset up to which the tree is complete; `None` for one that was not yet filled.
+    pub(crate) fn applied(&self) -> Result<Option<Offset>, Error> {
         let value = self.get(&APPLIED)?;
         let bytes = value.as_deref().and_then(|value| value.first_chunk::<8>());
-        Ok(Offset(bytes.map_or(0, |bytes| u64::from_le_bytes(*bytes))))
+        Ok(bytes.map(|bytes| Offset(u64::from_le_bytes(*bytes))))
     }
 
     pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Bytes>, Error> {
@@ -99,7 +142,7 @@ impl Tree {
         rows: impl Iterator<Item = (&'a Vec<u8>, &'a Option<Bytes>)>,
         applied: Offset,
     ) -> Result<(), Error> {
-        self.with(|database| Filler(database).write(rows, applied))
+        self.once(|database| Filler(database).write(rows, applied))
     }
 
     /// Rows of the tree under a prefix and above a key, overlaid by newer ones, ascending.
@@ -114,7 +157,9 @@ impl Tree {
             Some(after) if after >= prefix => Bound::Excluded(after.to_vec()),
             _ => Bound::Included(prefix.to_vec()),
         };
-        self.with(|database| {
+        // A database that has failed says so at the first read: later failures are the caller's.
+        self.with(|database| guarded(|| database.get(prefix)).map(drop))?;
+        self.once(|database| {
             let mut older = database.range((from, Bound::Unbounded));
             let mut next_older = || -> Result<Option<(Vec<u8>, Bytes)>, Error> {
                 let Some(row) = guarded(|| older.next().transpose())? else { return Ok(None) };
@@ -153,23 +198,27 @@ impl Tree {
     }
 
     /// Every row but the note of what is applied, ascending.
-    pub(crate) fn each(
-        &self,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> std::io::Result<()>,
-    ) -> Result<(), Error> {
-        self.with(|database| {
+    pub(crate) fn each(&self, visit: &mut Put<'_>) -> Result<(), Error> {
+        // What the visitor refuses is no fault of the database.
+        let mut refused = None;
+        self.once(|database| {
             let mut rows = database.iter();
             while let Some((key, value)) = guarded(|| rows.next().transpose())? {
-                if key.as_ref() != APPLIED {
-                    visit(&key, &value).map_err(|error| Error::Database(error.to_string()))?;
+                if key.as_ref() != APPLIED
+                    && let Err(error) = visit(&key, &value)
+                {
+                    refused = Some(error);
+                    break;
                 }
             }
             Ok(())
-        })
+        })?;
+        refused.map_or(Ok(()), |error| Err(Error::Database(error.to_string())))
     }
 
     /// Writes out what is in memory and lets go of the files; all of them are synced on return.
     pub(crate) fn close(&self) -> Result<(), Error> {
+        self.closed.store(true, Ordering::Release);
         let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(database) = database.take() {
             guarded(|| database.flush())?;
@@ -211,7 +260,8 @@ impl Filler<'_> {
 /// Rows collected for a [`Filler`].
 pub(crate) type Rows = BTreeMap<Vec<u8>, Option<Bytes>>;
 
-fn remove(dir: &Path) -> Result<(), Error> {
+/// Deletes a database, if there is one.
+pub(crate) fn remove(dir: &Path) -> Result<(), Error> {
     match std::fs::remove_dir_all(dir) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(Error::Database(format!("cannot delete {}: {error}", dir.display())))
