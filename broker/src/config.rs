@@ -1,0 +1,53 @@
+//! What a broker is started with; every bound has its reason.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+/// Bounds and addresses of a broker.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where clients connect; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Connections at once: each is a file, and the usual hard limit of files is 20,000 and more.
+    pub connections_max: usize,
+    /// Messages of a session that may wait for the disk: at 64 a client is as fast as one that never waits, if a sync
+    /// takes less than 64 of its own intervals.
+    pub inflight_max: u16,
+    /// Messages a second of one session, averaged; a burst of one second is let through. What is faster waits.
+    pub messages_per_s: u32,
+    /// How long a client may take to send its CONNECT.
+    pub connect_timeout: Duration,
+    /// How long a client may leave its socket unread while there is something for it.
+    pub write_timeout: Duration,
+    /// How long an orderly end may take.
+    pub shutdown_timeout: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 1883)),
+            connections_max: 100_000,
+            inflight_max: 64,
+            messages_per_s: 1_000,
+            connect_timeout: Duration::from_secs(5),
+            write_timeout: Duration::from_secs(10),
+            shutdown_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Aliases that a client may have for its topics, on MQTT 5.
+pub(crate) const TOPIC_ALIASES_MAX: u16 = 16;
+
+/// Filters of one session: bounds what one client can make every publish cost.
+pub(crate) const FILTERS_MAX: usize = 64;
+
+/// Parcels that a session holds, queued or sent and not acknowledged: twice what the engine sends ahead.
+pub(crate) const PARCELS_MAX: usize = 32;
+
+/// Live messages that wait for one listener; what comes while it is full is dropped for that listener.
+pub(crate) const LIVE_MAX: usize = 1_024;
+
+/// Bytes of output that a session collects before it takes no more input.
+pub(crate) const OUTPUT_BYTES_MAX: usize = 256 << 10;

@@ -1,0 +1,202 @@
+//! One connection: from the first byte to CONNACK, then a session, then what is due at its end.
+
+use crate::acl::Principal;
+use crate::broker::Shared;
+use crate::codec::connect::{self, ConnAck, Connect, Will};
+use crate::codec::publish::Qos;
+use crate::codec::reason::Reason;
+use crate::codec::{self, Kind, Malformed, Version};
+use crate::config::TOPIC_ALIASES_MAX;
+use crate::handle::{Handle, Live, Order};
+use crate::ingress::{Message, MessageKind, Outcome, Receipt, Refused};
+use crate::presence;
+use crate::session::{End, Session};
+use bytes::Bytes;
+use fleetfn_protocol::Topic;
+use fleetfn_protocol::limits::{CLIENT_ID_BYTES_MAX, PACKET_BYTES_MAX, PAYLOAD_BYTES_MAX};
+use std::sync::Arc;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+
+/// Longest CONNECT that is read, in bytes: ids, a password, and a will of full size.
+const CONNECT_BYTES_MAX: usize = PACKET_BYTES_MAX + 4 * 1024;
+
+/// A client that is not let in: what it is told, and why, for the log.
+struct Refusal {
+    version: Version,
+    reason: Reason,
+    why: &'static str,
+}
+
+/// Serves one connection to its end.
+pub(crate) async fn serve(shared: Arc<Shared>, mut stream: TcpStream) {
+    // Small packets must not wait for each other; a socket that cannot do it works all the same.
+    let _ = stream.set_nodelay(true);
+    let reading = read_connect(&mut stream);
+    let Ok(read) = tokio::time::timeout(shared.config.connect_timeout, reading).await else { return };
+    let admitted = match read {
+        Ok(Some((connect, rest))) => {
+            admit(&shared, connect).map(|(connect, principal, id)| (connect, principal, id, rest))
+        }
+        Ok(None) => return,
+        Err(malformed) => Err(Refusal { version: Version::V5, reason: malformed.reason, why: malformed.why }),
+    };
+    match admitted {
+        Ok((connect, principal, id, rest)) => {
+            Box::pin(session(shared, stream, connect, principal, id, rest)).await
+        }
+        Err(refusal) => refuse(&shared, stream, &refusal).await,
+    }
+}
+
+async fn refuse(shared: &Shared, mut stream: TcpStream, refusal: &Refusal) {
+    if shared.counters.may_log() {
+        let peer = stream.peer_addr().map_or_else(|_| "?".to_owned(), |peer| peer.to_string());
+        tracing::info!(peer, reason = ?refusal.reason, "a client is not let in: {}", refusal.why);
+    }
+    let mut out = Vec::new();
+    // What does not speak MQTT at all is told nothing.
+    if refusal.reason != Reason::Malformed {
+        ConnAck::refusal(refusal.reason).put(&mut out, refusal.version);
+    }
+    let _ = tokio::time::timeout(shared.config.connect_timeout, stream.write_all(&out)).await;
+}
+
+/// Reads up to the end of the CONNECT; what came behind it is returned with it.
+async fn read_connect(stream: &mut TcpStream) -> Result<Option<(Connect, Vec<u8>)>, Malformed> {
+    let mut input = Vec::with_capacity(256);
+    loop {
+        // Without looking further: whoever begins otherwise is no client.
+        if input.first().is_some_and(|first| *first != 0x10) {
+            return Err(Malformed::new("a first packet that is no CONNECT"));
+        }
+        if let Some(frame) = codec::frame(&input, CONNECT_BYTES_MAX)? {
+            debug_assert_eq!(frame.kind, Kind::Connect);
+            let connect = connect::decode(frame.body)?;
+            let rest = input.split_off(frame.bytes);
+            return Ok(Some((connect, rest)));
+        }
+        match stream.read_buf(&mut input).await {
+            Ok(0) | Err(_) => return Ok(None),
+            Ok(_) => {}
+        }
+    }
+}
+
+/// Who the client is and under which id it goes, if it may come in.
+fn admit(shared: &Shared, connect: Connect) -> Result<(Connect, Principal, String), Refusal> {
+    let version = connect.version;
+    let refuse = |reason, why| Refusal { version, reason, why };
+    let id = &connect.client_id;
+    if id.len() > CLIENT_ID_BYTES_MAX || id.contains(['+', '#', '$', '/']) || id.chars().any(char::is_control)
+    {
+        return Err(refuse(Reason::BadClientId, "a client id that is too long or holds one of + # $ /"));
+    }
+    if id.is_empty() && version == Version::V3 && !connect.clean_start {
+        return Err(refuse(Reason::BadClientId, "an empty client id without a clean session"));
+    }
+    let principal = shared.directory.authenticate(&connect.username, &connect.password).map_err(
+        |refused| match refused {
+            Refused::BadCredentials => refuse(Reason::BadCredentials, "an unknown user or a wrong token"),
+            Refused::NotAuthorized => refuse(Reason::NotAuthorized, "a user that may not connect"),
+            Refused::Unavailable => refuse(Reason::ServerUnavailable, "the directory does not answer"),
+        },
+    )?;
+    let id = if id.is_empty() { format!("auto-{}", shared.next_id()) } else { id.clone() };
+    Ok((connect, principal, id))
+}
+
+async fn session(
+    shared: Arc<Shared>,
+    stream: TcpStream,
+    connect: Connect,
+    principal: Principal,
+    client_id: String,
+    rest: Vec<u8>,
+) {
+    let handle = Arc::new(Handle::new(shared.next_id()));
+    let place = shared.clients.enter(principal.clone(), client_id.clone(), &handle).await;
+    if shared.is_closing() {
+        handle.end(Order::Shutdown);
+    }
+    let device = principal.device();
+    if let Some(device) = device {
+        presence::enter(&shared.devices, shared.ingress.as_ref(), device, &handle).await;
+    }
+    let mut greeting = Vec::new();
+    ConnAck {
+        reason: Reason::Success,
+        assigned_client_id: connect.client_id.is_empty().then_some(client_id.as_str()),
+        receive_maximum: shared.config.inflight_max,
+        packet_bytes_max: u32::try_from(PACKET_BYTES_MAX).unwrap_or(u32::MAX),
+        topic_alias_maximum: TOPIC_ALIASES_MAX,
+    }
+    .put(&mut greeting, connect.version);
+    let mut session =
+        Session::new(Arc::clone(&shared), Arc::clone(&handle), principal.clone(), stream, &connect, rest);
+    let end = session.run(greeting).await;
+    drop(session);
+    if let End::Malformed(malformed) = end
+        && shared.counters.may_log()
+    {
+        tracing::info!(client = client_id, ?principal, reason = ?malformed.reason, "session ended: {malformed}");
+    }
+    if let Some(will) = connect.will.filter(|_| end != End::Goodbye) {
+        publish_will(&shared, &principal, &handle, &will).await;
+    }
+    if let Some(device) = device {
+        presence::leave(&shared.devices, shared.ingress.as_ref(), device, &handle, end.text()).await;
+        // What this session held goes to another one that listens, if there is one.
+        if shared.devices.listens(&device) {
+            shared.reports.listening(device);
+        }
+    }
+    shared.clients.leave(place, &handle);
+}
+
+/// Says once whether the will is durable.
+struct WillReceipt(std::sync::Mutex<Option<oneshot::Sender<Outcome>>>);
+
+impl Receipt for WillReceipt {
+    fn settled(&self, outcome: Outcome) {
+        let sender = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        if let Some(sender) = sender {
+            // The session has stopped waiting.
+            let _ = sender.send(outcome);
+        }
+    }
+}
+
+/// Publishes the will of a client that went without goodbye, if the client may publish there.
+async fn publish_will(shared: &Shared, principal: &Principal, handle: &Handle, will: &Will) {
+    let topic = Topic::parse(&will.topic).ok().filter(|topic| principal.may_publish(topic));
+    let Some(topic) = topic.filter(|_| will.payload.len() <= PAYLOAD_BYTES_MAX) else {
+        if shared.counters.may_log() {
+            tracing::info!(client = ?principal, topic = will.topic, "a will on a topic that is not the client's");
+        }
+        return;
+    };
+    let message = Message {
+        device: topic.device(),
+        kind: MessageKind::Published(topic),
+        message_id: "",
+        expiry_s: will.expiry_s,
+        payload: &will.payload,
+    };
+    let (sender, durable) = oneshot::channel();
+    let receipt: Arc<dyn Receipt> = Arc::new(WillReceipt(std::sync::Mutex::new(Some(sender))));
+    while shared.ingress.admit(&message, Arc::clone(&receipt)).is_err() {
+        shared.ingress.room().await;
+    }
+    let wanted = shared.router.interest.wants(&will.topic);
+    if wanted && durable.await == Ok(Outcome::Durable) {
+        shared.router.publish(Live {
+            topic: will.topic.clone(),
+            source: handle.id,
+            qos: Qos::AtLeastOnce.min(will.qos),
+            properties: Bytes::new(),
+            payload: Bytes::copy_from_slice(&will.payload),
+        });
+    }
+}

@@ -1,0 +1,227 @@
+//! The part of a session that others reach: receipts, parcels, live messages, and the order to end.
+
+use crate::codec::publish::Qos;
+use crate::config::{LIVE_MAX, PARCELS_MAX};
+use crate::ingress::{Outcome, Receipt};
+use crate::mailbox::{Parcel, Undelivered};
+use bytes::Bytes;
+use fleetfn_protocol::{EffectId, filter_matches};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
+
+/// Why somebody else ends a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Order {
+    /// The same client has connected again.
+    TakenOver = 1,
+    /// The broker is going down.
+    Shutdown = 2,
+    /// The client may not be here any more.
+    Removed = 3,
+}
+
+/// A message for a live listener.
+#[derive(Debug, Clone)]
+pub(crate) struct Live {
+    pub(crate) topic: String,
+    /// The session that published it; 0 for the engine.
+    pub(crate) source: u64,
+    pub(crate) qos: Qos,
+    /// An MQTT 5 property list without its length.
+    pub(crate) properties: Bytes,
+    pub(crate) payload: Bytes,
+}
+
+/// What arrives from the router for a session.
+#[derive(Debug)]
+pub(crate) enum Arrival {
+    Message(Live),
+    /// The subscription that was asked for under this packet id stands.
+    Subscribed(u16),
+    /// The router is gone.
+    Lost,
+}
+
+struct Held {
+    parcel: Parcel,
+    sent: bool,
+}
+
+#[derive(Default)]
+struct Parcels {
+    held: VecDeque<Held>,
+    filters: Vec<(String, Qos)>,
+}
+
+/// One session, as others see it.
+pub(crate) struct Handle {
+    /// Unique in the process, from 1.
+    pub(crate) id: u64,
+    wake: Notify,
+    settled: AtomicU64,
+    failed: AtomicBool,
+    order: AtomicU8,
+    parcels: Mutex<Parcels>,
+    live: Mutex<VecDeque<Arrival>>,
+}
+
+impl Receipt for Handle {
+    fn settled(&self, outcome: Outcome) {
+        if outcome == Outcome::Failed {
+            self.failed.store(true, Ordering::Release);
+        }
+        self.settled.fetch_add(1, Ordering::Release);
+        self.wake.notify_one();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Handle {
+    pub(crate) fn new(id: u64) -> Self {
+        Self {
+            id,
+            wake: Notify::new(),
+            settled: AtomicU64::new(0),
+            failed: AtomicBool::new(false),
+            order: AtomicU8::new(0),
+            parcels: Mutex::default(),
+            live: Mutex::default(),
+        }
+    }
+
+    /// Resolves when there is something to look at.
+    pub(crate) async fn woken(&self) {
+        self.wake.notified().await;
+    }
+
+    /// How many admitted messages are settled since the session began.
+    pub(crate) fn settled_count(&self) -> u64 {
+        self.settled.load(Ordering::Acquire)
+    }
+
+    /// Whether a message could not be made durable.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
+    }
+
+    /// Ends the session soon; the first order counts.
+    pub(crate) fn end(&self, order: Order) {
+        let _ = self.order.compare_exchange(0, order as u8, Ordering::AcqRel, Ordering::Acquire);
+        self.wake.notify_one();
+    }
+
+    /// The order to end, if there is one.
+    pub(crate) fn order(&self) -> Option<Order> {
+        match self.order.load(Ordering::Acquire) {
+            1 => Some(Order::TakenOver),
+            2 => Some(Order::Shutdown),
+            3 => Some(Order::Removed),
+            _ => None,
+        }
+    }
+
+    /// Takes a parcel if a filter of the session covers its topic.
+    pub(crate) fn offer(&self, parcel: Parcel) -> Result<(), (Parcel, Undelivered)> {
+        let mut parcels = lock(&self.parcels);
+        if !parcels.filters.iter().any(|(filter, _)| filter_matches(filter, &parcel.topic)) {
+            return Err((parcel, Undelivered::NoListener));
+        }
+        if parcels.held.iter().any(|held| held.parcel.effect == parcel.effect) {
+            return Ok(());
+        }
+        if parcels.held.len() >= PARCELS_MAX {
+            return Err((parcel, Undelivered::Full));
+        }
+        parcels.held.push_back(Held { parcel, sent: false });
+        drop(parcels);
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    /// Hands every parcel that is not sent yet to `send`, in order, with the QoS of its subscription, until that returns
+    /// `false`. Parcels of QoS 0 are let go.
+    pub(crate) fn send_parcels(&self, mut send: impl FnMut(&Parcel, Qos) -> bool) {
+        let mut parcels = lock(&self.parcels);
+        let Parcels { held, filters } = &mut *parcels;
+        let mut index = 0;
+        while let Some(next) = held.get_mut(index) {
+            if next.sent {
+                index += 1;
+                continue;
+            }
+            let covering = filters.iter().filter(|(filter, _)| filter_matches(filter, &next.parcel.topic));
+            let Some(qos) = covering.map(|(_, qos)| *qos).max() else {
+                held.remove(index);
+                continue;
+            };
+            if !send(&next.parcel, qos) {
+                return;
+            }
+            next.sent = true;
+            if qos == Qos::AtMostOnce {
+                held.remove(index);
+            } else {
+                index += 1;
+            }
+        }
+    }
+
+    /// The client has acknowledged a parcel.
+    pub(crate) fn drop_parcel(&self, effect: &EffectId) {
+        let mut parcels = lock(&self.parcels);
+        if let Some(at) = parcels.held.iter().position(|held| held.parcel.effect == *effect) {
+            parcels.held.remove(at);
+        }
+    }
+
+    /// Adds or replaces a filter; whether there is room for it.
+    pub(crate) fn add_filter(&self, filter: &str, qos: Qos, filters_max: usize) -> bool {
+        let mut parcels = lock(&self.parcels);
+        if let Some(known) = parcels.filters.iter_mut().find(|(known, _)| known == filter) {
+            known.1 = qos;
+            return true;
+        }
+        let room = parcels.filters.len() < filters_max;
+        if room {
+            parcels.filters.push((filter.to_owned(), qos));
+        }
+        room
+    }
+
+    /// Removes a filter; whether it was there.
+    pub(crate) fn remove_filter(&self, filter: &str) -> bool {
+        let mut parcels = lock(&self.parcels);
+        let before = parcels.filters.len();
+        parcels.filters.retain(|(known, _)| known != filter);
+        parcels.filters.len() < before
+    }
+
+    /// Whether the session listens to anything of its device.
+    pub(crate) fn listens(&self) -> bool {
+        !lock(&self.parcels).filters.is_empty()
+    }
+
+    /// Something from the router; whether there was room for it.
+    pub(crate) fn arrive(&self, arrival: Arrival) -> bool {
+        let mut live = lock(&self.live);
+        let message = matches!(arrival, Arrival::Message(_));
+        if message && live.len() >= LIVE_MAX {
+            return false;
+        }
+        live.push_back(arrival);
+        drop(live);
+        self.wake.notify_one();
+        true
+    }
+
+    /// The next that arrived.
+    pub(crate) fn next_arrival(&self) -> Option<Arrival> {
+        lock(&self.live).pop_front()
+    }
+}

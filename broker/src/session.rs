@@ -1,0 +1,296 @@
+//! One client's session, from CONNACK to its end.
+//!
+//! A session is woken by its socket, by receipts, by parcels and by live messages, and then does everything there is to
+//! do in one step without waiting: acknowledge what is durable, take what arrived, read what was sent, write it all
+//! at once. An idle session holds no buffer.
+//!
+//! A publish is *parked* from its admission until its receipt: then, in order, live listeners get it and the client its
+//! PUBACK. When the window is full, the log has no room or the client is too fast, the session does not read; nothing
+//! is dropped.
+
+mod input;
+mod output;
+mod publish;
+mod subscribe;
+
+use crate::acl::Principal;
+use crate::broker::Shared;
+use crate::codec::connect::Connect;
+use crate::codec::publish::Qos;
+use crate::codec::reason::Reason;
+use crate::codec::{Malformed, Version};
+use crate::config::OUTPUT_BYTES_MAX;
+use crate::handle::{Handle, Live, Order};
+use crate::rumqttd::Link;
+use fleetfn_protocol::EffectId;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+/// A session without keep alive looks at the time now and then all the same.
+const IDLE: Duration = Duration::from_secs(3_600);
+
+/// How a session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The client said goodbye.
+    Goodbye,
+    /// It said goodbye and wants its will to be published.
+    GoodbyeWithWill,
+    /// The connection broke or was closed.
+    ConnectionLost,
+    /// Nothing came for one and a half times its keep alive.
+    KeepAlive,
+    /// It left its socket unread for too long.
+    Unread,
+    /// It sent what must not be.
+    Malformed(Malformed),
+    /// Somebody ordered it.
+    Ordered(Order),
+    /// A message could not be made durable, or the router of live messages is gone.
+    Unavailable,
+}
+
+impl End {
+    /// In a word or two, for presence events and the log.
+    pub(crate) fn text(&self) -> &'static str {
+        match self {
+            Self::Goodbye | Self::GoodbyeWithWill => "goodbye",
+            Self::ConnectionLost => "connection lost",
+            Self::KeepAlive => "keep alive",
+            Self::Unread => "unread output",
+            Self::Malformed(_) => "protocol error",
+            Self::Ordered(Order::TakenOver) => "taken over",
+            Self::Ordered(Order::Shutdown) => "shutdown",
+            Self::Ordered(Order::Removed) => "removed",
+            Self::Unavailable => "unavailable",
+        }
+    }
+
+    /// What the client is told on MQTT 5; nothing if it has gone itself.
+    pub(crate) fn reason(&self) -> Option<Reason> {
+        match self {
+            Self::Goodbye | Self::GoodbyeWithWill | Self::ConnectionLost | Self::Unread => None,
+            Self::KeepAlive => Some(Reason::KeepAliveTimeout),
+            Self::Malformed(malformed) => Some(malformed.reason),
+            Self::Ordered(Order::TakenOver) => Some(Reason::SessionTakenOver),
+            Self::Ordered(Order::Shutdown) => Some(Reason::ServerShuttingDown),
+            Self::Ordered(Order::Removed) => Some(Reason::NotAuthorized),
+            Self::Unavailable => Some(Reason::ServerUnavailable),
+        }
+    }
+}
+
+impl From<Malformed> for End {
+    fn from(malformed: Malformed) -> Self {
+        Self::Malformed(malformed)
+    }
+}
+
+/// A publish between its admission and its acknowledgement.
+struct Parked {
+    /// 0 for QoS 0, which is not acknowledged.
+    packet_id: u16,
+    /// `Some` for what was refused: it was not admitted and only waits for its turn to be answered.
+    refused: Option<Reason>,
+    /// A copy for live listeners, if there are any.
+    live: Option<Box<Live>>,
+}
+
+/// What a service listens to.
+struct Listening {
+    link: Link,
+    filters: Vec<(String, Qos, bool)>,
+    /// Answers that wait for the router, by packet id.
+    pending: Vec<(u16, Vec<crate::codec::subscribe::Granted>)>,
+}
+
+/// What the client has not acknowledged yet, by packet id.
+struct Sent {
+    packet_id: u16,
+    /// The parcel that it was; `None` for a live message.
+    effect: Option<EffectId>,
+}
+
+/// One client's session.
+pub(crate) struct Session {
+    shared: Arc<Shared>,
+    pub(crate) handle: Arc<Handle>,
+    pub(crate) principal: Principal,
+    stream: TcpStream,
+    version: Version,
+    keep_alive: Option<Duration>,
+    receive_maximum: usize,
+    packet_bytes_max: usize,
+    input: Vec<u8>,
+    output: Vec<u8>,
+    written: usize,
+    parked: VecDeque<Parked>,
+    /// Receipts that belong to parked messages already acknowledged.
+    released: u64,
+    sent: Vec<Sent>,
+    last_packet_id: u16,
+    aliases: HashMap<u16, String>,
+    listening: Option<Box<Listening>>,
+    /// Filters of a service that wait for a link.
+    link_wanted: Option<Box<input::LinkWanted>>,
+    tokens: f64,
+    refilled: Instant,
+    last_packet: Instant,
+    unread_since: Option<Instant>,
+    busy: bool,
+}
+
+impl Session {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        handle: Arc<Handle>,
+        principal: Principal,
+        stream: TcpStream,
+        connect: &Connect,
+        input: Vec<u8>,
+    ) -> Self {
+        let now = Instant::now();
+        let keep_alive = Duration::from_secs(u64::from(connect.keep_alive_s)) * 3 / 2;
+        Self {
+            tokens: f64::from(shared.config.messages_per_s),
+            shared,
+            handle,
+            principal,
+            stream,
+            version: connect.version,
+            keep_alive: (connect.keep_alive_s > 0).then_some(keep_alive),
+            receive_maximum: usize::from(connect.receive_maximum),
+            packet_bytes_max: usize::try_from(connect.packet_bytes_max).unwrap_or(usize::MAX),
+            input,
+            output: Vec::new(),
+            written: 0,
+            parked: VecDeque::new(),
+            released: 0,
+            sent: Vec::new(),
+            last_packet_id: 0,
+            aliases: HashMap::new(),
+            listening: None,
+            link_wanted: None,
+            refilled: now,
+            last_packet: now,
+            unread_since: None,
+            busy: false,
+        }
+    }
+
+    /// Serves the client until the session ends; then what was admitted is still acknowledged if that is possible.
+    pub(crate) async fn run(&mut self, greeting: Vec<u8>) -> End {
+        self.output = greeting;
+        let end = self.serve().await;
+        if let End::Ordered(_) = end {
+            self.finish().await;
+        }
+        if let Some(reason) = end.reason() {
+            crate::codec::disconnect::put(&mut self.output, reason, self.version);
+        }
+        let flushing = tokio::time::timeout(Duration::from_secs(1), self.flush_all());
+        // Whoever does not read its goodbye misses it.
+        let _ = flushing.await;
+        self.stop_listening();
+        end
+    }
+
+    async fn serve(&mut self) -> End {
+        loop {
+            if let Err(end) = self.step() {
+                return end;
+            }
+            if let Some(wanted) = self.link_wanted.take()
+                && let Err(end) = self.take_link(*wanted).await
+            {
+                return end;
+            }
+            let deadline = self.deadline();
+            let (shared, handle) = (Arc::clone(&self.shared), Arc::clone(&self.handle));
+            let reads = self.reads();
+            tokio::select! {
+                biased;
+                () = handle.woken() => {}
+                ready = output::ready(&mut self.stream, &mut self.input, reads, self.written < self.output.len()) => {
+                    if let Err(end) = ready {
+                        return end;
+                    }
+                }
+                () = shared.ingress.room(), if self.busy => self.busy = false,
+                () = tokio::time::sleep_until(deadline) => {}
+            }
+        }
+    }
+
+    /// Everything that can be done now.
+    fn step(&mut self) -> Result<(), End> {
+        if let Some(order) = self.handle.order() {
+            return Err(End::Ordered(order));
+        }
+        self.release()?;
+        self.send_parcels();
+        self.take_arrivals()?;
+        self.take_input()?;
+        self.flush()?;
+        self.check_time()
+    }
+
+    /// Whether the session wants more input.
+    fn reads(&self) -> bool {
+        !self.busy
+            && self.tokens >= 1.0
+            && self.parked.len() < usize::from(self.shared.config.inflight_max)
+            && self.output.len() < OUTPUT_BYTES_MAX
+    }
+
+    fn deadline(&self) -> Instant {
+        let mut deadline = self.last_packet + self.keep_alive.unwrap_or(IDLE);
+        if self.tokens < 1.0 {
+            deadline = deadline.min(self.refilled + Duration::from_millis(20));
+        }
+        if let Some(since) = self.unread_since {
+            deadline = deadline.min(since + self.shared.config.write_timeout);
+        }
+        deadline
+    }
+
+    fn check_time(&mut self) -> Result<(), End> {
+        let now = Instant::now();
+        // A session that does not read on its own account must not blame the client for its silence.
+        if !self.reads() {
+            self.last_packet = now;
+        }
+        if self.keep_alive.is_some_and(|limit| now >= self.last_packet + limit) {
+            return Err(End::KeepAlive);
+        }
+        if self.keep_alive.is_none() && now >= self.last_packet + IDLE {
+            self.last_packet = now;
+        }
+        match self.unread_since {
+            Some(since) if now >= since + self.shared.config.write_timeout => Err(End::Unread),
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits, for a bounded time, until what was admitted is durable, and acknowledges it.
+    async fn finish(&mut self) {
+        let limit = Instant::now() + self.shared.config.shutdown_timeout / 2;
+        while !self.parked.is_empty() && self.release().is_ok() && !self.parked.is_empty() {
+            tokio::select! {
+                () = self.handle.woken() => {}
+                () = tokio::time::sleep_until(limit) => return,
+            }
+        }
+    }
+
+    async fn flush_all(&mut self) {
+        while self.flush().is_ok() && self.written < self.output.len() {
+            if output::ready(&mut self.stream, &mut self.input, false, true).await.is_err() {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! Towards the client: one buffer, written with as few calls as the socket allows.
+
+use super::{End, Sent, Session};
+use crate::codec::property;
+use crate::codec::publish::{Outgoing, Qos};
+use crate::config::OUTPUT_BYTES_MAX;
+use crate::handle::{Arrival, Live};
+use crate::mailbox::Parcel;
+use fleetfn_protocol::EffectId;
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+/// What one read may bring. One such buffer for each thread serves all its sessions.
+const READ_BYTES: usize = 64 << 10;
+
+/// Room that an idle session keeps for its next message.
+const KEPT_BYTES: usize = 512;
+
+/// Messages that a client may have unacknowledged, whatever it says that it takes: bounds what a session keeps.
+const SENT_MAX: usize = 128;
+
+thread_local! {
+    static READ: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_BYTES]);
+}
+
+/// Waits until something was read into `input`, if that is wanted, or more can be written, if that is.
+pub(super) async fn ready(
+    stream: &mut TcpStream,
+    input: &mut Vec<u8>,
+    reads: bool,
+    writes: bool,
+) -> Result<(), End> {
+    poll_fn(|context| {
+        if writes && stream.poll_write_ready(context).is_ready() {
+            return Poll::Ready(Ok(()));
+        }
+        if !reads {
+            return Poll::Pending;
+        }
+        READ.with_borrow_mut(|room| {
+            let mut room = ReadBuf::new(room);
+            match Pin::new(&mut *stream).poll_read(context, &mut room) {
+                Poll::Pending => Poll::Pending,
+                Poll::Ready(Ok(())) if room.filled().is_empty() => Poll::Ready(Err(End::ConnectionLost)),
+                Poll::Ready(Ok(())) => {
+                    input.extend_from_slice(room.filled());
+                    Poll::Ready(Ok(()))
+                }
+                Poll::Ready(Err(_)) => Poll::Ready(Err(End::ConnectionLost)),
+            }
+        })
+    })
+    .await
+}
+
+/// Gives back what an idle session does not need.
+pub(super) fn shrink(buffer: &mut Vec<u8>) {
+    if buffer.is_empty() && buffer.capacity() > KEPT_BYTES {
+        *buffer = Vec::new();
+    }
+}
+
+impl Session {
+    /// Writes as much as the socket takes.
+    pub(super) fn flush(&mut self) -> Result<(), End> {
+        while let Some(rest) = self.output.get(self.written..).filter(|rest| !rest.is_empty()) {
+            match self.stream.try_write(rest) {
+                Ok(count) => {
+                    self.written += count;
+                    self.unread_since = None;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.unread_since.get_or_insert_with(Instant::now);
+                    return Ok(());
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return Err(End::ConnectionLost),
+            }
+        }
+        self.output.clear();
+        self.written = 0;
+        shrink(&mut self.output);
+        Ok(())
+    }
+
+    fn may_send(&self, sent: usize) -> bool {
+        self.output.len() < OUTPUT_BYTES_MAX && sent < self.receive_maximum.min(SENT_MAX)
+    }
+
+    /// A packet id that is not in use.
+    fn next_packet_id(&mut self) -> u16 {
+        loop {
+            self.last_packet_id = self.last_packet_id.checked_add(1).unwrap_or(1);
+            if self.sent.iter().all(|sent| sent.packet_id != self.last_packet_id) {
+                return self.last_packet_id;
+            }
+        }
+    }
+
+    /// Sends what waits in the mailbox, as far as the client takes it.
+    pub(super) fn send_parcels(&mut self) {
+        let Some(device) = self.principal.device() else { return };
+        let handle = Arc::clone(&self.handle);
+        let mut done = Vec::new();
+        handle.send_parcels(|parcel, qos| {
+            if !self.may_send(self.sent.len()) {
+                return false;
+            }
+            if !self.put_parcel(parcel, qos) || qos == Qos::AtMostOnce {
+                done.push(parcel.effect);
+            }
+            true
+        });
+        for effect in done {
+            self.shared.reports.acknowledged(device, effect);
+        }
+    }
+
+    /// Writes a parcel; `false` if the client cannot take it, now or ever.
+    fn put_parcel(&mut self, parcel: &Parcel, qos: Qos) -> bool {
+        let mut properties = Vec::new();
+        if self.version == crate::codec::Version::V5 {
+            if parcel.expires_at_ms != u64::MAX {
+                properties.push(property::MESSAGE_EXPIRY);
+                properties.extend_from_slice(&seconds_left(parcel.expires_at_ms).to_be_bytes());
+            }
+            property::put_user(&mut properties, EffectId::USER_PROPERTY, &parcel.effect.to_string());
+        }
+        let outgoing =
+            Outgoing { id: None, topic: &parcel.topic, properties: &properties, payload: &parcel.payload };
+        self.put(outgoing, qos, Some(parcel.effect))
+    }
+
+    /// Writes a PUBLISH and remembers it until it is acknowledged; `false` if it is longer than the client takes.
+    fn put(&mut self, outgoing: Outgoing<'_>, qos: Qos, effect: Option<EffectId>) -> bool {
+        // A packet id takes two bytes more.
+        if outgoing.bytes(self.version) + 2 > self.packet_bytes_max {
+            return false;
+        }
+        let id = (qos == Qos::AtLeastOnce).then(|| self.next_packet_id());
+        Outgoing { id, ..outgoing }.put(&mut self.output, self.version);
+        if let Some(packet_id) = id {
+            self.sent.push(Sent { packet_id, effect });
+        }
+        true
+    }
+
+    /// The client has acknowledged a message.
+    pub(super) fn acknowledge(&mut self, packet_id: u16) {
+        let Some(at) = self.sent.iter().position(|sent| sent.packet_id == packet_id) else { return };
+        let sent = self.sent.remove(at);
+        if let (Some(effect), Some(device)) = (sent.effect, self.principal.device()) {
+            self.handle.drop_parcel(&effect);
+            self.shared.reports.acknowledged(device, effect);
+        }
+        self.send_parcels();
+    }
+
+    /// Takes what came from the router, as far as the client takes it.
+    pub(super) fn take_arrivals(&mut self) -> Result<(), End> {
+        while self.listening.is_some() && self.may_send(self.sent.len()) {
+            match self.handle.next_arrival() {
+                None => return Ok(()),
+                Some(Arrival::Message(live)) => self.put_live(&live),
+                Some(Arrival::Subscribed(packet_id)) => self.subscribed(packet_id),
+                Some(Arrival::Lost) => return Err(End::Unavailable),
+            }
+        }
+        Ok(())
+    }
+
+    fn put_live(&mut self, live: &Live) {
+        let Some(listening) = &self.listening else { return };
+        let own = live.source == self.handle.id;
+        let covering = listening.filters.iter().filter(|(filter, _, no_local)| {
+            !(own && *no_local) && fleetfn_protocol::filter_matches(filter, &live.topic)
+        });
+        let Some(granted) = covering.map(|(_, qos, _)| *qos).max() else { return };
+        let outgoing =
+            Outgoing { id: None, topic: &live.topic, properties: &live.properties, payload: &live.payload };
+        self.put(outgoing, granted.min(live.qos), None);
+    }
+}
+
+fn seconds_left(expires_at_ms: u64) -> u32 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now_ms = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+    u32::try_from(expires_at_ms.saturating_sub(now_ms).div_ceil(1_000)).unwrap_or(u32::MAX)
+}
