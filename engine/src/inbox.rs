@@ -12,7 +12,7 @@ use fleetfn_broker::Reports;
 use fleetfn_core::{Entity, Offset, PartitionId};
 use fleetfn_protocol::{DeviceId, EffectId};
 use fleetfn_store::{Channel, Stored, Tail};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -60,14 +60,20 @@ pub(crate) struct News {
     pub(crate) listening: BTreeSet<DeviceId>,
 }
 
+/// News, and whom to wake the worker for.
+#[derive(Debug, Default)]
+struct Bulletin {
+    news: News,
+    /// Devices for which something waits until they acknowledge what they hold.
+    starved: HashSet<DeviceId>,
+}
+
 /// What waits for one worker.
 #[derive(Debug, Default)]
 pub(crate) struct Inbox {
     stretch: Mutex<Stretch>,
-    news: Mutex<News>,
+    bulletin: Mutex<Bulletin>,
     worker: OnceLock<Thread>,
-    /// Whether an acknowledgement is worth waking the worker for.
-    eager: AtomicBool,
     stopping: AtomicBool,
 }
 
@@ -127,13 +133,19 @@ impl Inbox {
 
     /// Takes all news.
     pub(crate) fn news(&self) -> News {
-        mem::take(&mut *self.news.lock().unwrap_or_else(PoisonError::into_inner))
+        mem::take(&mut self.bulletin.lock().unwrap_or_else(PoisonError::into_inner).news)
     }
 
-    /// Sleeps until there is something new, or `timeout` has passed. May return early. `eager` says whether to
-    /// wake for acknowledgements.
-    pub(crate) fn sleep(&self, timeout: Duration, eager: bool) {
-        self.eager.store(eager, Ordering::Release);
+    /// Sleeps until there is something new, or `timeout` has passed. May return early. An acknowledgement wakes the
+    /// worker only if its device is one of those `starved` now or in a call before.
+    pub(crate) fn sleep(&self, timeout: Duration, starved: HashSet<DeviceId>) {
+        if !starved.is_empty() {
+            let mut bulletin = self.bulletin.lock().unwrap_or_else(PoisonError::into_inner);
+            if bulletin.news.acknowledged.iter().any(|(device, _)| starved.contains(device)) {
+                return;
+            }
+            bulletin.starved.extend(starved);
+        }
         thread::park_timeout(timeout.min(SLEEP_MAX));
     }
 
@@ -256,10 +268,11 @@ impl Signals {
 impl Reports for Signals {
     fn acknowledged(&self, device: DeviceId, effect: EffectId) {
         if let Some(inbox) = self.inbox(device) {
-            let mut news = inbox.news.lock().unwrap_or_else(PoisonError::into_inner);
-            news.acknowledged.push((device, effect));
-            drop(news);
-            if inbox.eager.load(Ordering::Acquire) {
+            let mut bulletin = inbox.bulletin.lock().unwrap_or_else(PoisonError::into_inner);
+            bulletin.news.acknowledged.push((device, effect));
+            let awaited = bulletin.starved.remove(&device);
+            drop(bulletin);
+            if awaited {
                 inbox.wake();
             }
         }
@@ -267,9 +280,9 @@ impl Reports for Signals {
 
     fn listening(&self, device: DeviceId) {
         if let Some(inbox) = self.inbox(device) {
-            let mut news = inbox.news.lock().unwrap_or_else(PoisonError::into_inner);
-            news.listening.insert(device);
-            drop(news);
+            let mut bulletin = inbox.bulletin.lock().unwrap_or_else(PoisonError::into_inner);
+            bulletin.news.listening.insert(device);
+            drop(bulletin);
             inbox.wake();
         }
     }

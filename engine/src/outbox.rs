@@ -14,6 +14,7 @@ use fleetfn_protocol::{DeviceId, EffectId};
 use fleetfn_store::Store;
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
+use std::mem;
 
 /// Devices without commands that are remembered, so that the next command needs no look into the store: about 8 MB.
 const IDLE_MAX: usize = 16_384;
@@ -28,7 +29,7 @@ pub(crate) struct Outbox {
     deliveries: HashMap<DeviceId, Delivery>,
     /// Devices with something to read from the store and hand over.
     ready: Vec<DeviceId>,
-    /// Devices that could be given more once they acknowledge something.
+    /// Devices that can be given more once they acknowledge something, since [`Outbox::take_starved`].
     starved: HashSet<DeviceId>,
     sweep_at: usize,
 }
@@ -87,10 +88,14 @@ impl Outbox {
 
     /// A device has a command. Whether its entry is to be deleted.
     pub(crate) fn handle_acknowledged(&mut self, device: DeviceId, effect: EffectId) -> bool {
-        if self.starved.remove(&device) {
+        let Some(delivery) = self.deliveries.get_mut(&device) else {
+            return false;
+        };
+        let waited = delivery.handle_acknowledged(effect);
+        if delivery.is_starved() {
             self.ready.push(device);
         }
-        self.deliveries.get_mut(&device).is_some_and(|delivery| delivery.handle_acknowledged(effect))
+        waited
     }
 
     /// A session of the device begins to receive.
@@ -125,7 +130,18 @@ impl Outbox {
     /// A device for which the store is to be read. Commit what its partition has gathered, then
     /// [`Outbox::hand_over`].
     pub(crate) fn poll_ready(&mut self) -> Option<DeviceId> {
-        self.ready.pop()
+        while let Some(device) = self.ready.pop() {
+            let Some(delivery) = self.deliveries.get(&device) else {
+                continue;
+            };
+            if delivery.poll_page().is_some() {
+                return Some(device);
+            }
+            if delivery.is_starved() {
+                self.starved.insert(device);
+            }
+        }
+        None
     }
 
     /// Reads what waits for a device and hands it over, as far as there is room.
@@ -163,9 +179,9 @@ impl Outbox {
         Ok(())
     }
 
-    /// Whether an acknowledgement lets something be handed over that waits.
-    pub(crate) fn is_starved(&self) -> bool {
-        !self.starved.is_empty()
+    /// Devices whose next acknowledgement should not wait, because something waits for it.
+    pub(crate) fn take_starved(&mut self) -> HashSet<DeviceId> {
+        mem::take(&mut self.starved)
     }
 
     /// Forgets devices for which nothing waits, if many are remembered. Those of a partition with deletions that
@@ -178,17 +194,17 @@ impl Outbox {
     }
 }
 
-/// Offers a command to the device's session. Whether it was taken.
+/// Offers a command to the device's session. Whether the next may be offered.
 fn deliver(mailboxes: &Mailboxes, delivery: &mut Delivery, key: &OutboxKey, entry: OutboxEntry) -> bool {
     match mailboxes.deliver(&key.device, parcel(key, entry)) {
-        Ok(()) => {
-            delivery.handle_delivered(key.effect);
-            return true;
+        Ok(()) => delivery.handle_delivered(key.effect),
+        Err(Undelivered::NoListener) => delivery.handle_unwanted(key.effect),
+        Err(Undelivered::Full) => {
+            delivery.handle_full();
+            return false;
         }
-        Err(Undelivered::Full) => delivery.handle_full(),
-        Err(Undelivered::NoListener) => delivery.handle_no_listener(),
     }
-    false
+    true
 }
 
 /// Visits the entries of a device's outbox, up to its bound, a page at a time.

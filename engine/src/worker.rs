@@ -195,7 +195,8 @@ impl Worker {
             if self.inbox.is_stopping() {
                 return self.rest();
             }
-            self.inbox.sleep(self.until_deadline(now_ms), self.outbox.is_starved());
+            let starved = self.outbox.take_starved();
+            self.inbox.sleep(self.until_deadline(now_ms), starved);
         }
     }
 

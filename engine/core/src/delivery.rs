@@ -6,9 +6,11 @@
 //! least once, each under an id that never changes.
 //!
 //! ```text
-//! outbox in the store:   [ handed over .. | `after` ][ unread .................. ]
+//! outbox in the store:   [ handed over, passed over .. `after` ][ unread .................. ]
 //! ```
-//! While nothing is unread a new entry is handed over straight from the commit, and the store is not read.
+//! While nothing is unread a new entry is handed over straight from the commit, and the store is not read. An entry
+//! that no session wants is passed over, so that it does not hold up those behind it; it is offered again when a
+//! session begins to receive.
 
 use alloc::vec::Vec;
 use fleetfn_protocol::EffectId;
@@ -24,15 +26,15 @@ const REFILL_AT: usize = WINDOW_MAX / 2;
 /// becomes a dead letter as a whole: a full outbox holds up neither its partition nor other devices.
 pub const ENTRIES_MAX: usize = 1_000;
 
-/// Whether the last hand-over went through.
+/// Whether it makes sense to offer anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reach {
-    /// It did, or nothing is known yet: try.
+    /// Yes: at worst nobody wants it.
     Open,
     /// The session has no room until it acknowledges something.
     Full,
-    /// No session receives; one that begins to says so.
-    Nobody,
+    /// Entries are left from before the start, and no session has begun to receive since.
+    Silent,
 }
 
 /// A page of the outbox to be read from the store.
@@ -73,7 +75,8 @@ impl Delivery {
     /// A device whose outbox holds `waiting` entries, of which none is with a session.
     #[must_use]
     pub fn new(waiting: usize) -> Self {
-        Self { waiting, handed: Vec::new(), after: None, unread: waiting > 0, reach: Reach::Open }
+        let reach = if waiting > 0 { Reach::Silent } else { Reach::Open };
+        Self { waiting, handed: Vec::new(), after: None, unread: waiting > 0, reach }
     }
 
     /// Whether nothing waits: the value may be dropped, and made anew with [`Delivery::new`]`(0)` when it is needed.
@@ -118,10 +121,10 @@ impl Delivery {
         self.unread = true;
     }
 
-    /// No session receives: offered again when one does. What the last one held stays acknowledgeable.
-    pub fn handle_no_listener(&mut self) {
-        self.reach = Reach::Nobody;
-        self.unread = true;
+    /// No session wants the entry: offered again when one begins to receive. What the last one held stays
+    /// acknowledgeable.
+    pub fn handle_unwanted(&mut self, effect: EffectId) {
+        self.after = self.after.max(Some(effect));
     }
 
     /// A session begins to receive: everything that is left is handed over, from the first on.
@@ -160,7 +163,7 @@ impl Delivery {
     /// Whether an acknowledgement lets more be handed over: then it should not wait.
     #[must_use]
     pub fn is_starved(&self) -> bool {
-        self.unread && self.reach != Reach::Nobody
+        self.unread && self.reach != Reach::Silent
     }
 
     /// What to read from the store now. What was acknowledged must have been committed before.
@@ -178,7 +181,7 @@ impl Delivery {
             return Offer::Stop;
         }
         if expires_at_ms <= now_ms || self.handed.contains(&effect) {
-            self.after = self.after.max(Some(effect));
+            self.handle_unwanted(effect);
             return Offer::Skip;
         }
         Offer::HandOver

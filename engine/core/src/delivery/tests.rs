@@ -1,7 +1,7 @@
 use super::*;
 use alloc::collections::BTreeSet;
 use fleetfn_protocol::FunctionName;
-use proptest::prelude::{Just, Strategy, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
+use proptest::prelude::{Just, Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
 
 fn effect(offset: u64) -> EffectId {
     EffectId { offset, function: FunctionName::parse("f").expect("a name"), index: 0 }
@@ -13,6 +13,8 @@ struct World {
     outbox: BTreeSet<EffectId>,
     room: usize,
     session: Option<Vec<EffectId>>,
+    /// Whether the session also listens to what every third entry is sent on.
+    wide: bool,
     /// What the present session has received, in order.
     received: Vec<EffectId>,
     next: u64,
@@ -21,12 +23,13 @@ struct World {
 impl World {
     fn new(room: usize) -> Self {
         let (delivery, outbox, received) = (Delivery::new(0), BTreeSet::new(), Vec::new());
-        Self { delivery, outbox, room, session: None, received, next: 0 }
+        Self { delivery, outbox, room, session: None, wide: true, received, next: 0 }
     }
 
     fn deliver(&mut self, effect: EffectId) {
         match &mut self.session {
-            None => self.delivery.handle_no_listener(),
+            None => self.delivery.handle_unwanted(effect),
+            Some(_) if !self.wide && effect.offset.is_multiple_of(3) => self.delivery.handle_unwanted(effect),
             Some(held) if held.len() >= self.room => self.delivery.handle_full(),
             Some(held) => {
                 held.push(effect);
@@ -59,8 +62,9 @@ impl World {
                     Offer::Skip => {}
                     Offer::Stop => all = false,
                 }
+                all &= self.delivery.reach == Reach::Open;
             }
-            if all && read.len() < page.limit && self.delivery.reach == Reach::Open {
+            if all && read.len() < page.limit {
                 self.delivery.handle_end();
             }
         }
@@ -76,7 +80,8 @@ impl World {
         self.hand_over();
     }
 
-    fn listen(&mut self) {
+    fn listen(&mut self, wide: bool) {
+        self.wide = wide;
         self.session = Some(Vec::new());
         self.received.clear();
         self.delivery.handle_listening();
@@ -88,7 +93,7 @@ impl World {
 enum Step {
     Put,
     Acknowledge,
-    Listen,
+    Listen { wide: bool },
     Leave,
 }
 
@@ -96,7 +101,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         6 => Just(Step::Put),
         6 => Just(Step::Acknowledge),
-        1 => Just(Step::Listen),
+        1 => any::<bool>().prop_map(|wide| Step::Listen { wide }),
         1 => Just(Step::Leave),
     ];
     prop::collection::vec(step, 0..400)
@@ -110,14 +115,19 @@ proptest! {
             match step {
                 Step::Put => world.put(),
                 Step::Acknowledge => world.acknowledge(),
-                Step::Listen => world.listen(),
+                Step::Listen { wide } => world.listen(wide),
                 Step::Leave => world.session = None,
             }
             prop_assert!(world.received.is_sorted_by(|a, b| a < b), "in order, none twice into one session");
             prop_assert!(world.delivery.handed.len() <= WINDOW_MAX);
             prop_assert_eq!(world.delivery.waiting, world.outbox.len());
         }
-        world.listen();
+        world.listen(false);
+        while world.session.as_ref().is_some_and(|held| !held.is_empty()) {
+            world.acknowledge();
+        }
+        prop_assert!(world.outbox.iter().all(|effect| effect.offset.is_multiple_of(3)), "what is wanted gets through");
+        world.listen(true);
         while world.session.as_ref().is_some_and(|held| !held.is_empty()) {
             world.acknowledge();
         }
@@ -129,17 +139,17 @@ proptest! {
 #[test]
 fn a_new_session_gets_again_what_the_last_one_did_not_acknowledge() {
     let mut world = World::new(8);
-    world.listen();
+    world.listen(true);
     (0..3).for_each(|_| world.put());
     world.acknowledge();
-    world.listen();
+    world.listen(true);
     assert_eq!(world.received, [effect(1), effect(2)]);
 }
 
 #[test]
 fn a_late_acknowledgement_of_a_lost_session_still_counts() {
     let mut world = World::new(8);
-    world.listen();
+    world.listen(true);
     world.put();
     world.session = None;
     world.put();
@@ -149,6 +159,8 @@ fn a_late_acknowledgement_of_a_lost_session_still_counts() {
 #[test]
 fn an_expired_entry_is_not_handed_over() {
     let mut delivery = Delivery::new(2);
+    assert_eq!(delivery.poll_page(), None, "nobody has begun to receive");
+    delivery.handle_listening();
     assert_eq!(delivery.poll_page(), Some(Page { after: None, limit: WINDOW_MAX }));
     assert_eq!(delivery.poll_offer(effect(1), 10, 10), Offer::Skip);
     assert_eq!(delivery.poll_offer(effect(2), 11, 10), Offer::HandOver);
