@@ -13,8 +13,9 @@ use crate::takeover::Clients;
 use fleetfn_protocol::DeviceId;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -31,7 +32,7 @@ pub(crate) struct Shared {
     pub(crate) router: Arc<Router>,
     pub(crate) counters: Arc<Counters>,
     next_id: AtomicU64,
-    closing: AtomicBool,
+    closing: watch::Sender<bool>,
 }
 
 impl Shared {
@@ -41,7 +42,13 @@ impl Shared {
     }
 
     pub(crate) fn is_closing(&self) -> bool {
-        self.closing.load(Ordering::Acquire)
+        *self.closing.borrow()
+    }
+
+    /// Resolves when the broker is going down.
+    pub(crate) async fn closing(&self) {
+        // The sender lives as long as `self`.
+        let _ = self.closing.subscribe().wait_for(|closing| *closing).await;
     }
 }
 
@@ -66,7 +73,6 @@ pub enum StartError {
 pub struct Broker {
     shared: Arc<Shared>,
     address: SocketAddr,
-    stop: watch::Sender<bool>,
     listener: JoinHandle<()>,
 }
 
@@ -97,11 +103,10 @@ impl Broker {
             router,
             counters,
             next_id: AtomicU64::new(1),
-            closing: AtomicBool::new(false),
+            closing: watch::Sender::new(false),
         });
-        let (stop, stopped) = watch::channel(false);
-        let listener = tokio::spawn(accept(Arc::clone(&shared), listener, stopped));
-        Ok(Self { shared, address, stop, listener })
+        let listener = tokio::spawn(accept(Arc::clone(&shared), listener));
+        Ok(Self { shared, address, listener })
     }
 
     /// Where clients connect.
@@ -148,8 +153,7 @@ impl Broker {
     /// Takes no more clients, acknowledges what was taken, says goodbye to all, and returns when they are gone or the
     /// time for it is over.
     pub async fn shutdown(self) {
-        self.shared.closing.store(true, Ordering::Release);
-        self.stop.send_replace(true);
+        self.shared.closing.send_replace(true);
         // A listener that panicked has stopped as well.
         let _ = self.listener.await;
         self.shared.clients.end_all(Order::Shutdown);
@@ -162,11 +166,12 @@ impl Broker {
     }
 }
 
-async fn accept(shared: Arc<Shared>, listener: TcpListener, mut stopped: watch::Receiver<bool>) {
+async fn accept(shared: Arc<Shared>, listener: TcpListener) {
+    let mut closing = pin!(shared.closing());
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            _ = stopped.changed() => return,
+            () = &mut closing => return,
         };
         match accepted {
             Ok((stream, _)) => {

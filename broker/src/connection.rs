@@ -29,23 +29,31 @@ struct Refusal {
     why: &'static str,
 }
 
+/// A client that is let in.
+struct Client {
+    connect: Connect,
+    principal: Principal,
+    /// Its own, or the one that it is given.
+    id: String,
+}
+
 /// Serves one connection to its end.
 pub(crate) async fn serve(shared: Arc<Shared>, mut stream: TcpStream) {
     // Small packets must not wait for each other; a socket that cannot do it works all the same.
     let _ = stream.set_nodelay(true);
-    let reading = read_connect(&mut stream);
-    let Ok(read) = tokio::time::timeout(shared.config.connect_timeout, reading).await else { return };
+    let reading = tokio::time::timeout(shared.config.connect_timeout, read_connect(&mut stream));
+    let read = tokio::select! {
+        read = reading => read,
+        () = shared.closing() => return,
+    };
     let admitted = match read {
-        Ok(Some((connect, rest))) => {
-            admit(&shared, connect).map(|(connect, principal, id)| (connect, principal, id, rest))
-        }
-        Ok(None) => return,
-        Err(malformed) => Err(Refusal { version: Version::V5, reason: malformed.reason, why: malformed.why }),
+        Ok(Ok(Some((connect, rest)))) => admit(&shared, connect).map(|client| (client, rest)),
+        // Gone, or too slow.
+        Ok(Ok(None)) | Err(_) => return,
+        Ok(Err(refusal)) => Err(refusal),
     };
     match admitted {
-        Ok((connect, principal, id, rest)) => {
-            Box::pin(session(shared, stream, connect, principal, id, rest)).await
-        }
+        Ok((client, rest)) => Box::pin(session(shared, stream, client, rest)).await,
         Err(refusal) => refuse(&shared, stream, &refusal).await,
     }
 }
@@ -56,24 +64,26 @@ async fn refuse(shared: &Shared, mut stream: TcpStream, refusal: &Refusal) {
         tracing::info!(peer, reason = ?refusal.reason, "a client is not let in: {}", refusal.why);
     }
     let mut out = Vec::new();
-    // What does not speak MQTT at all is told nothing.
-    if refusal.reason != Reason::Malformed {
-        ConnAck::refusal(refusal.reason).put(&mut out, refusal.version);
-    }
+    ConnAck::refusal(refusal.reason).put(&mut out, refusal.version);
     let _ = tokio::time::timeout(shared.config.connect_timeout, stream.write_all(&out)).await;
 }
 
 /// Reads up to the end of the CONNECT; what came behind it is returned with it.
-async fn read_connect(stream: &mut TcpStream) -> Result<Option<(Connect, Vec<u8>)>, Malformed> {
+async fn read_connect(stream: &mut TcpStream) -> Result<Option<(Connect, Vec<u8>)>, Refusal> {
     let mut input = Vec::with_capacity(256);
     loop {
         // Without looking further: whoever begins otherwise is no client.
         if input.first().is_some_and(|first| *first != 0x10) {
-            return Err(Malformed::new("a first packet that is no CONNECT"));
+            return Ok(None);
         }
-        if let Some(frame) = codec::frame(&input, CONNECT_BYTES_MAX)? {
+        let refuse =
+            |version, malformed: Malformed| Refusal { version, reason: malformed.reason, why: malformed.why };
+        let frame =
+            codec::frame(&input, CONNECT_BYTES_MAX).map_err(|malformed| refuse(Version::V5, malformed))?;
+        if let Some(frame) = frame {
             debug_assert_eq!(frame.kind, Kind::Connect);
-            let connect = connect::decode(frame.body)?;
+            let version = connect::spoken(frame.body);
+            let connect = connect::decode(frame.body).map_err(|malformed| refuse(version, malformed))?;
             let rest = input.split_off(frame.bytes);
             return Ok(Some((connect, rest)));
         }
@@ -84,8 +94,8 @@ async fn read_connect(stream: &mut TcpStream) -> Result<Option<(Connect, Vec<u8>
     }
 }
 
-/// Who the client is and under which id it goes, if it may come in.
-fn admit(shared: &Shared, connect: Connect) -> Result<(Connect, Principal, String), Refusal> {
+/// Lets a client in under its id, or under one that it is given, if it may come in.
+fn admit(shared: &Shared, mut connect: Connect) -> Result<Client, Refusal> {
     let version = connect.version;
     let refuse = |reason, why| Refusal { version, reason, why };
     let id = &connect.client_id;
@@ -103,47 +113,33 @@ fn admit(shared: &Shared, connect: Connect) -> Result<(Connect, Principal, Strin
             Refused::Unavailable => refuse(Reason::ServerUnavailable, "the directory does not answer"),
         },
     )?;
+    // A secret is kept no longer than it is needed.
+    connect.password = Vec::new();
     let id = if id.is_empty() { format!("auto-{}", shared.next_id()) } else { id.clone() };
-    Ok((connect, principal, id))
+    Ok(Client { connect, principal, id })
 }
 
-async fn session(
-    shared: Arc<Shared>,
-    stream: TcpStream,
-    connect: Connect,
-    principal: Principal,
-    client_id: String,
-    rest: Vec<u8>,
-) {
+async fn session(shared: Arc<Shared>, stream: TcpStream, client: Client, rest: Vec<u8>) {
     let handle = Arc::new(Handle::new(shared.next_id()));
-    let place = shared.clients.enter(principal.clone(), client_id.clone(), &handle).await;
+    let place = shared.clients.enter(client.principal.clone(), client.id.clone(), &handle).await;
     if shared.is_closing() {
         handle.end(Order::Shutdown);
     }
-    let device = principal.device();
+    let device = client.principal.device();
     if let Some(device) = device {
         presence::enter(&shared.devices, shared.ingress.as_ref(), device, &handle).await;
     }
-    let mut greeting = Vec::new();
-    ConnAck {
-        reason: Reason::Success,
-        assigned_client_id: connect.client_id.is_empty().then_some(client_id.as_str()),
-        receive_maximum: shared.config.inflight_max,
-        packet_bytes_max: u32::try_from(PACKET_BYTES_MAX).unwrap_or(u32::MAX),
-        topic_alias_maximum: TOPIC_ALIASES_MAX,
-    }
-    .put(&mut greeting, connect.version);
-    let mut session =
-        Session::new(Arc::clone(&shared), Arc::clone(&handle), principal.clone(), stream, &connect, rest);
-    let end = session.run(greeting).await;
+    let (mut session, will) = begin(&shared, &handle, stream, client, rest);
+    let end = session.run().await;
     drop(session);
+    let (principal, client_id) = &place.key;
     if let End::Malformed(malformed) = end
         && shared.counters.may_log()
     {
-        tracing::info!(client = client_id, ?principal, reason = ?malformed.reason, "session ended: {malformed}");
+        tracing::info!(client_id, ?principal, reason = ?malformed.reason, "session ended: {malformed}");
     }
-    if let Some(will) = connect.will.filter(|_| end != End::Goodbye) {
-        publish_will(&shared, &principal, &handle, &will).await;
+    if let Some(will) = will.filter(|_| end != End::Goodbye) {
+        publish_will(&shared, principal, &handle, &will).await;
     }
     if let Some(device) = device {
         presence::leave(&shared.devices, shared.ingress.as_ref(), device, &handle, end.text()).await;
@@ -153,6 +149,29 @@ async fn session(
         }
     }
     shared.clients.leave(place, &handle);
+}
+
+/// A session with its greeting, and the will that it may leave.
+fn begin(
+    shared: &Arc<Shared>,
+    handle: &Arc<Handle>,
+    stream: TcpStream,
+    client: Client,
+    rest: Vec<u8>,
+) -> (Session, Option<Box<Will>>) {
+    let Client { connect, principal, id } = client;
+    let mut greeting = Vec::new();
+    ConnAck {
+        reason: Reason::Success,
+        assigned_client_id: connect.client_id.is_empty().then_some(id.as_str()),
+        receive_maximum: shared.config.inflight_max,
+        packet_bytes_max: u32::try_from(PACKET_BYTES_MAX).unwrap_or(u32::MAX),
+        topic_alias_maximum: TOPIC_ALIASES_MAX,
+    }
+    .put(&mut greeting, connect.version);
+    let session =
+        Session::new(Arc::clone(shared), Arc::clone(handle), principal, stream, &connect, rest, greeting);
+    (session, connect.will.map(Box::new))
 }
 
 /// Says once whether the will is durable.

@@ -1,6 +1,6 @@
 //! The sessions of each device: for mailboxes, and to know when a device comes and goes.
 
-use crate::handle::{Handle, Order};
+use crate::handle::{Handle, Offered, Order};
 use crate::ingress::Busy;
 use crate::mailbox::{Parcel, Undelivered};
 use fleetfn_protocol::DeviceId;
@@ -73,9 +73,9 @@ impl Devices {
         let mut parcel = parcel;
         for session in sessions.iter().rev() {
             match session.offer(parcel) {
-                Ok(()) => return Ok(()),
-                Err((back, Undelivered::NoListener)) => parcel = back,
-                Err((_, full)) => return Err(full),
+                Offered::Taken => return Ok(()),
+                Offered::Full => return Err(Undelivered::Full),
+                Offered::Unwanted(back) => parcel = back,
             }
         }
         Err(Undelivered::NoListener)

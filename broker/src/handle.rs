@@ -3,7 +3,7 @@
 use crate::codec::publish::Qos;
 use crate::config::{LIVE_MAX, PARCELS_MAX};
 use crate::ingress::{Outcome, Receipt};
-use crate::mailbox::{Parcel, Undelivered};
+use crate::mailbox::Parcel;
 use bytes::Bytes;
 use fleetfn_protocol::{EffectId, filter_matches};
 use std::collections::VecDeque;
@@ -50,6 +50,28 @@ struct Held {
     sent: bool,
 }
 
+/// What a session says to a parcel that it is offered.
+#[derive(Debug)]
+pub(crate) enum Offered {
+    /// It holds it until the client acknowledges it.
+    Taken,
+    /// It has no room.
+    Full,
+    /// None of its filters covers it.
+    Unwanted(Parcel),
+}
+
+/// What a session did with a parcel that was its turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Handed {
+    /// It is on its way and stays held until the client acknowledges it.
+    Sent,
+    /// There is nothing more to do for it.
+    Done,
+    /// There is no room now, neither for it nor for those behind it.
+    Later,
+}
+
 #[derive(Default)]
 struct Parcels {
     held: VecDeque<Held>,
@@ -64,6 +86,8 @@ pub(crate) struct Handle {
     settled: AtomicU64,
     failed: AtomicBool,
     order: AtomicU8,
+    /// Whether a parcel came since they were last looked at.
+    unsent: AtomicBool,
     parcels: Mutex<Parcels>,
     live: Mutex<VecDeque<Arrival>>,
 }
@@ -90,6 +114,7 @@ impl Handle {
             settled: AtomicU64::new(0),
             failed: AtomicBool::new(false),
             order: AtomicU8::new(0),
+            unsent: AtomicBool::new(false),
             parcels: Mutex::default(),
             live: Mutex::default(),
         }
@@ -127,27 +152,34 @@ impl Handle {
     }
 
     /// Takes a parcel if a filter of the session covers its topic.
-    pub(crate) fn offer(&self, parcel: Parcel) -> Result<(), (Parcel, Undelivered)> {
+    pub(crate) fn offer(&self, parcel: Parcel) -> Offered {
         let mut parcels = lock(&self.parcels);
         if !parcels.filters.iter().any(|(filter, _)| filter_matches(filter, &parcel.topic)) {
-            return Err((parcel, Undelivered::NoListener));
+            return Offered::Unwanted(parcel);
         }
         if parcels.held.iter().any(|held| held.parcel.effect == parcel.effect) {
-            return Ok(());
+            return Offered::Taken;
         }
         if parcels.held.len() >= PARCELS_MAX {
-            return Err((parcel, Undelivered::Full));
+            return Offered::Full;
         }
         parcels.held.push_back(Held { parcel, sent: false });
+        self.unsent.store(true, Ordering::Release);
         drop(parcels);
         self.wake.notify_one();
-        Ok(())
+        Offered::Taken
     }
 
-    /// Hands every parcel that is not sent yet to `send`, in order, with the QoS of its subscription, until that returns
-    /// `false`. Parcels of QoS 0 are let go.
-    pub(crate) fn send_parcels(&self, mut send: impl FnMut(&Parcel, Qos) -> bool) {
+    /// Whether a parcel may wait to be sent.
+    pub(crate) fn has_unsent(&self) -> bool {
+        self.unsent.load(Ordering::Acquire)
+    }
+
+    /// Hands every parcel that is not sent yet to `send`, in order, with the QoS of its subscription, as long as there is
+    /// room. What no subscription covers any more is forgotten.
+    pub(crate) fn send_parcels(&self, mut send: impl FnMut(&Parcel, Qos) -> Handed) {
         let mut parcels = lock(&self.parcels);
+        self.unsent.store(false, Ordering::Release);
         let Parcels { held, filters } = &mut *parcels;
         let mut index = 0;
         while let Some(next) = held.get_mut(index) {
@@ -160,14 +192,16 @@ impl Handle {
                 held.remove(index);
                 continue;
             };
-            if !send(&next.parcel, qos) {
-                return;
-            }
-            next.sent = true;
-            if qos == Qos::AtMostOnce {
-                held.remove(index);
-            } else {
-                index += 1;
+            match send(&next.parcel, qos) {
+                Handed::Later => {
+                    self.unsent.store(true, Ordering::Release);
+                    return;
+                }
+                Handed::Done => drop(held.remove(index)),
+                Handed::Sent => {
+                    next.sent = true;
+                    index += 1;
+                }
             }
         }
     }
@@ -180,18 +214,15 @@ impl Handle {
         }
     }
 
-    /// Adds or replaces a filter; whether there is room for it.
-    pub(crate) fn add_filter(&self, filter: &str, qos: Qos, filters_max: usize) -> bool {
+    /// Adds or replaces a filter; `None` if there is no room for it, else whether it is new.
+    pub(crate) fn add_filter(&self, filter: &str, qos: Qos, filters_max: usize) -> Option<bool> {
         let mut parcels = lock(&self.parcels);
         if let Some(known) = parcels.filters.iter_mut().find(|(known, _)| known == filter) {
             known.1 = qos;
-            return true;
+            return Some(false);
         }
         let room = parcels.filters.len() < filters_max;
-        if room {
-            parcels.filters.push((filter.to_owned(), qos));
-        }
-        room
+        room.then(|| parcels.filters.push((filter.to_owned(), qos))).map(|()| true)
     }
 
     /// Removes a filter; whether it was there.

@@ -20,9 +20,9 @@ use rumqttd::protocol::{
     Disconnect, DisconnectReasonCode, Filter, Packet, QoS, RetainForwardRule, Subscribe, Unsubscribe,
 };
 use rumqttd::{Notification, RouterConfig, Strategy};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -41,21 +41,62 @@ const REQUESTS_MAX: usize = 128;
 const MOUNT: &str = "m/";
 const FRAME_BYTES: usize = 1 + 8 + 4;
 
-type Connect = dyn Fn(&str) -> Result<(LinkTx, LinkRx), LinkError> + Send + Sync;
+type Connect = dyn Fn(&str) -> Result<(LinkTx, LinkRx), NoLink> + Send + Sync;
 
 /// The router, and what is listened to in it.
 pub(crate) struct Router {
     pub(crate) interest: Interest,
     connect: Arc<Connect>,
     queue: SyncSender<Live>,
-    alive: Arc<AtomicBool>,
-    counters: Arc<Counters>,
+    state: Arc<State>,
 }
 
-/// The router gives no link.
+/// What the router's links share.
+struct State {
+    alive: AtomicBool,
+    counters: Arc<Counters>,
+    /// Names that no link has now. The router never forgets a name, so that they are used again.
+    names: Mutex<Names>,
+}
+
+#[derive(Default)]
+struct Names {
+    free: Vec<u32>,
+    next: u32,
+}
+
+impl State {
+    fn take_name(&self) -> u32 {
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        names.free.pop().unwrap_or_else(|| {
+            names.next += 1;
+            names.next
+        })
+    }
+
+    fn give_name(&self, name: u32) {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner).free.push(name);
+    }
+
+    /// Says once, in the log and in the statistics, that the router's thread has ended.
+    fn lost(&self, error: &NoLink) {
+        if self.alive.swap(false, Ordering::AcqRel) {
+            tracing::error!(%error, "nobody hears live messages any more");
+        }
+    }
+}
+
+/// The router gives no link, or has gone.
 #[derive(Debug, thiserror::Error)]
-#[error("the router of live messages gives no link: {0}")]
+#[error("the router of live messages does not answer: {0}")]
 pub(crate) struct NoLink(String);
+
+// Not kept as it is: it carries the whole event that could not be sent.
+impl From<LinkError> for NoLink {
+    fn from(error: LinkError) -> Self {
+        Self(error.to_string())
+    }
+}
 
 /// What a session asks of its link.
 enum Request {
@@ -84,47 +125,52 @@ impl Router {
         let router = rumqttd::Router::new(0, config).spawn();
         let connect: Arc<Connect> = Arc::new(move |id| {
             let link = LinkBuilder::new(id, router.clone()).clean_session(true).topic_alias_max(0).build();
-            link.map(|(tx, rx, _)| (tx, rx))
+            link.map(|(tx, rx, _)| (tx, rx)).map_err(NoLink::from)
         });
-        let (link, _unread) = connect("publisher").map_err(|error| NoLink(error.to_string()))?;
+        let (link, unread) = connect("publisher")?;
         let (queue, messages) = sync_channel(QUEUE_MAX);
-        let alive = Arc::new(AtomicBool::new(true));
-        let watched = Arc::clone(&alive);
+        let state =
+            Arc::new(State { alive: AtomicBool::new(true), counters, names: Mutex::new(Names::default()) });
+        let watched = Arc::clone(&state);
         std::thread::Builder::new()
             .name("live".into())
             .spawn(move || {
-                publish_all(link, &messages);
-                watched.store(false, Ordering::Release);
+                // Nothing is sent to this link, but without its end the router would take it for gone.
+                let _unread = unread;
+                if let Err(error) = publish_all(link, &messages) {
+                    watched.lost(&error);
+                }
             })
             .map_err(|error| NoLink(error.to_string()))?;
-        Ok(Arc::new(Self { interest: Interest::default(), connect, queue, alive, counters }))
+        Ok(Arc::new(Self { interest: Interest::default(), connect, queue, state }))
     }
 
     pub(crate) fn is_alive(&self) -> bool {
-        self.alive.load(Ordering::Acquire)
+        self.state.alive.load(Ordering::Acquire)
     }
 
     /// Sends a message to whoever listens; never waits.
     pub(crate) fn publish(&self, message: Live) {
         if self.queue.try_send(message).is_err() {
-            self.counters.live_dropped.fetch_add(1, Ordering::Relaxed);
+            self.state.counters.live_dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     /// Takes a link for a session; what arrives goes to its handle.
     pub(crate) async fn link(&self, handle: &Arc<Handle>) -> Result<Link, NoLink> {
-        let (connect, id) = (Arc::clone(&self.connect), format!("session-{}", handle.id));
-        let building = tokio::task::spawn_blocking(move || connect(&id));
-        // A router whose thread has died would never answer.
-        let built = tokio::time::timeout(LINK_TIMEOUT, building).await;
-        let (tx, rx) = match built {
-            Ok(Ok(Ok(link))) => link,
-            Ok(Ok(Err(error))) => return Err(NoLink(error.to_string())),
-            Ok(Err(error)) => return Err(NoLink(error.to_string())),
-            Err(_) => return Err(NoLink("it does not answer".into())),
-        };
+        if !self.is_alive() {
+            return Err(NoLink("its thread has ended".into()));
+        }
+        let name = self.state.take_name();
+        let connect = Arc::clone(&self.connect);
+        let building = tokio::task::spawn_blocking(move || connect(&format!("session-{name}")));
+        // A router whose thread has died would never answer. The name of a link that came too late is not used again.
+        let (tx, rx) = tokio::time::timeout(LINK_TIMEOUT, building)
+            .await
+            .map_err(|_| NoLink("no link in time".into()))?
+            .map_err(|error| NoLink(error.to_string()))??;
         let (requests, wanted) = mpsc::channel(REQUESTS_MAX);
-        let session = LinkTask { tx, handle: Arc::clone(handle), counters: Arc::clone(&self.counters) };
+        let session = LinkTask { name, tx, handle: Arc::clone(handle), state: Arc::clone(&self.state) };
         tokio::spawn(session.run(rx, wanted));
         Ok(Link { requests })
     }
@@ -145,9 +191,10 @@ impl Link {
 }
 
 struct LinkTask {
+    name: u32,
     tx: LinkTx,
     handle: Arc<Handle>,
-    counters: Arc<Counters>,
+    state: Arc<State>,
 }
 
 impl LinkTask {
@@ -161,11 +208,11 @@ impl LinkTask {
                 notification = rx.next() => match notification {
                     Ok(Some(notification)) => self.take(notification, &mut rx),
                     Ok(None) => Ok(()),
-                    Err(error) => Err(error),
+                    Err(error) => Err(error.into()),
                 },
             };
             if let Err(error) = alive {
-                tracing::error!(%error, "the router of live messages has gone");
+                self.state.lost(&error);
                 self.handle.arrive(Arrival::Lost);
                 return;
             }
@@ -173,10 +220,16 @@ impl LinkTask {
         let goodbye = Disconnect { reason_code: DisconnectReasonCode::NormalDisconnection };
         // The router may be gone already.
         let _ = self.tx.send(Packet::Disconnect(goodbye, None)).await;
-        while let Ok(Ok(_)) = tokio::time::timeout(LINK_TIMEOUT, rx.next()).await {}
+        // What is still under way is of no use; the end of it says that the router has let the link go.
+        while let Ok(left) = tokio::time::timeout(LINK_TIMEOUT, rx.next()).await {
+            if left.is_err() {
+                self.state.give_name(self.name);
+                return;
+            }
+        }
     }
 
-    async fn ask(&mut self, request: Request) -> Result<(), LinkError> {
+    async fn ask(&mut self, request: Request) -> Result<(), NoLink> {
         match request {
             Request::Subscribe { packet_id, filters } => {
                 let filter = |filter: String| Filter {
@@ -197,18 +250,18 @@ impl LinkTask {
         Ok(())
     }
 
-    fn take(&mut self, notification: Notification, rx: &mut LinkRx) -> Result<(), LinkError> {
+    fn take(&self, notification: Notification, rx: &mut LinkRx) -> Result<(), NoLink> {
         match notification {
             Notification::Forward(forward) => {
                 let message = unframe(&forward.publish.topic, &forward.publish.payload);
                 if let Some(message) = message
                     && !self.handle.arrive(Arrival::Message(message))
                 {
-                    self.counters.live_dropped.fetch_add(1, Ordering::Relaxed);
+                    self.state.counters.live_dropped.fetch_add(1, Ordering::Relaxed);
                 }
                 Ok(())
             }
-            Notification::Unschedule => rx.ready(),
+            Notification::Unschedule => Ok(rx.ready()?),
             other => {
                 if let Some(Packet::SubAck(ack, _)) = Option::<Packet>::from(other) {
                     self.handle.arrive(Arrival::Subscribed(ack.pkid));
@@ -219,14 +272,12 @@ impl LinkTask {
     }
 }
 
-fn publish_all(mut link: LinkTx, messages: &Receiver<Live>) {
+fn publish_all(mut link: LinkTx, messages: &Receiver<Live>) -> Result<(), NoLink> {
     while let Ok(message) = messages.recv() {
         let topic = [MOUNT, &message.topic].concat();
-        if let Err(error) = link.publish(topic, frame(&message)) {
-            tracing::error!(%error, "the router of live messages has gone: nobody hears live messages any more");
-            return;
-        }
+        link.publish(topic, frame(&message))?;
     }
+    Ok(())
 }
 
 fn frame(message: &Live) -> Bytes {

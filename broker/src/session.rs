@@ -24,6 +24,7 @@ use crate::handle::{Handle, Live, Order};
 use crate::rumqttd::Link;
 use fleetfn_protocol::EffectId;
 use std::collections::{HashMap, VecDeque};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -131,6 +132,8 @@ pub(crate) struct Session {
     /// Receipts that belong to parked messages already acknowledged.
     released: u64,
     sent: Vec<Sent>,
+    /// Parcels of QoS 0 in the output: reported when it is written.
+    unreported: Vec<EffectId>,
     last_packet_id: u16,
     aliases: HashMap<u16, String>,
     listening: Option<Box<Listening>>,
@@ -151,6 +154,7 @@ impl Session {
         stream: TcpStream,
         connect: &Connect,
         input: Vec<u8>,
+        output: Vec<u8>,
     ) -> Self {
         let now = Instant::now();
         let keep_alive = Duration::from_secs(u64::from(connect.keep_alive_s)) * 3 / 2;
@@ -165,11 +169,12 @@ impl Session {
             receive_maximum: usize::from(connect.receive_maximum),
             packet_bytes_max: usize::try_from(connect.packet_bytes_max).unwrap_or(usize::MAX),
             input,
-            output: Vec::new(),
+            output,
             written: 0,
             parked: VecDeque::new(),
             released: 0,
             sent: Vec::new(),
+            unreported: Vec::new(),
             last_packet_id: 0,
             aliases: HashMap::new(),
             listening: None,
@@ -181,13 +186,11 @@ impl Session {
         }
     }
 
-    /// Serves the client until the session ends; then what was admitted is still acknowledged if that is possible.
-    pub(crate) async fn run(&mut self, greeting: Vec<u8>) -> End {
-        self.output = greeting;
+    /// Serves the client until the session ends. What was admitted until then still goes to live listeners, and is
+    /// acknowledged if the client is there to hear it.
+    pub(crate) async fn run(&mut self) -> End {
         let end = self.serve().await;
-        if let End::Ordered(_) = end {
-            self.finish().await;
-        }
+        self.finish().await;
         if let Some(reason) = end.reason() {
             crate::codec::disconnect::put(&mut self.output, reason, self.version);
         }
@@ -199,6 +202,9 @@ impl Session {
     }
 
     async fn serve(&mut self) -> End {
+        // One timer for all that has a time: it may ring early and is set anew then, but it is never late.
+        let mut armed = self.deadline();
+        let mut timer = pin!(tokio::time::sleep_until(armed));
         loop {
             if let Err(end) = self.step() {
                 return end;
@@ -209,18 +215,23 @@ impl Session {
                 return end;
             }
             let deadline = self.deadline();
-            let (shared, handle) = (Arc::clone(&self.shared), Arc::clone(&self.handle));
-            let reads = self.reads();
+            if deadline < armed || timer.is_elapsed() {
+                armed = deadline;
+                timer.as_mut().reset(armed);
+            }
+            let (reads, writes) = (self.reads(), self.written < self.output.len());
+            let Self { shared, handle, stream, input, busy, .. } = self;
             tokio::select! {
                 biased;
                 () = handle.woken() => {}
-                ready = output::ready(&mut self.stream, &mut self.input, reads, self.written < self.output.len()) => {
+                ready = output::ready(stream, input, reads, writes) => {
                     if let Err(end) = ready {
                         return end;
                     }
                 }
-                () = shared.ingress.room(), if self.busy => self.busy = false,
-                () = tokio::time::sleep_until(deadline) => {}
+                // In a block of its own: the room is asked for only if it is waited for.
+                () = async { shared.ingress.room().await }, if *busy => *busy = false,
+                () = timer.as_mut() => {}
             }
         }
     }
@@ -231,9 +242,9 @@ impl Session {
             return Err(End::Ordered(order));
         }
         self.release()?;
+        self.take_input()?;
         self.send_parcels();
         self.take_arrivals()?;
-        self.take_input()?;
         self.flush()?;
         self.check_time()
     }
@@ -275,10 +286,10 @@ impl Session {
         }
     }
 
-    /// Waits, for a bounded time, until what was admitted is durable, and acknowledges it.
+    /// Waits, for a bounded time, until what was admitted is durable, and releases it.
     async fn finish(&mut self) {
         let limit = Instant::now() + self.shared.config.shutdown_timeout / 2;
-        while !self.parked.is_empty() && self.release().is_ok() && !self.parked.is_empty() {
+        while self.release().is_ok() && !self.parked.is_empty() {
             tokio::select! {
                 () = self.handle.woken() => {}
                 () = tokio::time::sleep_until(limit) => return,

@@ -25,7 +25,8 @@ pub(crate) struct Clients(Mutex<HashMap<Key, Slot>>);
 
 /// A session's hold on its client id; let go by [`Clients::leave`].
 pub(crate) struct Place {
-    key: Key,
+    /// Who the client is, and its client id.
+    pub(crate) key: Key,
     _turn: OwnedMutexGuard<()>,
 }
 

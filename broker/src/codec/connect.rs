@@ -55,6 +55,15 @@ const WILL_ALLOWED: [u8; 7] = [
     property::USER,
 ];
 
+/// The version in which to refuse a client, whether or not its CONNECT can be read.
+pub(crate) fn spoken(body: &[u8]) -> Version {
+    let mut reader = Reader::new(body);
+    match (reader.data(), reader.u8()) {
+        (Ok(b"MQTT" | b"MQIsdp"), Ok(..5)) => Version::V3,
+        _ => Version::V5,
+    }
+}
+
 /// Decodes the body of a CONNECT.
 pub(crate) fn decode(body: &[u8]) -> Result<Connect, Malformed> {
     let mut reader = Reader::new(body);
@@ -114,7 +123,7 @@ fn read_properties(reader: &mut Reader<'_>, connect: &mut Connect) -> Result<(),
             }
             Property::Number(property::MAXIMUM_PACKET_SIZE, maximum) => connect.packet_bytes_max = maximum,
             Property::Text(property::AUTH_METHOD, _) => {
-                return Err(Malformed { reason: Reason::NotAuthorized, why: "an authentication method" });
+                return Err(Malformed { reason: Reason::BadAuthMethod, why: "an authentication method" });
             }
             _ => {}
         }
@@ -164,7 +173,7 @@ pub(crate) struct ConnAck<'a> {
 }
 
 impl ConnAck<'_> {
-    /// A CONNACK that refuses.
+    /// A CONNACK that refuses; on MQTT 3.1.1 there is none for a CONNECT that cannot be read.
     pub(crate) fn refusal(reason: Reason) -> Self {
         Self {
             reason,
@@ -178,7 +187,9 @@ impl ConnAck<'_> {
     /// Appends the packet. A session never outlives its connection, so none is ever present.
     pub(crate) fn put(&self, out: &mut Vec<u8>, version: Version) {
         if version == Version::V3 {
-            out.extend_from_slice(&[0x20, 2, 0, self.reason.connack_v3()]);
+            if let Some(code) = self.reason.connack_v3() {
+                out.extend_from_slice(&[0x20, 2, 0, code]);
+            }
             return;
         }
         let mut list = Vec::new();

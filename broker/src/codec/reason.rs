@@ -14,16 +14,18 @@ pub(crate) enum Reason {
     NotAuthorized = 0x87,
     ServerUnavailable = 0x88,
     ServerShuttingDown = 0x8b,
+    BadAuthMethod = 0x8c,
     KeepAliveTimeout = 0x8d,
     SessionTakenOver = 0x8e,
     BadTopicFilter = 0x8f,
     BadTopicName = 0x90,
     BadTopicAlias = 0x94,
     PacketTooLarge = 0x95,
-    AdministrativeAction = 0x98,
+    QuotaExceeded = 0x97,
     RetainNotSupported = 0x9a,
     QosNotSupported = 0x9b,
     SharedNotSupported = 0x9e,
+    SubscriptionIdNotSupported = 0xa1,
 }
 
 impl Reason {
@@ -31,15 +33,16 @@ impl Reason {
         self as u8
     }
 
-    /// The return code of a CONNACK on MQTT 3.1.1 (section 3.2.2.3).
-    pub(crate) fn connack_v3(self) -> u8 {
+    /// The return code of a CONNACK on MQTT 3.1.1, where there is one (section 3.2.2.3).
+    pub(crate) fn connack_v3(self) -> Option<u8> {
         match self {
-            Self::Success => 0,
-            Self::UnsupportedVersion => 1,
-            Self::BadClientId => 2,
-            Self::BadCredentials => 4,
-            Self::NotAuthorized => 5,
-            _ => 3,
+            Self::Success => Some(0),
+            Self::UnsupportedVersion => Some(1),
+            Self::BadClientId => Some(2),
+            Self::ServerUnavailable => Some(3),
+            Self::BadCredentials => Some(4),
+            Self::NotAuthorized => Some(5),
+            _ => None,
         }
     }
 }

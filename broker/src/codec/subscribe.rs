@@ -28,7 +28,10 @@ pub(crate) fn decode(body: &[u8], version: Version) -> Result<(u16, Vec<Subscrip
     let id = reader.packet_id()?;
     if version == Version::V5 {
         property::each(&mut reader, &[property::SUBSCRIPTION_ID, property::USER], |found| match found {
-            Property::Number(..) => Err(Malformed::protocol("a subscription id, which is not offered")),
+            Property::Number(..) => Err(Malformed {
+                reason: Reason::SubscriptionIdNotSupported,
+                why: "a subscription id, which is not offered",
+            }),
             _ => Ok(()),
         })?;
     }
@@ -75,7 +78,7 @@ fn check_count(count: usize) -> Result<(), Malformed> {
     match count {
         0 => Err(Malformed::protocol("a packet without a filter")),
         1..=FILTERS_MAX => Ok(()),
-        _ => Err(Malformed { reason: Reason::AdministrativeAction, why: "a packet with too many filters" }),
+        _ => Err(Malformed { reason: Reason::QuotaExceeded, why: "a packet with too many filters" }),
     }
 }
 

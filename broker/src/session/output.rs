@@ -1,10 +1,10 @@
 //! Towards the client: one buffer, written with as few calls as the socket allows.
 
 use super::{End, Sent, Session};
-use crate::codec::property;
 use crate::codec::publish::{Outgoing, Qos};
+use crate::codec::{Version, property};
 use crate::config::OUTPUT_BYTES_MAX;
-use crate::handle::{Arrival, Live};
+use crate::handle::{Arrival, Handed, Live};
 use crate::mailbox::Parcel;
 use fleetfn_protocol::EffectId;
 use std::cell::RefCell;
@@ -87,6 +87,9 @@ impl Session {
         }
         self.output.clear();
         self.written = 0;
+        if let Some(device) = self.principal.device() {
+            self.unreported.drain(..).for_each(|effect| self.shared.reports.acknowledged(device, effect));
+        }
         shrink(&mut self.output);
         Ok(())
     }
@@ -107,30 +110,31 @@ impl Session {
 
     /// Sends what waits in the mailbox, as far as the client takes it.
     pub(super) fn send_parcels(&mut self) {
-        let Some(device) = self.principal.device() else { return };
+        if self.principal.device().is_none() || !self.handle.has_unsent() {
+            return;
+        }
         let handle = Arc::clone(&self.handle);
-        let mut done = Vec::new();
         handle.send_parcels(|parcel, qos| {
             if !self.may_send(self.sent.len()) {
-                return false;
+                return Handed::Later;
             }
-            if !self.put_parcel(parcel, qos) || qos == Qos::AtMostOnce {
-                done.push(parcel.effect);
+            let Some(left_s) = seconds_left(parcel.expires_at_ms) else { return Handed::Done };
+            if self.put_parcel(parcel, qos, left_s) && qos == Qos::AtLeastOnce {
+                return Handed::Sent;
             }
-            true
+            // Longer than the client takes: it counts as delivered (MQTT 5, section 3.1.2.11.4).
+            self.unreported.push(parcel.effect);
+            Handed::Done
         });
-        for effect in done {
-            self.shared.reports.acknowledged(device, effect);
-        }
     }
 
-    /// Writes a parcel; `false` if the client cannot take it, now or ever.
-    fn put_parcel(&mut self, parcel: &Parcel, qos: Qos) -> bool {
+    /// Writes a parcel; `false` if it is longer than the client takes.
+    fn put_parcel(&mut self, parcel: &Parcel, qos: Qos, left_s: u32) -> bool {
         let mut properties = Vec::new();
-        if self.version == crate::codec::Version::V5 {
-            if parcel.expires_at_ms != u64::MAX {
+        if self.version == Version::V5 {
+            if left_s != u32::MAX {
                 properties.push(property::MESSAGE_EXPIRY);
-                properties.extend_from_slice(&seconds_left(parcel.expires_at_ms).to_be_bytes());
+                properties.extend_from_slice(&left_s.to_be_bytes());
             }
             property::put_user(&mut properties, EffectId::USER_PROPERTY, &parcel.effect.to_string());
         }
@@ -161,7 +165,6 @@ impl Session {
             self.handle.drop_parcel(&effect);
             self.shared.reports.acknowledged(device, effect);
         }
-        self.send_parcels();
     }
 
     /// Takes what came from the router, as far as the client takes it.
@@ -190,8 +193,13 @@ impl Session {
     }
 }
 
-fn seconds_left(expires_at_ms: u64) -> u32 {
+/// Seconds until a parcel is pointless, `u32::MAX` for never; `None` if it is so already.
+fn seconds_left(expires_at_ms: u64) -> Option<u32> {
+    if expires_at_ms == u64::MAX {
+        return Some(u32::MAX);
+    }
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let now_ms = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
-    u32::try_from(expires_at_ms.saturating_sub(now_ms).div_ceil(1_000)).unwrap_or(u32::MAX)
+    let left_ms = expires_at_ms.checked_sub(now_ms).filter(|left| *left > 0)?;
+    Some(u32::try_from(left_ms.div_ceil(1_000)).unwrap_or(u32::MAX))
 }

@@ -10,7 +10,11 @@ use crate::ingress::{Message, MessageKind, Receipt};
 use bytes::Bytes;
 use fleetfn_protocol::Topic;
 use fleetfn_protocol::limits::PAYLOAD_BYTES_MAX;
+use std::mem;
 use std::sync::Arc;
+
+/// Room for parked messages that an idle session keeps.
+const PARKED_KEPT: usize = 16;
 
 const NOT_AUTHORIZED: Malformed =
     Malformed { reason: Reason::NotAuthorized, why: "a publish on a topic that is not the client's" };
@@ -42,8 +46,11 @@ impl Session {
             self.aliases.insert(alias, publish.topic.to_owned());
             return self.take_on(publish, publish.topic);
         }
-        let topic = self.aliases.get(&alias).ok_or(bad)?.clone();
-        self.take_on(publish, &topic)
+        // Lent for the time of the call.
+        let topic = mem::take(self.aliases.get_mut(&alias).ok_or(bad)?);
+        let taken = self.take_on(publish, &topic);
+        self.aliases.insert(alias, topic);
+        taken
     }
 
     fn take_on(&mut self, publish: &Publish<'_>, name: &str) -> Result<bool, End> {
@@ -52,7 +59,7 @@ impl Session {
             return self.refuse(publish);
         };
         let message = Message {
-            device: topic.device(),
+            device: self.principal.device(),
             kind: MessageKind::Published(topic),
             message_id: publish.message_id,
             expiry_s: publish.expiry_s.unwrap_or(0),
@@ -116,8 +123,8 @@ impl Session {
                 put_puback(&mut self.output, next.packet_id, reason, self.version);
             }
         }
-        if self.parked.capacity() > 8 {
-            self.parked.shrink_to(0);
+        if self.parked.capacity() > PARKED_KEPT {
+            self.parked.shrink_to(PARKED_KEPT);
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use crate::codec::subscribe::{Granted, Subscription, put_suback, put_unsuback};
 use crate::config::FILTERS_MAX;
 
 const TOO_MUCH: Malformed =
-    Malformed { reason: Reason::AdministrativeAction, why: "more subscriptions than the router can follow" };
+    Malformed { reason: Reason::QuotaExceeded, why: "more subscriptions than the router can follow" };
 
 impl Session {
     pub(super) fn subscribe(
@@ -20,16 +20,16 @@ impl Session {
         let Principal::Device(device) = self.principal else {
             return self.subscribe_service(packet_id, subscriptions);
         };
+        let mut begins = false;
         let grant = |subscription: &Subscription<'_>| -> Granted {
             self.check(subscription)?;
-            match self.handle.add_filter(subscription.filter, subscription.qos, FILTERS_MAX) {
-                true => Ok(subscription.qos),
-                false => Err(Reason::AdministrativeAction),
-            }
+            let added = self.handle.add_filter(subscription.filter, subscription.qos, FILTERS_MAX);
+            begins |= added.ok_or(Reason::QuotaExceeded)?;
+            Ok(subscription.qos)
         };
         let granted: Vec<Granted> = subscriptions.iter().map(grant).collect();
         put_suback(&mut self.output, packet_id, &granted, self.version);
-        if granted.iter().any(Result::is_ok) {
+        if begins {
             self.shared.reports.listening(device);
         }
         Ok(())
@@ -53,9 +53,10 @@ impl Session {
                     room = left;
                     Ok(subscription.qos)
                 }
-                None => Err(Reason::AdministrativeAction),
+                None => Err(Reason::QuotaExceeded),
             });
             if answer.is_ok() {
+                filters.retain(|(filter, _, _): &(String, _, _)| filter != subscription.filter);
                 filters.push((subscription.filter.to_owned(), subscription.qos, subscription.no_local));
             }
             granted.push(answer);
