@@ -437,3 +437,6 @@ fn fix_partitions(config: &Config) -> Result<(), OpenError> {
         Err(error) => Err(io(error)),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -89,6 +89,13 @@ impl Tree {
         Ok(())
     }
 
+    /// As if its files had been lost.
+    #[cfg(test)]
+    pub(crate) fn lose(&self) {
+        self.failed.store(true, Ordering::Release);
+        *self.database.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     /// Whether the database must be made again before it can be used.
     pub(crate) fn has_failed(&self) -> bool {
         self.failed.load(Ordering::Acquire)

@@ -1,0 +1,138 @@
+//! A store over a log and a database that fail.
+
+use super::{Committed, Config, Store};
+use crate::log::faulty::{Faults, Faulty};
+use crate::log::group::{Durability, GroupLog};
+use crate::log::memory::Memory;
+use crate::{Stored, Tail};
+use fleetfn_core::{Change, Commit, Epoch, Offset, PartitionId};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+const DEADLINE: Duration = Duration::from_secs(20);
+const PARTITION: PartitionId = PartitionId(1);
+
+struct Deaf;
+
+impl Tail for Deaf {
+    fn durable(&mut self, _: &[Stored]) {}
+}
+
+fn open(dir: &Path, memory: &Memory, faults: &Faults) -> Store<()> {
+    let mut config = Config::new(dir.to_path_buf());
+    config.partitions = 2;
+    config.overlay_bytes_max = 4096;
+    let medium = Faulty::new(memory.clone(), faults.clone());
+    let log = GroupLog::start(medium, memory.end(), 1 << 20, Durability::Fsync, Box::new(Deaf));
+    Store::over(config, Arc::new(log.expect("starts")), false).expect("opens").0
+}
+
+fn commit(epoch: Epoch, number: u64) -> Commit {
+    let entity = bytes::Bytes::from(number.to_string());
+    let changes = vec![Change::Seen { entity, ids: vec![number] }];
+    Commit { partition: PARTITION, epoch, cursor: Some(Offset(number + 1)), changes }
+}
+
+fn seen(store: &Store<()>, number: u64) -> Vec<u64> {
+    store.view().seen(PARTITION, number.to_string().as_bytes()).expect("reads")
+}
+
+#[test]
+fn commits_wait_while_the_disk_is_full_and_all_of_them_are_there_afterwards() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (memory, faults) = (Memory::default(), Faults::default());
+    let store = open(dir.path(), &memory, &faults);
+    let epoch = store.lease(PARTITION).expect("taken");
+    faults.fill();
+    std::thread::scope(|scope| {
+        let writer = store.clone();
+        let work = scope.spawn(move || {
+            for number in 0..200 {
+                assert!(matches!(writer.commit(&commit(epoch, number), None), Ok(Committed::Now(_))));
+            }
+        });
+        let since = Instant::now();
+        while faults.refused() < 5 {
+            assert!(since.elapsed() < DEADLINE, "the log tries again");
+            std::thread::yield_now();
+        }
+        assert!(!work.is_finished(), "the view is bounded");
+        assert_eq!(seen(&store, 0), [0], "reads go on");
+        faults.make_room();
+        work.join().expect("all were taken");
+    });
+    store.close().expect("closes");
+    let store = open(dir.path(), &memory, &faults);
+    for number in 0..200 {
+        assert_eq!(seen(&store, number), [number]);
+    }
+}
+
+#[test]
+fn a_commit_that_the_log_lost_never_reaches_the_view_on_disk() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (memory, faults) = (Memory::default(), Faults::default());
+    let store = open(dir.path(), &memory, &faults);
+    let epoch = store.lease(PARTITION).expect("taken");
+    let Ok(Committed::Now(kept)) = store.commit(&commit(epoch, 1), None) else { panic!("not taken") };
+    store.0.log.wait_durable(kept).expect("durable");
+    faults.fail_writes();
+    let Ok(Committed::Now(lost)) = store.commit(&commit(epoch, 2), None) else { panic!("not taken") };
+    store.0.log.wait_durable(lost).expect_err("it is lost");
+    let since = Instant::now();
+    let mut number = 3;
+    // Whoever waits for room in the view hears of it, too.
+    while store.commit(&commit(epoch, number), None).is_ok() {
+        assert!(since.elapsed() < DEADLINE);
+        number += 1;
+    }
+    store.close().expect_err("it is not whole");
+    assert!(!dir.path().join("clean").exists());
+    let whole = Memory::default();
+    let first = memory_until(&memory, kept.next());
+    crate::log::medium::Medium::write(&whole, Offset(0), &first).expect("writes");
+    let store = open(dir.path(), &whole, &Faults::default());
+    assert_eq!((seen(&store, 1), seen(&store, 2)), (vec![1], vec![]));
+}
+
+/// The records below an offset, as one group.
+fn memory_until(memory: &Memory, end: Offset) -> Vec<u8> {
+    let mut group = Vec::new();
+    for stored in crate::log::medium::Medium::read(memory, Offset(0), end, usize::MAX).expect("reads") {
+        let head = crate::log::record::Head {
+            channel: stored.channel,
+            partition: stored.partition,
+            offset: stored.offset,
+            group_first: Offset(0),
+            time_ms: 0,
+        };
+        crate::log::record::encode(0, &mut group, &head, &stored.record);
+    }
+    group
+}
+
+#[test]
+fn a_database_that_fails_is_made_again_while_readers_wait() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (memory, faults) = (Memory::default(), Faults::default());
+    let store = open(dir.path(), &memory, &faults);
+    let epoch = store.lease(PARTITION).expect("taken");
+    // More than the overlay and its last generation hold: most rows are in the tree only.
+    for number in 0..100 {
+        assert!(matches!(store.commit(&commit(epoch, number), None), Ok(Committed::Now(_))));
+    }
+    for round in 0..3 {
+        store.0.view.0.tree.lose();
+        for number in 0..100 + round {
+            assert_eq!(seen(&store, number), [number]);
+        }
+        let next = commit(epoch, 100 + round);
+        assert!(matches!(store.commit(&next, None), Ok(Committed::Now(_))));
+    }
+    store.close().expect("closes");
+    let store = open(dir.path(), &memory, &faults);
+    for number in 0..103 {
+        assert_eq!(seen(&store, number), [number]);
+    }
+}
