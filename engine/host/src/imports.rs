@@ -1,7 +1,8 @@
 //! The host's side of the table of imports: one function for each row.
 //!
 //! A row without a function does not compile. Each function charges fuel before it works, checks every pointer
-//! before it reads or writes, and keeps nothing of the guest's memory.
+//! before it reads or writes, and keeps nothing of the guest's memory. A panic ends the call here: the engine's
+//! frames below cannot be unwound, it would take the process with it.
 
 mod command;
 mod log;
@@ -10,11 +11,13 @@ mod state;
 
 use crate::failure::Failure;
 use crate::guest::Guest;
+use crate::host::panic_text;
 use crate::wishes::Kind;
 use command::command;
 use log::log;
 use publish::publish;
 use state::{state_delete, state_get, state_put, state_scan};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use wasmi::errors::LinkerError;
 use wasmi::{Caller, Engine, Error, Linker};
 
@@ -28,7 +31,10 @@ macro_rules! link {
                     fleetfn_abi::IMPORT_MODULE,
                     stringify!($name),
                     |mut caller: Caller<'_, Guest>, $($arg: u32),*| -> Result<i32, Error> {
-                        $name(&mut caller, $($arg),*).map_err(Error::host)
+                        let work = AssertUnwindSafe(|| $name(&mut caller, $($arg),*));
+                        let result = catch_unwind(work)
+                            .unwrap_or_else(|panic| Err(Failure::Panic(panic_text(&*panic))));
+                        result.map_err(Error::host)
                     },
                 )?;
             )*

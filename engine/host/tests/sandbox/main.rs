@@ -3,3 +3,5 @@
 mod effects;
 mod fixtures;
 mod hostile;
+mod isolation;
+mod mutants;
