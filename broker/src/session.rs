@@ -243,6 +243,8 @@ impl Session {
         }
         self.release()?;
         self.take_input()?;
+        // What was refused waits for no receipt: nothing else would wake the session for it.
+        self.release()?;
         self.send_parcels();
         self.take_arrivals()?;
         self.flush()?;
