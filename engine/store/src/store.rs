@@ -302,7 +302,9 @@ impl<R: Receipt> Store<R> {
     }
 
     /// Makes a commit: log and view in one step. Its effects may leave when this returns [`Committed::Now`]; with a
-    /// receipt it is synced at once, without one it rides with the next group. Waits while the view has no room.
+    /// receipt it is synced at once, without one it rides with the next group. Waits while the view has no room. The
+    /// receipt of a commit that was not accepted is dropped. A key of the outbox is put once and never again, as
+    /// effects' ids are unique: one that is put and deleted between two flushes never reaches the disk.
     ///
     /// # Errors
     /// [`CommitError`]; the same commit may be made again.

@@ -6,6 +6,7 @@ use fleetfn_core::{Change, Commit, Epoch, Offset, PartitionId};
 use fleetfn_store::{Committed, Config, Recovery, Store};
 use proptest::prelude::{prop_assert, prop_assert_eq};
 use proptest::test_runner::TestCaseError;
+use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
 
 #[derive(Debug, Clone, Copy)]
@@ -50,7 +51,19 @@ impl Driven {
         self.store.as_ref().expect("it is open")
     }
 
-    pub(crate) fn commit(&mut self, partition: u16, moves: bool, changes: Vec<Change>) {
+    pub(crate) fn commit(&mut self, partition: u16, moves: bool, mut changes: Vec<Change>) {
+        // An effect's id is never used twice: the store counts on it.
+        let earlier = self.commits.iter().filter(|(_, commit)| commit.partition.0 == partition);
+        let mut used = BTreeSet::new();
+        for change in earlier.flat_map(|(_, commit)| &commit.changes) {
+            if let Change::OutboxPut { key, .. } = change {
+                used.insert(*key);
+            }
+        }
+        changes.retain(|change| match change {
+            Change::OutboxPut { key, .. } => used.insert(*key),
+            _ => true,
+        });
         let id = PartitionId(partition);
         let epoch = self.epochs[usize::from(partition)];
         let cursor = moves.then(|| self.store().durable_end());

@@ -35,11 +35,11 @@ fn change() -> impl Strategy<Value = Change> {
                 value: value.map(Bytes::from),
             }
         ),
-        2 => (0..3_u8, 0..12_u32).prop_map(move |at| Change::OutboxPut {
+        2 => (0..3_u8, 0..40_u32).prop_map(move |at| Change::OutboxPut {
             key: key(at),
             entry: OutboxEntry { name: "set".into(), payload: "on".into(), expires_at_ms: 9 },
         }),
-        2 => (0..3_u8, 0..12_u32).prop_map(move |at| Change::OutboxDelete { key: key(at) }),
+        2 => (0..3_u8, 0..40_u32).prop_map(move |at| Change::OutboxDelete { key: key(at) }),
         1 => (0..5_u64, 0..3_u8).prop_map(move |at| Change::TimerSet { timer: timer(at) }),
         1 => (0..5_u64, 0..3_u8).prop_map(move |at| Change::TimerDelete { timer: timer(at) }),
         1 => (0..3_u8, proptest::collection::vec(any::<u64>(), 1..4))
