@@ -132,7 +132,13 @@ impl Engine {
 
         let admission = Arc::new(Admission::new(store.clone(), partitions, room));
         let signals = Arc::new(Signals::new(&inboxes));
-        let broker_config = fleetfn_broker::Config { listen: options.mqtt, ..fleetfn_broker::Config::default() };
+        let defaults = fleetfn_broker::Config::default();
+        // A laboratory measures the engine, not the bound on one client's rate.
+        let messages_per_s = match options.access {
+            Access::Tokens => defaults.messages_per_s,
+            Access::Open => u32::MAX,
+        };
+        let broker_config = fleetfn_broker::Config { listen: options.mqtt, messages_per_s, ..defaults };
         let broker = Broker::start(broker_config, admission, Arc::clone(&registry) as _, signals)
             .await
             .with_context(|| format!("cannot listen for MQTT on {}", options.mqtt))?;
@@ -218,9 +224,13 @@ impl Engine {
         self.0.registry.add_device(id, product, tags).await
     }
 
-    /// Forgets a device; its state stays. Durable on return.
+    /// Forgets a device and ends its sessions; its state stays. Durable on return.
     pub(crate) async fn remove_device(&self, id: DeviceId) -> Result<(), registry::Error> {
-        self.0.registry.remove_device(id).await
+        self.0.registry.remove_device(id).await?;
+        if let Some(broker) = self.0.broker.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+            broker.remove(&id);
+        }
+        Ok(())
     }
 
     /// Devices by id, after one, at most `limit`.
