@@ -1,1 +1,92 @@
-//! For authors of functions: write a plain Rust function, deploy it as a sandboxed one.
+//! For authors of functions: a plain Rust function becomes a sandboxed one that runs for each reading of a device.
+//!
+//! ```
+//! use fleetfn_function::{Context, Error, Json, function};
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Deserialize)]
+//! struct Reading {
+//!     temperature: f64,
+//! }
+//!
+//! #[derive(Serialize)]
+//! struct Fan {
+//!     on: bool,
+//! }
+//!
+//! #[function(telemetry = "climate", command)]
+//! fn cool(reading: Json<Reading>, context: &Context) -> Result<(), Error> {
+//!     let on = reading.temperature > 30.0;
+//!     if context.state().get("on")? != Some(on) {
+//!         context.state().put("on", &on)?;
+//!         context.command("fan", Json(Fan { on }))?;
+//!     }
+//!     Ok(())
+//! }
+//!
+//! # fn main() {
+//! use fleetfn_function::testing::Device;
+//!
+//! let mut device = Device::new("room-1", cool);
+//! let hot = device.telemetry("climate", r#"{"temperature":31.5}"#).expect_done();
+//! assert_eq!(hot.command("fan").text(), r#"{"on":true}"#);
+//! let hotter = device.telemetry("climate", r#"{"temperature":32.0}"#).expect_done();
+//! assert!(hotter.commands().is_empty());
+//! # }
+//! ```
+//!
+//! The attribute [`function`](macro@function) writes the module's exports and its manifest. It takes
+//!
+//! - `telemetry = "CHANNEL"`, at least once: what triggers the function. Levels are literal, `+`, or `{name}`; the
+//!   last may be `#`. A parameter named as a part `{name}` gets that level of the channel, as `&str` or parsed;
+//!   where not every trigger has the part, it is an `Option`. If several triggers fit, the first counts, and
+//!   [`Context::trigger`] says which it was;
+//! - `name = "NAME"`: under which it is deployed; if it is left out, the name of the Rust function with `-` for `_`;
+//! - `command`: asks for the right to send commands to the event's device;
+//! - `publish = "FILTER"`, any number of times: asks for the right to publish on topics under the filter;
+//! - `payload_bytes_max = N`: largest payload in bytes, 4,096 unless said otherwise, at most 65,536. A larger one
+//!   becomes a dead letter. All of a function's memory is put back before each event, so that less is faster.
+//!
+//! A handler takes, in any order and each only if it wants to: one payload ([`Json`], [`Postcard`], `&[u8]`,
+//! `&str`, or any [`FromPayload`]), `&`[`Context`], and parts of the channel. It returns nothing or
+//! `Result<(), `[`Error`]`>`; an error drops all effects and makes the event a dead letter.
+//!
+//! A crate holds one function: a module has one handler.
+//!
+//! # The sandbox
+//!
+//! Memory is fresh for every event: only [state](Context::state) lasts. There is no clock but
+//! [`Context::received_at_ms`] and no randomness but [`Context::random`]; both are the same when an event has to
+//! be handled again. What a handler asks for happens after its commit, all of it or nothing.
+//!
+//! Memory is handed out by a bump allocator that only takes back what was handed out last: right for a handler
+//! that runs for microseconds. Built for one page of memory, which is what a reset costs least for, a function
+//! has a stack of 32 KiB: `fleetfn fn build` passes `-C link-arg=-zstack-size=32768`.
+
+mod context;
+mod error;
+#[doc(hidden)]
+pub mod expansion;
+mod function;
+#[cfg(target_arch = "wasm32")]
+mod guest;
+#[doc(hidden)]
+pub mod log;
+mod payload;
+mod state;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod testing;
+
+pub use context::Context;
+pub use error::Error;
+pub use fleetfn_function_macros::function;
+pub use function::Function;
+pub use log::Level;
+pub use payload::{FromPayload, Json, Postcard, ToPayload};
+pub use state::{Entries, State};
+
+/// What a handler asks of the host; in a test, of the pretended one.
+#[cfg(target_arch = "wasm32")]
+use guest as host;
+#[cfg(not(target_arch = "wasm32"))]
+use testing::world as host;
