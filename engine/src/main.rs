@@ -1,2 +1,20 @@
 //! A serverless engine for fleets of devices: broker, event log, function host and shared state in one binary.
-fn main() {}
+#![forbid(unsafe_code)]
+
+mod access;
+mod admit;
+mod api;
+mod cli;
+mod demo;
+mod engine;
+mod feed;
+mod inbox;
+mod metrics;
+mod modules;
+mod outbox;
+mod registry;
+mod worker;
+
+fn main() -> std::process::ExitCode {
+    cli::run()
+}

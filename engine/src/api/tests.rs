@@ -1,4 +1,5 @@
 use super::{Problem, Running, Server};
+use crate::access::AccessFile;
 use crate::engine::{Engine, Options};
 use crate::registry::Access;
 use fleetfn_store::Durability;
@@ -14,6 +15,7 @@ struct Fixture {
     engine: Engine,
     api: Option<Running>,
     base: String,
+    token: String,
     _directory: TempDir,
 }
 
@@ -30,8 +32,10 @@ impl Fixture {
         };
         let engine = Engine::start(options).await.expect("starts");
         let api = server.start(engine.clone());
+        engine.announce(api.address()).expect("is written");
+        let token = AccessFile::read(directory.path()).expect("is written").token;
         let base = format!("http://{}", api.address());
-        Self { engine, api: Some(api), base, _directory: directory }
+        Self { engine, api: Some(api), base, token, _directory: directory }
     }
 
     /// Sends one request with the operator's token, or with another header value.
@@ -42,7 +46,7 @@ impl Fixture {
         authorization: Option<&str>,
         body: Option<(&str, Vec<u8>)>,
     ) -> Response<Body> {
-        let operator = format!("Bearer {}", self.engine.token());
+        let operator = format!("Bearer {}", self.token);
         let mut request = ureq::http::Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.base))

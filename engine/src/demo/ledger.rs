@@ -314,6 +314,7 @@ impl Verdict {
             self.missed > 0,
             format!("{} invocations could not be watched: the machine is too slow", self.missed),
         );
+        say(self.absent > 0, format!("{} devices did not connect", self.absent));
         say(self.handled == 0, "no reading was handled".into());
         texts
     }
