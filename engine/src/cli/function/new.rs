@@ -1,12 +1,81 @@
-//! `fleetfn fn new NAME`.
+//! `fleetfn fn new NAME`: the source of a function that builds, passes its test, and is to be changed.
+
 use crate::cli::failure::Failure;
+use crate::cli::output;
+use fleetfn_protocol::limits::NAME_BYTES_MAX;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+const CARGO_TOML: &str = include_str!("template/Cargo.toml.txt");
+const LIB_RS: &str = include_str!("template/lib.rs.txt");
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Name of the function
+    /// Name of the function, and of the directory that is made: small letters, digits and '-'
+    #[arg(value_parser = name)]
     name: String,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    Err(Failure::new("x", &arguments.name))
+    let name = &arguments.name;
+    let tried = format!("cannot make the function {name}");
+    let sdk = sdk().ok_or_else(|| {
+        Failure::new(
+            &tried,
+            "the source tree that this binary was built from is gone, and the function SDK with it",
+        )
+        .next("build fleetfn from a clone that stays where it is")
+    })?;
+    let dir = Path::new(name);
+    write(dir, name, &sdk).map_err(|error| {
+        let failure = Failure::new(&tried, format!("{}: {error}", dir.display()));
+        if error.kind() == ErrorKind::AlreadyExists { failure.next("choose another name") } else { failure }
+    })?;
+    output::line(name)?;
+    eprintln!("next: fleetfn fn build {name}    test: cargo test --manifest-path {name}/Cargo.toml");
+    Ok(())
+}
+
+/// A function's name that can be a package's name, too.
+fn name(text: &str) -> Result<String, String> {
+    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let starts = text.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase());
+    if !starts || !text.bytes().all(fits) || text.len() > NAME_BYTES_MAX {
+        return Err(format!(
+            "a name starts with a small letter and has at most {NAME_BYTES_MAX} small letters, digits and '-'"
+        ));
+    }
+    Ok(text.into())
+}
+
+/// The function SDK in the source tree that this binary was built from.
+fn sdk() -> Option<PathBuf> {
+    let sdk = Path::new(env!("CARGO_MANIFEST_DIR")).parent()?.join("function-sdk");
+    sdk.join("Cargo.toml").exists().then_some(sdk)
+}
+
+fn write(dir: &Path, name: &str, sdk: &Path) -> std::io::Result<()> {
+    let fill = |template: &str| {
+        // A quoted string of Rust is one of TOML for every path without control characters.
+        template.replace("{name}", name).replace("{sdk}", &format!("{:?}", sdk.display().to_string()))
+    };
+    fs::create_dir(dir)?;
+    fs::create_dir(dir.join("src"))?;
+    fs::write(dir.join("Cargo.toml"), fill(CARGO_TOML))?;
+    fs::write(dir.join("src/lib.rs"), fill(LIB_RS))?;
+    fs::write(dir.join(".gitignore"), "/target\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::name;
+
+    #[test]
+    fn a_name_fits_a_package() {
+        assert_eq!(name("door-2"), Ok("door-2".into()));
+        for wrong in ["", "Door", "2door", "-door", "door_bell", "door.bell", "../door", "é"] {
+            assert!(name(wrong).is_err(), "{wrong:?} must be refused");
+        }
+    }
 }
