@@ -1,4 +1,4 @@
-//! What one invocation costs: `cargo run --release -p fleetfn-host --example cost [EVENTS]`.
+//! What one invocation costs: `cargo run --release -p fleetfn-host --example cost [EVENTS [NAME]]`.
 //!
 //! The guest does what a small function does: reads an event of 59 bytes and one value of state, writes the value
 //! back, and sends a command every 16th time. The variants differ in what has to be put back after each event.
@@ -6,7 +6,7 @@
 #[path = "../tests/sandbox/fixtures.rs"]
 mod fixtures;
 
-use fixtures::{Bench, State, event, module};
+use fixtures::{Bench, State, event, handler};
 use fleetfn_core::{Offset, Outcome};
 use fleetfn_host::{Call, Limits};
 use std::time::Instant;
@@ -16,12 +16,8 @@ const ROUNDS: usize = 10;
 
 /// A handler like the example `climate`, with `more` done before.
 fn climate(more: &str, extra: &str) -> String {
-    module(&format!(
-        r#"{extra}
-  (data (i32.const 0) "mean") (data (i32.const 16) "fan")
-  (global $sp (mut i32) (i32.const 16384))
-  (func (export "fleetfn_v1_on_event") (param $len i32) (result i32)
-    (local $count i64)
+    handler(&format!(
+        r#"(local $count i64)
     {more}
     (drop (call $get (i32.const 0) (i32.const 4) (i32.const 32) (i32.const 24)))
     (local.set $count (i64.add (i64.load (i32.const 32)) (i64.const 1)))
@@ -31,7 +27,10 @@ fn climate(more: &str, extra: &str) -> String {
     (drop (call $put (i32.const 0) (i32.const 4) (i32.const 32) (i32.const 24)))
     (if (i64.eqz (i64.and (i64.load (i32.const 4112)) (i64.const 15)))
       (then (drop (call $command (i32.const 16) (i32.const 3) (i32.const 32) (i32.const 8) (i32.const 60)))))
-    (i32.const 0))"#
+    (i32.const 0))
+  {extra}
+  (data (i32.const 0) "mean") (data (i32.const 16) "fan")
+  (global $sp (mut i32) (i32.const 16384)"#
     ))
 }
 
@@ -41,7 +40,7 @@ fn measure(wat: &str, events: u64) -> (f64, u64) {
     let module = bench.add(wat);
     let event = event(&[7; 59]);
     let state = State::of(&[("mean", "012345678901234567890123")]);
-    let mut fuel = 0;
+    let mut fuel = bench.run(&module, &[7; 59], &state).fuel;
     let mut best = f64::MAX;
     for _ in 0..ROUNDS {
         let start = Instant::now();
@@ -77,7 +76,8 @@ fn main() {
         ("reset, 1 page, 100 state_get more", climate(&calls, "")),
         ("reset, 1 page, 50 state_delete more", climate(&logs, "")),
     ];
-    for (name, wat) in variants {
+    let wanted = std::env::args().nth(2).unwrap_or_default();
+    for (name, wat) in variants.into_iter().filter(|(name, _)| name.contains(&wanted)) {
         let (microseconds, fuel) = measure(&wat, events);
         println!("{name:<38} {microseconds:>8.2} us   {fuel:>6} fuel");
     }

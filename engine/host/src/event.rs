@@ -23,17 +23,18 @@ pub(crate) fn write(buffer: &mut [u8], call: &Call<'_>) -> Result<u32, Failure> 
     let device = device.as_ref().map_or("", DeviceId::as_str);
     let payload = call.event.payload();
     let event_bytes = EventHeader::BYTES + device.len() + detail.len() + payload.len();
-    let too_large = Failure::Buffer { event_bytes, capacity: buffer.len() };
+    let capacity = buffer.len();
+    let too_large = || Failure::Buffer { event_bytes, capacity };
     let (Ok(device_len), Ok(detail_len), Ok(payload_len), Ok(length)) = (
         u16::try_from(device.len()),
         u16::try_from(detail.len()),
         u32::try_from(payload.len()),
         u32::try_from(event_bytes),
     ) else {
-        return Err(too_large);
+        return Err(too_large());
     };
     let Some(mut room) = buffer.get_mut(..event_bytes) else {
-        return Err(too_large);
+        return Err(too_large());
     };
     let header = EventHeader {
         code: code as u16,

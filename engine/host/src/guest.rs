@@ -150,28 +150,35 @@ pub(crate) fn enter(caller: &mut Caller<'_, Guest>, fuel: u64, reads: &[(u32, u3
 
 /// The guest's memory beside its data.
 pub(crate) fn split<'a>(caller: &'a mut Caller<'_, Guest>) -> Result<(&'a mut [u8], &'a mut Guest), Failure> {
-    let memory = caller.data().memory.ok_or(Failure::TooEarly)?;
-    Ok(memory.data_and_store_mut(caller))
+    match caller.data().memory {
+        Some(memory) => Ok(memory.data_and_store_mut(caller)),
+        None => Err(Failure::TooEarly),
+    }
 }
 
 /// A part of the guest's memory.
 pub(crate) fn part(memory: &[u8], pointer: u32, length: u32) -> Result<&[u8], Failure> {
-    let range = range(pointer, length)?;
-    memory.get(range).ok_or(Failure::Pointer { pointer, length })
+    match memory.get(range(pointer, length)?) {
+        Some(part) => Ok(part),
+        None => Err(Failure::Pointer { pointer, length }),
+    }
 }
 
 /// A part of the guest's memory, to be written.
 pub(crate) fn part_mut(memory: &mut [u8], pointer: u32, length: u32) -> Result<&mut [u8], Failure> {
-    let range = range(pointer, length)?;
-    memory.get_mut(range).ok_or(Failure::Pointer { pointer, length })
+    match memory.get_mut(range(pointer, length)?) {
+        Some(part) => Ok(part),
+        None => Err(Failure::Pointer { pointer, length }),
+    }
 }
 
 fn range(pointer: u32, length: u32) -> Result<std::ops::Range<usize>, Failure> {
-    let outside = Failure::Pointer { pointer, length };
-    let (Ok(start), Ok(count)) = (usize::try_from(pointer), usize::try_from(length)) else {
-        return Err(outside);
-    };
-    start.checked_add(count).map(|end| start..end).ok_or(outside)
+    let start = usize::try_from(pointer).ok();
+    let end = start.zip(usize::try_from(length).ok()).and_then(|(start, count)| start.checked_add(count));
+    match (start, end) {
+        (Some(start), Some(end)) => Ok(start..end),
+        _ => Err(Failure::Pointer { pointer, length }),
+    }
 }
 
 /// A length as the guest sees it.

@@ -57,17 +57,19 @@ const LOOP: &str = r#"
     (i32.const 0))
     (data (i32.const 0) "k""#;
 
-fn failed(invocation: &Invocation) -> (&'static str, &str) {
+/// Type and detail of a failure; both empty if it was none.
+fn failed(invocation: &Invocation) -> (&str, &str) {
     match &invocation.outcome {
         Outcome::Failed { error_type, detail } => (error_type, detail),
-        other => panic!("expected a failure, got {other:?}"),
+        Outcome::Done | Outcome::Rejected { .. } | Outcome::Interrupted { .. } => ("", ""),
     }
 }
 
+/// Detail of an interruption; empty if it was none.
 fn interrupted(invocation: &Invocation) -> &str {
     match &invocation.outcome {
         Outcome::Interrupted { detail } => detail,
-        other => panic!("expected an interruption, got {other:?}"),
+        Outcome::Done | Outcome::Rejected { .. } | Outcome::Failed { .. } => "",
     }
 }
 
@@ -132,6 +134,7 @@ impl StateReader for Broken {
         Err(StateUnavailable("disk on fire".into()))
     }
 
+    #[expect(clippy::panic, reason = "what a store with a bug would do")]
     fn scan(
         &self,
         _prefix: &[u8],
