@@ -3,17 +3,25 @@
 use super::client::{access, reachable};
 use super::failure::Failure;
 use crate::registry::OPERATOR;
+use rumqttc::Outgoing;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::ConnectReturnCode;
-use rumqttc::v5::{ConnectionError, MqttOptions, StateError};
+use rumqttc::v5::{AsyncClient, ConnectionError, Event, EventLoop, MqttOptions, StateError};
 use std::path::Path;
 use std::time::Duration;
+use tokio::sync::mpsc;
 
 /// Largest packet taken or sent, in bytes: any broker's, not only ours.
 const PACKET_BYTES_MAX: u32 = 16 * 1024 * 1024;
 
 /// Port of MQTT without TLS (IANA).
 const PORT: u16 = 1883;
+
+/// Events of a connection that may wait to be looked at.
+const EVENTS_MAX: usize = 64;
+
+/// Pause before a lost connection is made again.
+const RECONNECT_AFTER: Duration = Duration::from_secs(1);
 
 /// Where to connect, and as whom.
 #[derive(Debug, clap::Args)]
@@ -97,6 +105,41 @@ pub(super) fn level(qos: u8) -> QoS {
         0 => QoS::AtMostOnce,
         1 => QoS::AtLeastOnce,
         _ => QoS::ExactlyOnce,
+    }
+}
+
+/// What happens on a connection, in order; an error is followed by another attempt to connect.
+pub(super) type Events = mpsc::Receiver<Result<Event, ConnectionError>>;
+
+/// Drives the connection in a task of its own, for as long as somebody listens.
+///
+/// The event loop must not be cancelled: it would connect again and be taken over by its own first attempt.
+pub(super) fn events(mut driven: EventLoop) -> Events {
+    let (sender, receiver) = mpsc::channel(EVENTS_MAX);
+    tokio::spawn(async move {
+        loop {
+            let event = driven.poll().await;
+            let failed = event.is_err();
+            if sender.send(event).await.is_err() {
+                return;
+            }
+            if failed {
+                tokio::time::sleep(RECONNECT_AFTER).await;
+            }
+        }
+    });
+    receiver
+}
+
+/// Leaves in order, so that the broker has read all that was written.
+pub(super) async fn disconnect(client: &AsyncClient, events: &mut Events) {
+    if client.try_disconnect().is_err() {
+        return;
+    }
+    while let Some(Ok(event)) = events.recv().await {
+        if matches!(event, Event::Outgoing(Outgoing::Disconnect)) {
+            return;
+        }
     }
 }
 

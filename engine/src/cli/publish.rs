@@ -4,7 +4,7 @@ use super::failure::Failure;
 use super::mqtt::{self, Connection};
 use rumqttc::Outgoing;
 use rumqttc::v5::mqttbytes::v5::{Packet, PubAckReason, PubCompReason, PubRecReason};
-use rumqttc::v5::{AsyncClient, Event, EventLoop, MqttOptions};
+use rumqttc::v5::{AsyncClient, Event, MqttOptions};
 use std::io::{BufRead, Read};
 use std::path::{Path, PathBuf};
 use tokio::sync::mpsc;
@@ -95,7 +95,8 @@ async fn publish(
     options: MqttOptions,
     mut messages: Messages,
 ) -> Result<(), Failure> {
-    let (client, mut events) = AsyncClient::new(options.clone(), AHEAD_MAX);
+    let (client, driven) = AsyncClient::new(options.clone(), AHEAD_MAX);
+    let mut events = mqtt::events(driven);
     let (topic, qos, retain) = (arguments.topic.clone(), mqtt::level(arguments.qos), arguments.retain);
     let sender = client.clone();
     let mut sending = tokio::spawn(async move {
@@ -115,7 +116,8 @@ async fn publish(
                 let sent = sent.map_err(|error| Failure::new(tried, error))?;
                 total = Some(sent.map_err(|why| Failure::new(tried, why))?);
             }
-            event = events.poll() => {
+            event = events.recv() => {
+                let event = event.ok_or_else(|| Failure::new(tried, "the connection has ended"))?;
                 let event = event.map_err(|error| mqtt::failure(tried, &options, &error))?;
                 if settled(&event, arguments.qos, tried)? {
                     done += 1;
@@ -123,7 +125,7 @@ async fn publish(
             }
         }
     }
-    disconnect(&client, &mut events).await;
+    mqtt::disconnect(&client, &mut events).await;
     Ok(())
 }
 
@@ -148,17 +150,5 @@ fn settled(event: &Event, qos: u8, tried: &str) -> Result<bool, Failure> {
             reason @ PubCompReason::PacketIdentifierNotFound => Err(refused(&reason)),
         },
         _ => Ok(false),
-    }
-}
-
-/// Leaves in order, so that the broker has read all that was written.
-pub(super) async fn disconnect(client: &AsyncClient, events: &mut EventLoop) {
-    if client.try_disconnect().is_err() {
-        return;
-    }
-    while let Ok(event) = events.poll().await {
-        if matches!(event, Event::Outgoing(Outgoing::Disconnect)) {
-            return;
-        }
     }
 }

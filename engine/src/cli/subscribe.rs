@@ -2,15 +2,11 @@
 
 use super::failure::Failure;
 use super::mqtt::{self, Connection};
-use super::publish::disconnect;
 use super::{duration, output};
 use rumqttc::v5::mqttbytes::v5::{Filter, Packet, Publish, SubAck, SubscribeReasonCode};
 use rumqttc::v5::{AsyncClient, ConnectionError, Event, MqttOptions};
 use std::path::Path;
 use std::time::Duration;
-
-/// Pause before a lost connection is made again.
-const RECONNECT_AFTER: Duration = Duration::from_secs(1);
 
 #[derive(Debug, clap::Args)]
 #[command(disable_help_flag = true)]
@@ -60,11 +56,13 @@ pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
 
 async fn subscribe(arguments: &Arguments, options: MqttOptions) -> Result<(), Failure> {
     let tried = format!("cannot subscribe to {}", arguments.topics.join(", "));
-    let (client, mut events) = AsyncClient::new(options.clone(), arguments.topics.len().saturating_add(8));
+    let (client, driven) = AsyncClient::new(options.clone(), arguments.topics.len().saturating_add(8));
+    let mut events = mqtt::events(driven);
     let mut connected = false;
     let mut left = arguments.count;
     loop {
-        match events.poll().await {
+        let event = events.recv().await.ok_or_else(|| Failure::new(&tried, "the connection has ended"))?;
+        match event {
             Ok(Event::Incoming(Packet::ConnAck(_))) => {
                 connected = true;
                 ask(&client, arguments).map_err(|why| Failure::new(&tried, why))?;
@@ -74,14 +72,13 @@ async fn subscribe(arguments: &Arguments, options: MqttOptions) -> Result<(), Fa
                 print(&publish, arguments.verbose)?;
                 left = left.map(|left| left.saturating_sub(1));
                 if left == Some(0) {
-                    disconnect(&client, &mut events).await;
+                    mqtt::disconnect(&client, &mut events).await;
                     return Ok(());
                 }
             }
             Ok(_) => {}
             Err(error) if connected && lost(&error) => {
                 eprintln!("connection lost: {error}; connecting again");
-                tokio::time::sleep(RECONNECT_AFTER).await;
             }
             Err(error) => return Err(mqtt::failure(&tried, &options, &error)),
         }

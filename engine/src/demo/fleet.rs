@@ -6,7 +6,7 @@ use fleetfn_protocol::{DeviceId, EffectId};
 use rumqttc::Outgoing;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{Packet, PubAckReason, Publish, PublishProperties};
-use rumqttc::v5::{AsyncClient, Event, EventLoop, MqttOptions};
+use rumqttc::v5::{AsyncClient, ConnectionError, Event, EventLoop, MqttOptions};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -120,25 +120,26 @@ impl Device {
     async fn run(mut self, mqtt: SocketAddr, token: String, mut phases: watch::Receiver<Phase>) {
         let mut options = MqttOptions::new(self.id.as_str(), mqtt.ip().to_string(), mqtt.port());
         options.set_credentials(self.id.as_str(), token).set_keep_alive(Duration::from_secs(30));
-        let (client, mut events) = AsyncClient::new(options, QUEUE_MAX);
+        let (client, driven) = AsyncClient::new(options, QUEUE_MAX);
+        let mut events = drive(driven);
         let mut ticks = tokio::time::interval_at(self.first_tick(), PUBLISH_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut phase = Phase::Publishing;
         let mut ready = false;
         loop {
             tokio::select! {
-                event = events.poll() => match event {
-                    Ok(Event::Incoming(Packet::SubAck(_))) => {
+                event = events.recv() => match event {
+                    Some((_, Ok(Event::Incoming(Packet::SubAck(_))))) => {
                         // A device that connects again has been counted.
                         if !std::mem::replace(&mut ready, true) {
                             self.tell(Report::Ready).await;
                         }
                     }
-                    Ok(event) => self.handle(event, &client).await,
-                    Err(error) => {
+                    Some((at, Ok(event))) => self.handle(event, at, &client).await,
+                    Some((_, Err(error))) => {
                         self.tell(Report::Lost { device: self.index, why: error.to_string() }).await;
-                        tokio::time::sleep(RECONNECT_AFTER).await;
                     }
+                    None => return,
                 },
                 _ = ticks.tick(), if ready && phase == Phase::Publishing => self.publish(&client).await,
                 changed = phases.changed() => {
@@ -161,7 +162,7 @@ impl Device {
         tokio::time::Instant::now() + PUBLISH_EVERY * share / 100
     }
 
-    async fn handle(&mut self, event: Event, client: &AsyncClient) {
+    async fn handle(&mut self, event: Event, at: Instant, client: &AsyncClient) {
         match event {
             Event::Incoming(Packet::ConnAck(_)) => {
                 let filter = format!("devices/{}/commands/+", self.id);
@@ -178,7 +179,7 @@ impl Device {
                 self.tell(report).await;
             }
             Event::Incoming(Packet::Publish(publish)) => {
-                let report = self.obey(&publish);
+                let report = self.obey(&publish, at);
                 self.tell(report).await;
             }
             _ => {}
@@ -217,8 +218,7 @@ impl Device {
         self.temperature = (self.temperature + change).clamp(15.0, 45.0);
     }
 
-    fn obey(&mut self, publish: &Publish) -> Report {
-        let at = Instant::now();
+    fn obey(&mut self, publish: &Publish, at: Instant) -> Report {
         let properties = publish.properties.as_ref();
         let id = properties.and_then(|properties| {
             properties.user_properties.iter().find(|(name, _)| name == EffectId::USER_PROPERTY)
@@ -243,11 +243,35 @@ impl Device {
     }
 }
 
-async fn leave(client: &AsyncClient, events: &mut EventLoop) {
+/// What happens on a connection, and when.
+type Events = mpsc::Receiver<(Instant, Result<Event, ConnectionError>)>;
+
+/// Drives a connection in a task of its own, for as long as the device listens.
+///
+/// The event loop must not be cancelled: it would connect again and be taken over by its own first attempt.
+fn drive(mut driven: EventLoop) -> Events {
+    let (sender, receiver) = mpsc::channel(QUEUE_MAX);
+    tokio::spawn(async move {
+        loop {
+            let event = driven.poll().await;
+            let failed = event.is_err();
+            if sender.send((Instant::now(), event)).await.is_err() {
+                return;
+            }
+            if failed {
+                tokio::time::sleep(RECONNECT_AFTER).await;
+            }
+        }
+    });
+    receiver
+}
+
+/// Says goodbye to the broker.
+async fn leave(client: &AsyncClient, events: &mut Events) {
     if client.try_disconnect().is_err() {
         return;
     }
-    while let Ok(event) = events.poll().await {
+    while let Some((_, Ok(event))) = events.recv().await {
         if matches!(event, Event::Outgoing(Outgoing::Disconnect)) {
             return;
         }
