@@ -117,13 +117,15 @@ impl Drop for Server {
             let tail: Vec<&str> = log.lines().rev().take(40).collect();
             eprintln!("the end of the server's log:");
             tail.iter().rev().for_each(|line| eprintln!("  {line}"));
+            eprintln!("all of it: {}", log_path(&self.data).display());
         }
     }
 }
 
-/// Beside the data directory, not in it: a directory that is cut or filled keeps its log.
+/// Not on the data directory's disk: that is cut, or filled.
 fn log_path(data: &Path) -> PathBuf {
-    data.with_extension("log")
+    let name: String = data.to_string_lossy().replace('/', "_");
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.log"))
 }
 
 fn read_log(data: &Path) -> String {
