@@ -23,7 +23,9 @@ pub struct Context {
 impl Context {
     pub(crate) fn read(event: EventBytes) -> Result<Self, Error> {
         let broken = |text: &'static str| Error::of_kind(Error::EVENT, text);
-        let header = EventHeader::from_bytes(&event)
+        let header = event
+            .get(..EventHeader::BYTES)
+            .and_then(EventHeader::from_bytes)
             .ok_or_else(|| broken("the event is not of this version of the interface"))?;
         if header.code != EventCode::Telemetry as u16 {
             return Err(broken("the event is of a kind that this function does not know"));

@@ -90,3 +90,8 @@ pub use state::{Entries, State};
 use guest as host;
 #[cfg(not(target_arch = "wasm32"))]
 use testing::world as host;
+
+/// The README's examples are tests, too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
