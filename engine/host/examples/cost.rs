@@ -1,4 +1,5 @@
-//! What one invocation costs: `cargo run --release -p fleetfn-host --example cost [EVENTS [NAME]]`.
+//! What one invocation costs: `cargo run --release -p fleetfn-host --example cost [EVENTS [NAME]]`. NAME is a part
+//! of a variant's name, or a file with a module that takes `{"temperature":31.5}`.
 //!
 //! The guest does what a small function does: reads an event of 59 bytes and one value of state, writes the value
 //! back, and sends a command every 16th time. The variants differ in what has to be put back after each event.
@@ -35,12 +36,12 @@ fn climate(more: &str, extra: &str) -> String {
 }
 
 /// Microseconds for one event, the best of some rounds.
-fn measure(wat: &str, events: u64) -> (f64, u64) {
+fn measure(wasm: &[u8], payload: &[u8], events: u64) -> (f64, u64) {
     let mut bench = Bench::new(Limits::default());
-    let module = bench.add(wat);
-    let event = event(&[7; 59]);
+    let module = bench.library.add(wasm).expect("admitted");
+    let event = event(payload);
     let state = State::of(&[("mean", "012345678901234567890123")]);
-    let mut fuel = bench.run(&module, &[7; 59], &state).fuel;
+    let mut fuel = bench.handle(&module, &event, &state).fuel;
     let mut best = f64::MAX;
     for _ in 0..ROUNDS {
         let start = Instant::now();
@@ -77,8 +78,14 @@ fn main() {
         ("reset, 1 page, 50 state_delete more", climate(&logs, "")),
     ];
     let wanted = std::env::args().nth(2).unwrap_or_default();
+    if wanted.ends_with(".wasm") {
+        let wasm = std::fs::read(&wanted).expect("a readable file");
+        let (microseconds, fuel) = measure(&wasm, br#"{"temperature":31.5}"#, events);
+        println!("{wanted} {microseconds:.2} us {fuel} fuel");
+    }
     for (name, wat) in variants.into_iter().filter(|(name, _)| name.contains(&wanted)) {
-        let (microseconds, fuel) = measure(&wat, events);
+        let wasm = wat::parse_str(&wat).expect("a module in text form");
+        let (microseconds, fuel) = measure(&wasm, &[7; 59], events);
         println!("{name:<38} {microseconds:>8.2} us   {fuel:>6} fuel");
     }
 }

@@ -8,24 +8,30 @@ mod fixtures;
 mod guests;
 mod reference;
 
-use fixtures::{Bench, State};
-use fleetfn_core::{Invocation, Outcome};
+use fixtures::{Bench, State, event, event_on};
+use fleetfn_core::{Event, Invocation, Outcome};
 use fleetfn_host::Limits;
 use reference::Reference;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::rc::Rc;
 
-/// Runs a module in both engines, event after event, the state carried on.
+/// Runs a module in text form in both engines, event after event, the state carried on.
 fn agree(wat: &str, payloads: &[&[u8]]) -> Vec<Invocation> {
+    let events: Vec<Event> = payloads.iter().map(|payload| event(payload)).collect();
+    agree_on(&wat::parse_str(wat).expect("a module in text form"), &events)
+}
+
+fn agree_on(wasm: &[u8], events: &[Event]) -> Vec<Invocation> {
     let limits = Limits { fuel: 1_000_000_000, ..Limits::default() };
     let mut bench = Bench::new(limits);
-    let module = bench.add(wat);
-    let reference = Reference::new(wat);
+    let module = bench.library.add(wasm).expect("admitted");
+    let reference = Reference::new(wasm);
     let mut state = State::of(&[("b", "x"), ("d", "y")]);
     let mut invocations = Vec::new();
-    for payload in payloads {
-        let invocation = bench.run(&module, payload, &state);
-        let expected = reference.run(&fixtures::event(payload), &state);
+    for event in events {
+        let invocation = bench.handle(&module, event, &state);
+        let expected = reference.run(event, &state);
         match &invocation.outcome {
             Outcome::Done => assert_eq!(expected.code, Some(0)),
             Outcome::Rejected { code } => assert_eq!(expected.code, Some(*code)),
@@ -86,4 +92,47 @@ fn hostile_modules_that_end_by_themselves_end_the_same() {
         }
     }
     assert!(tried >= 10, "{tried} modules");
+}
+
+/// Builds an example of the function SDK as an author would.
+fn example(name: &str) -> Vec<u8> {
+    let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("examples");
+    let built = Command::new(env!("CARGO"))
+        .args([
+            "build",
+            "--quiet",
+            "--profile",
+            "function",
+            "--target",
+            "wasm32-unknown-unknown",
+            "--package",
+            name,
+        ])
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))
+        .env("CARGO_TARGET_DIR", &target)
+        .env("RUSTFLAGS", "-C link-arg=-zstack-size=32768")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .status();
+    assert!(built.expect("cargo runs").success(), "{name} does not build");
+    let file = target.join("wasm32-unknown-unknown/function").join(name).with_extension("wasm");
+    std::fs::read(file).expect("the example's module")
+}
+
+#[test]
+fn the_examples_of_the_function_sdk_give_the_same_results() {
+    let readings = [31.5, 32.0, 29.0, 5.0, 4.0, 3.0, 200.0].map(|t| format!(r#"{{"temperature":{t}}}"#));
+    let readings: Vec<Event> = readings.iter().map(|reading| event(reading.as_bytes())).collect();
+    let invocations = agree_on(&example("climate"), &readings);
+    assert_eq!(invocations[0].outcome, Outcome::Done, "{invocations:?}");
+    assert!(invocations.iter().any(|invocation| matches!(invocation.outcome, Outcome::Rejected { .. })));
+
+    let places = [(52.52, 13.4), (0.0, 0.0), (52.52, 13.4), (48.1, 11.5), (91.0, 0.0)];
+    let places =
+        places.map(|(latitude, longitude)| format!(r#"{{"latitude":{latitude},"longitude":{longitude}}}"#));
+    let places: Vec<Event> = places.iter().map(|place| event_on("gps/van-7", place.as_bytes())).collect();
+    let invocations = agree_on(&example("geofence"), &places);
+    assert_eq!(invocations[0].outcome, Outcome::Done, "{invocations:?}");
+
+    let invocations = agree_on(&example("counter"), &[event(b"one"), event(b"two"), event(&[0xff; 1000])]);
+    assert!(invocations.iter().all(|invocation| invocation.outcome == Outcome::Done), "{invocations:?}");
 }

@@ -31,11 +31,11 @@ pub(crate) struct Reference {
 }
 
 impl Reference {
-    pub(crate) fn new(wat: &str) -> Self {
+    pub(crate) fn new(wasm: &[u8]) -> Self {
         let mut config = Config::new();
         config.cranelift_nan_canonicalization(true);
         let engine = Engine::new(&config).expect("an engine");
-        let module = Module::new(&engine, wat::parse_str(wat).expect("a module")).expect("compiles");
+        let module = Module::new(&engine, wasm).expect("compiles");
         let mut linker = Linker::new(&engine);
         for row in IMPORTS {
             let kind = FuncType::new(&engine, vec![ValType::I32; row.params], [ValType::I32]);

@@ -64,9 +64,14 @@ impl StateReader for State {
 
 /// A reading of device `d-1` on channel `climate`.
 pub(crate) fn event(payload: &[u8]) -> Event {
+    event_on("climate", payload)
+}
+
+/// A reading of device `d-1`.
+pub(crate) fn event_on(channel: &str, payload: &[u8]) -> Event {
     let parts = EventParts {
         device: DeviceId::parse("d-1").ok(),
-        kind: EventKind::Telemetry { channel: "climate" },
+        kind: EventKind::Telemetry { channel },
         received_at_ms: 1_700_000_000_000,
         expiry_s: 0,
         message_id: "",
@@ -87,17 +92,10 @@ impl Bench {
         Self { host: Host::new(limits, Box::new(library.clone())), library }
     }
 
-    /// Admits a module in text form.
-    pub(crate) fn add(&self, wat: &str) -> Module {
-        let wasm = wat::parse_str(wat).expect("a module in text form");
-        self.library.add(&wasm).expect("admitted")
-    }
-
     /// Runs a module for an event at offset 7.
-    pub(crate) fn run(&mut self, module: &Module, payload: &[u8], state: &State) -> Invocation {
-        let event = event(payload);
+    pub(crate) fn handle(&mut self, module: &Module, event: &Event, state: &State) -> Invocation {
         let (function, version) = (module.manifest().name, module.hash());
-        let call = Call { function, version, trigger: 0, event: &event, offset: Offset(7) };
+        let call = Call { function, version, trigger: 0, event, offset: Offset(7) };
         self.host.call(&call, state.clone())
     }
 }
