@@ -349,3 +349,6 @@ impl Worker {
         deadline.map_or(Duration::MAX, |deadline| Duration::from_millis(deadline.saturating_sub(now_ms)))
     }
 }
+
+#[cfg(test)]
+mod tests;
