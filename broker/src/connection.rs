@@ -41,21 +41,26 @@ struct Client {
 pub(crate) async fn serve(shared: Arc<Shared>, mut stream: TcpStream) {
     // Small packets must not wait for each other; a socket that cannot do it works all the same.
     let _ = stream.set_nodelay(true);
-    let reading = tokio::time::timeout(shared.config.connect_timeout, read_connect(&mut stream));
-    let read = tokio::select! {
-        read = reading => read,
-        () = shared.closing() => return,
-    };
-    let admitted = match read {
-        Ok(Ok(Some((connect, rest)))) => admit(&shared, connect).map(|client| (client, rest)),
-        // Gone, or too slow.
-        Ok(Ok(None)) | Err(_) => return,
-        Ok(Err(refusal)) => Err(refusal),
-    };
-    match admitted {
-        Ok((client, rest)) => Box::pin(session(shared, stream, client, rest)).await,
-        Err(refusal) => refuse(&shared, stream, &refusal).await,
+    // Boxed one after the other: a session would otherwise keep the room that its greeting needed.
+    match Box::pin(greet(&shared, &mut stream)).await {
+        Some(Ok((client, rest))) => Box::pin(session(shared, stream, client, rest)).await,
+        Some(Err(refusal)) => Box::pin(refuse(&shared, stream, &refusal)).await,
+        None => {}
     }
+}
+
+/// Waits for the CONNECT and judges it; `None` if none comes in time.
+async fn greet(shared: &Shared, stream: &mut TcpStream) -> Option<Result<(Box<Client>, Vec<u8>), Refusal>> {
+    let reading = tokio::time::timeout(shared.config.connect_timeout, read_connect(stream));
+    let read = tokio::select! {
+        read = reading => read.ok()?,
+        () = shared.closing() => return None,
+    };
+    let (connect, rest) = match read {
+        Ok(read) => read?,
+        Err(refusal) => return Some(Err(refusal)),
+    };
+    Some(admit(shared, connect).map(|client| (Box::new(client), rest)))
 }
 
 async fn refuse(shared: &Shared, mut stream: TcpStream, refusal: &Refusal) {
@@ -119,7 +124,7 @@ fn admit(shared: &Shared, mut connect: Connect) -> Result<Client, Refusal> {
     Ok(Client { connect, principal, id })
 }
 
-async fn session(shared: Arc<Shared>, stream: TcpStream, client: Client, rest: Vec<u8>) {
+async fn session(shared: Arc<Shared>, stream: TcpStream, client: Box<Client>, rest: Vec<u8>) {
     let handle = Arc::new(Handle::new(shared.next_id()));
     let place = shared.clients.enter(client.principal.clone(), client.id.clone(), &handle).await;
     if shared.is_closing() {
@@ -156,10 +161,10 @@ fn begin(
     shared: &Arc<Shared>,
     handle: &Arc<Handle>,
     stream: TcpStream,
-    client: Client,
+    client: Box<Client>,
     rest: Vec<u8>,
-) -> (Session, Option<Box<Will>>) {
-    let Client { connect, principal, id } = client;
+) -> (Box<Session>, Option<Box<Will>>) {
+    let Client { connect, principal, id } = *client;
     let mut greeting = Vec::new();
     ConnAck {
         reason: Reason::Success,
@@ -171,7 +176,7 @@ fn begin(
     .put(&mut greeting, connect.version);
     let session =
         Session::new(Arc::clone(shared), Arc::clone(handle), principal, stream, &connect, rest, greeting);
-    (session, connect.will.map(Box::new))
+    (Box::new(session), connect.will.map(Box::new))
 }
 
 /// Says once whether the will is durable.
@@ -212,6 +217,7 @@ async fn publish_will(shared: &Shared, principal: &Principal, handle: &Handle, w
     if wanted && durable.await == Ok(Outcome::Durable) {
         shared.router.publish(Live {
             topic: will.topic.clone(),
+            number: 0,
             source: handle.id,
             qos: Qos::AtLeastOnce.min(will.qos),
             properties: Bytes::new(),

@@ -27,6 +27,8 @@ pub(crate) enum Order {
 #[derive(Debug, Clone)]
 pub(crate) struct Live {
     pub(crate) topic: String,
+    /// Which message it is: the router hands out a copy for each filter that covers it. Given by the router.
+    pub(crate) number: u64,
     /// The session that published it; 0 for the engine.
     pub(crate) source: u64,
     pub(crate) qos: Qos,

@@ -31,6 +31,7 @@ impl Publisher {
         }
         self.0.publish(Live {
             topic: topic.to_owned(),
+            number: 0,
             source: 0,
             qos: Qos::AtLeastOnce,
             properties: Bytes::from(properties),

@@ -5,7 +5,7 @@
 //! as we do, so a message travels as QoS 0 with what belongs to it framed into its payload:
 //!
 //! ```text
-//! qos u8 | source u64 BE | properties_len u32 BE | properties | payload
+//! qos u8 | number u64 BE | source u64 BE | properties_len u32 BE | properties | payload
 //! ```
 //! Every topic and filter is mounted under `m/`: a topic that begins with a character of more than one byte would end
 //! the router's thread. A link is given back with a DISCONNECT, for a dropped one would leak.
@@ -39,7 +39,7 @@ const LINK_TIMEOUT: Duration = Duration::from_secs(5);
 const REQUESTS_MAX: usize = 128;
 
 const MOUNT: &str = "m/";
-const FRAME_BYTES: usize = 1 + 8 + 4;
+const FRAME_BYTES: usize = 1 + 8 + 8 + 4;
 
 type Connect = dyn Fn(&str) -> Result<(LinkTx, LinkRx), NoLink> + Send + Sync;
 
@@ -273,7 +273,10 @@ impl LinkTask {
 }
 
 fn publish_all(mut link: LinkTx, messages: &Receiver<Live>) -> Result<(), NoLink> {
-    while let Ok(message) = messages.recv() {
+    let mut number = 0;
+    while let Ok(mut message) = messages.recv() {
+        number += 1;
+        message.number = number;
         let topic = [MOUNT, &message.topic].concat();
         link.publish(topic, frame(&message))?;
     }
@@ -281,11 +284,12 @@ fn publish_all(mut link: LinkTx, messages: &Receiver<Live>) -> Result<(), NoLink
 }
 
 fn frame(message: &Live) -> Bytes {
+    let properties_len = u32::try_from(message.properties.len()).unwrap_or(0);
     let mut framed = Vec::with_capacity(FRAME_BYTES + message.properties.len() + message.payload.len());
     framed.push(u8::from(message.qos == Qos::AtLeastOnce));
+    framed.extend_from_slice(&message.number.to_be_bytes());
     framed.extend_from_slice(&message.source.to_be_bytes());
-    let properties = u32::try_from(message.properties.len()).unwrap_or(0);
-    framed.extend_from_slice(&properties.to_be_bytes());
+    framed.extend_from_slice(&properties_len.to_be_bytes());
     framed.extend_from_slice(&message.properties);
     framed.extend_from_slice(&message.payload);
     Bytes::from(framed)
@@ -295,11 +299,13 @@ fn frame(message: &Live) -> Bytes {
 fn unframe(topic: &[u8], framed: &[u8]) -> Option<Live> {
     let topic = std::str::from_utf8(topic).ok()?.strip_prefix(MOUNT)?;
     let (qos, rest) = framed.split_first()?;
+    let (number, rest) = rest.split_first_chunk::<8>()?;
     let (source, rest) = rest.split_first_chunk::<8>()?;
     let (len, rest) = rest.split_first_chunk::<4>()?;
     let (properties, payload) = rest.split_at_checked(usize::try_from(u32::from_be_bytes(*len)).ok()?)?;
     Some(Live {
         topic: topic.to_owned(),
+        number: u64::from_be_bytes(*number),
         source: u64::from_be_bytes(*source),
         qos: if *qos == 0 { Qos::AtMostOnce } else { Qos::AtLeastOnce },
         properties: Bytes::copy_from_slice(properties),

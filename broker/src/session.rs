@@ -19,7 +19,7 @@ use crate::codec::connect::Connect;
 use crate::codec::publish::Qos;
 use crate::codec::reason::Reason;
 use crate::codec::{Malformed, Version};
-use crate::config::OUTPUT_BYTES_MAX;
+use crate::config::{LIVE_MAX, OUTPUT_BYTES_MAX};
 use crate::handle::{Handle, Live, Order};
 use crate::rumqttd::Link;
 use fleetfn_protocol::EffectId;
@@ -106,6 +106,22 @@ struct Listening {
     filters: Vec<(String, Qos, bool)>,
     /// Answers that wait for the router, by packet id.
     pending: Vec<(u16, Vec<crate::codec::subscribe::Granted>)>,
+    /// The last messages that more than one filter covered.
+    seen: VecDeque<u64>,
+}
+
+impl Listening {
+    /// Whether a message that comes once for each filter comes for the first time.
+    fn is_first(&mut self, number: u64) -> bool {
+        if self.seen.contains(&number) {
+            return false;
+        }
+        if self.seen.len() >= LIVE_MAX {
+            self.seen.pop_front();
+        }
+        self.seen.push_back(number);
+        true
+    }
 }
 
 /// What the client has not acknowledged yet, by packet id.

@@ -181,12 +181,17 @@ impl Session {
     }
 
     fn put_live(&mut self, live: &Live) {
-        let Some(listening) = &self.listening else { return };
+        let Some(listening) = &mut self.listening else { return };
         let own = live.source == self.handle.id;
         let covering = listening.filters.iter().filter(|(filter, _, no_local)| {
             !(own && *no_local) && fleetfn_protocol::filter_matches(filter, &live.topic)
         });
-        let Some(granted) = covering.map(|(_, qos, _)| *qos).max() else { return };
+        let (count, granted) =
+            covering.fold((0, None), |(count, best), (_, qos, _)| (count + 1, best.max(Some(*qos))));
+        let Some(granted) = granted else { return };
+        if count > 1 && !listening.is_first(live.number) {
+            return;
+        }
         let outgoing =
             Outgoing { id: None, topic: &live.topic, properties: &live.properties, payload: &live.payload };
         self.put(outgoing, granted.min(live.qos), None);

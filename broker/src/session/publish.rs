@@ -74,6 +74,7 @@ impl Session {
         let live = self.shared.router.interest.wants(name).then(|| {
             Box::new(Live {
                 topic: name.to_owned(),
+                number: 0,
                 source: self.handle.id,
                 qos: publish.qos,
                 properties: Bytes::from(forwarded(publish.properties)),

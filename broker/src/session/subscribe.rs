@@ -7,6 +7,7 @@ use crate::codec::Malformed;
 use crate::codec::reason::Reason;
 use crate::codec::subscribe::{Granted, Subscription, put_suback, put_unsuback};
 use crate::config::FILTERS_MAX;
+use std::collections::VecDeque;
 
 const TOO_MUCH: Malformed =
     Malformed { reason: Reason::QuotaExceeded, why: "more subscriptions than the router can follow" };
@@ -101,7 +102,8 @@ impl Session {
         names.iter().for_each(|filter| self.shared.router.interest.add(filter));
         let asked = link.subscribe(wanted.packet_id, names);
         let pending = vec![(wanted.packet_id, wanted.granted)];
-        self.listening = Some(Box::new(Listening { link, filters: wanted.filters, pending }));
+        self.listening =
+            Some(Box::new(Listening { link, filters: wanted.filters, pending, seen: VecDeque::new() }));
         if asked { Ok(()) } else { Err(TOO_MUCH.into()) }
     }
 

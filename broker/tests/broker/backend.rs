@@ -14,94 +14,87 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 /// How long anything may take before a test gives up.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A message that was admitted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Admitted {
-    pub device: Option<String>,
+pub(crate) struct Admitted {
+    pub(crate) device: Option<String>,
     /// The topic, or the presence event.
-    pub what: String,
-    pub message_id: String,
-    pub expiry_s: u32,
-    pub payload: Vec<u8>,
+    pub(crate) what: String,
+    pub(crate) message_id: String,
+    pub(crate) expiry_s: u32,
+    pub(crate) payload: Vec<u8>,
 }
 
 /// What a session reported.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Report {
+pub(crate) enum Report {
     Acknowledged(EffectId),
     Listening(DeviceId),
 }
 
 /// All that a test looks at.
 #[derive(Default)]
-pub struct State {
-    pub admitted: Vec<Admitted>,
-    pub reports: Vec<Report>,
+pub(crate) struct State {
+    pub(crate) admitted: Vec<Admitted>,
+    pub(crate) reports: Vec<Report>,
     /// Receipts that wait for [`Backend::settle`].
     receipts: VecDeque<Arc<dyn Receipt>>,
     holds: bool,
     busy: bool,
     /// How often a session was told that there is no room.
-    pub refused: usize,
+    pub(crate) refused: usize,
 }
 
 impl State {
     /// What was admitted, in order, presence included.
-    pub fn story(&self) -> Vec<&str> {
+    pub(crate) fn story(&self) -> Vec<&str> {
         self.admitted.iter().map(|admitted| admitted.what.as_str()).collect()
     }
 }
 
 /// The rest, played by the test.
-pub struct Backend(watch::Sender<State>);
+pub(crate) struct Backend(watch::Sender<State>);
 
 impl Backend {
     /// From now on nothing is settled but by [`Backend::settle`].
-    pub fn hold(&self) {
+    pub(crate) fn hold(&self) {
         self.0.send_modify(|state| state.holds = true);
     }
 
     /// Whether the log is full.
-    pub fn set_busy(&self, busy: bool) {
+    pub(crate) fn set_busy(&self, busy: bool) {
         self.0.send_modify(|state| state.busy = busy);
     }
 
     /// Settles the oldest receipts.
-    pub fn settle(&self, count: usize, outcome: Outcome) {
+    pub(crate) fn settle(&self, count: usize, outcome: Outcome) {
         let mut receipts = Vec::new();
         self.0.send_modify(|state| receipts.extend(state.receipts.drain(..count)));
         receipts.iter().for_each(|receipt| receipt.settled(outcome));
     }
 
-    /// Settles all that waits and all that comes.
-    pub fn release(&self) {
-        let mut receipts = VecDeque::new();
-        self.0.send_modify(|state| {
-            state.holds = false;
-            receipts = std::mem::take(&mut state.receipts);
-        });
-        receipts.iter().for_each(|receipt| receipt.settled(Outcome::Durable));
-    }
-
     /// Looks at what happened so far.
-    pub fn look<T>(&self, look: impl FnOnce(&State) -> T) -> T {
+    pub(crate) fn look<T>(&self, look: impl FnOnce(&State) -> T) -> T {
         look(&self.0.borrow())
     }
 
     /// Waits until something has happened.
-    pub async fn until(&self, happened: impl FnMut(&State) -> bool) {
+    pub(crate) async fn until(&self, happened: impl FnMut(&State) -> bool) {
         let mut state = self.0.subscribe();
         let waited = tokio::time::timeout(PATIENCE, state.wait_for(happened)).await;
-        if waited.is_err() {
-            let state = self.0.borrow();
-            panic!("it never happened; admitted {:?}, reports {:?}", state.story(), state.reports);
-        }
+        let state = self.0.borrow();
+        assert!(
+            waited.is_ok(),
+            "it never happened; admitted {:?}, reports {:?}",
+            state.story(),
+            state.reports
+        );
     }
 
     /// Waits until the admitted messages are these.
-    pub async fn until_story(&self, story: &[&str]) {
+    pub(crate) async fn until_story(&self, story: &[&str]) {
         self.until(|state| state.story() == story).await;
     }
 }
@@ -171,12 +164,12 @@ impl Reports for Backend {
 }
 
 /// A configuration for a free port on this machine.
-pub fn config() -> Config {
+pub(crate) fn config() -> Config {
     Config { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), ..Config::default() }
 }
 
 /// A broker with the given configuration, and what plays the rest.
-pub async fn start_with(config: Config) -> (Broker, Arc<Backend>) {
+pub(crate) async fn start_with(config: Config) -> (Broker, Arc<Backend>) {
     let backend = Arc::new(Backend(watch::Sender::new(State::default())));
     let broker = Broker::start(
         config,
@@ -190,6 +183,6 @@ pub async fn start_with(config: Config) -> (Broker, Arc<Backend>) {
 }
 
 /// A broker, and what plays the rest.
-pub async fn start() -> (Broker, Arc<Backend>) {
+pub(crate) async fn start() -> (Broker, Arc<Backend>) {
     start_with(config()).await
 }

@@ -94,7 +94,7 @@ async fn who_asks_for_it_does_not_hear_itself() {
 }
 
 #[tokio::test]
-async fn a_device_that_overlaps_filters_hears_once() {
+async fn who_overlaps_its_filters_hears_once() {
     let (broker, _backend) = start().await;
     let mut viewer = Wire::connect(&broker, V3, "viewer").await;
     viewer.subscribe("alerts/#", 1).await;

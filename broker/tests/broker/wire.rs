@@ -6,11 +6,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// Which standard a client speaks, as the level of its CONNECT.
-pub const V3: u8 = 4;
-pub const V5: u8 = 5;
+pub(crate) const V3: u8 = 4;
+pub(crate) const V5: u8 = 5;
 
 /// A packet with its fixed header.
-pub fn packet(first: u8, body: &[u8]) -> Vec<u8> {
+pub(crate) fn packet(first: u8, body: &[u8]) -> Vec<u8> {
     let mut out = vec![first];
     let mut rest = body.len();
     loop {
@@ -26,27 +26,27 @@ pub fn packet(first: u8, body: &[u8]) -> Vec<u8> {
 }
 
 /// Text behind its length.
-pub fn text(text: &str) -> Vec<u8> {
+pub(crate) fn text(text: &str) -> Vec<u8> {
     let mut out = u16::try_from(text.len()).expect("short").to_be_bytes().to_vec();
     out.extend_from_slice(text.as_bytes());
     out
 }
 
 /// What a CONNECT says.
-pub struct Connect<'a> {
-    pub level: u8,
-    pub client_id: &'a str,
-    pub user: &'a str,
-    pub password: &'a str,
-    pub keep_alive_s: u16,
+pub(crate) struct Connect<'a> {
+    pub(crate) level: u8,
+    pub(crate) client_id: &'a str,
+    pub(crate) user: &'a str,
+    pub(crate) password: &'a str,
+    pub(crate) keep_alive_s: u16,
     /// Topic and payload, with QoS 1.
-    pub will: Option<(&'a str, &'a str)>,
+    pub(crate) will: Option<(&'a str, &'a str)>,
     /// MQTT 5 properties without their length.
-    pub properties: &'a [u8],
+    pub(crate) properties: &'a [u8],
 }
 
 impl<'a> Connect<'a> {
-    pub fn new(level: u8, user: &'a str) -> Self {
+    pub(crate) fn new(level: u8, user: &'a str) -> Self {
         Self {
             level,
             client_id: user,
@@ -58,7 +58,7 @@ impl<'a> Connect<'a> {
         }
     }
 
-    pub fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut body = text("MQTT");
         let will = if self.will.is_some() { 0x0c } else { 0 };
         body.extend([self.level, 0xc2 | will]);
@@ -82,12 +82,12 @@ impl<'a> Connect<'a> {
 }
 
 /// A PUBLISH; QoS 1 if it has an id.
-pub fn publish(level: u8, topic: &str, id: u16, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn publish(level: u8, topic: &str, id: u16, payload: &[u8]) -> Vec<u8> {
     publish_with(level, topic, id, &[], payload)
 }
 
 /// A PUBLISH with MQTT 5 properties.
-pub fn publish_with(level: u8, topic: &str, id: u16, properties: &[u8], payload: &[u8]) -> Vec<u8> {
+pub(crate) fn publish_with(level: u8, topic: &str, id: u16, properties: &[u8], payload: &[u8]) -> Vec<u8> {
     let mut body = text(topic);
     if id != 0 {
         body.extend(id.to_be_bytes());
@@ -101,7 +101,7 @@ pub fn publish_with(level: u8, topic: &str, id: u16, properties: &[u8], payload:
 }
 
 /// A SUBSCRIBE for one filter.
-pub fn subscribe(level: u8, id: u16, filter: &str, options: u8) -> Vec<u8> {
+pub(crate) fn subscribe(level: u8, id: u16, filter: &str, options: u8) -> Vec<u8> {
     let mut body = id.to_be_bytes().to_vec();
     if level == V5 {
         body.push(0);
@@ -112,33 +112,33 @@ pub fn subscribe(level: u8, id: u16, filter: &str, options: u8) -> Vec<u8> {
 }
 
 /// A PUBACK.
-pub fn puback(id: u16) -> Vec<u8> {
+pub(crate) fn puback(id: u16) -> Vec<u8> {
     packet(0x40, &id.to_be_bytes())
 }
 
 /// A user property.
-pub fn user(name: &str, value: &str) -> Vec<u8> {
+pub(crate) fn user(name: &str, value: &str) -> Vec<u8> {
     [vec![0x26], text(name), text(value)].concat()
 }
 
 /// One end of a connection.
-pub struct Wire {
-    pub level: u8,
+pub(crate) struct Wire {
+    pub(crate) level: u8,
     stream: TcpStream,
     /// The CONNACK.
-    pub greeting: Vec<u8>,
+    pub(crate) greeting: Vec<u8>,
 }
 
 impl Wire {
     /// A connection on which nothing was sent yet.
-    pub async fn dial(broker: &Broker) -> Self {
+    pub(crate) async fn dial(broker: &Broker) -> Self {
         let stream = TcpStream::connect(broker.address()).await.expect("the broker listens");
         stream.set_nodelay(true).expect("a socket option");
         Self { level: V3, stream, greeting: Vec::new() }
     }
 
     /// A connection on which a CONNECT was sent and answered.
-    pub async fn greet(broker: &Broker, connect: &Connect<'_>) -> Self {
+    pub(crate) async fn greet(broker: &Broker, connect: &Connect<'_>) -> Self {
         let mut wire = Self::dial(broker).await;
         wire.level = connect.level;
         wire.send(&connect.bytes()).await;
@@ -147,42 +147,42 @@ impl Wire {
     }
 
     /// A client that was let in.
-    pub async fn connect(broker: &Broker, level: u8, user: &str) -> Self {
+    pub(crate) async fn connect(broker: &Broker, level: u8, user: &str) -> Self {
         let wire = Self::greet(broker, &Connect::new(level, user)).await;
         assert_eq!(wire.greeting[2..4], [0, 0], "let in");
         wire
     }
 
     /// A client that listens to all that its device is sent, or to `filter`.
-    pub async fn subscribed(broker: &Broker, level: u8, user: &str, filter: &str) -> Self {
+    pub(crate) async fn subscribed(broker: &Broker, level: u8, user: &str, filter: &str) -> Self {
         let mut wire = Self::connect(broker, level, user).await;
         wire.subscribe(filter, 1).await;
         wire
     }
 
-    pub async fn subscribe(&mut self, filter: &str, options: u8) {
+    pub(crate) async fn subscribe(&mut self, filter: &str, options: u8) {
         self.send(&subscribe(self.level, 9, filter, options)).await;
         let answer = self.packet().await.expect("a SUBACK");
         assert_eq!((answer[0], answer.last()), (0x90, Some(&(options & 3))), "{filter} is granted");
     }
 
-    pub async fn send(&mut self, bytes: &[u8]) {
+    pub(crate) async fn send(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).await.expect("the connection stands");
     }
 
     /// Sends what the broker may not want to read to its end.
-    pub async fn throw(&mut self, bytes: &[u8]) {
+    pub(crate) async fn throw(&mut self, bytes: &[u8]) {
         // It closes as soon as it has seen enough.
         let _ = self.stream.write_all(bytes).await;
     }
 
-    pub async fn publish(&mut self, topic: &str, id: u16, payload: &str) {
+    pub(crate) async fn publish(&mut self, topic: &str, id: u16, payload: &str) {
         let bytes = publish(self.level, topic, id, payload.as_bytes());
         self.send(&bytes).await;
     }
 
     /// The next packet; `None` at the end of the connection.
-    pub async fn packet(&mut self) -> Option<Vec<u8>> {
+    pub(crate) async fn packet(&mut self) -> Option<Vec<u8>> {
         tokio::time::timeout(PATIENCE, self.read_packet()).await.expect("a packet or the end, in time")
     }
 
@@ -205,24 +205,24 @@ impl Wire {
     }
 
     /// The next packet must be this.
-    pub async fn expect(&mut self, bytes: &[u8]) {
+    pub(crate) async fn expect(&mut self, bytes: &[u8]) {
         let packet = self.packet().await;
         assert_eq!(packet.as_deref(), Some(bytes));
     }
 
     /// The next packet must be the PUBACK of this id.
-    pub async fn expect_puback(&mut self, id: u16) {
+    pub(crate) async fn expect_puback(&mut self, id: u16) {
         self.expect(&puback(id)).await;
     }
 
     /// Nothing must have come: a PINGREQ is answered before anything else.
-    pub async fn expect_silence(&mut self) {
+    pub(crate) async fn expect_silence(&mut self) {
         self.send(&[0xc0, 0]).await;
         self.expect(&[0xd0, 0]).await;
     }
 
     /// The connection must end, on MQTT 5 with this reason.
-    pub async fn expect_end(&mut self, reason: u8) {
+    pub(crate) async fn expect_end(&mut self, reason: u8) {
         if self.level == V5 {
             self.expect(&[0xe0, 1, reason]).await;
         }
@@ -230,7 +230,7 @@ impl Wire {
     }
 
     /// The next packet must be a PUBLISH: its topic, packet id, properties and payload.
-    pub async fn message(&mut self) -> Message {
+    pub(crate) async fn message(&mut self) -> Message {
         let packet = self.packet().await.expect("a PUBLISH");
         assert_eq!(packet[0] >> 4, 3, "a PUBLISH, not {packet:x?}");
         let header = 1 + packet[1..].iter().take_while(|byte| **byte & 0x80 != 0).count() + 1;
@@ -255,9 +255,9 @@ impl Wire {
 
 /// A PUBLISH that came.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Message {
-    pub topic: String,
-    pub id: u16,
-    pub properties: Vec<u8>,
-    pub payload: Vec<u8>,
+pub(crate) struct Message {
+    pub(crate) topic: String,
+    pub(crate) id: u16,
+    pub(crate) properties: Vec<u8>,
+    pub(crate) payload: Vec<u8>,
 }
