@@ -5,7 +5,7 @@
 
 use fleetfn_broker::{Busy, Ingress, Message, MessageKind};
 use fleetfn_core::event::EventParts;
-use fleetfn_core::{Entity, EventKind, Offset, PartitionId};
+use fleetfn_core::{Entity, EventKind, Offset};
 use fleetfn_protocol::Topic;
 use fleetfn_store::{AppendError, Failure, Receipt, Store};
 use std::future::Future;
@@ -16,8 +16,6 @@ use tokio::sync::{Notify, oneshot};
 
 /// Who is told when a record is durable.
 pub(crate) enum Waiter {
-    /// Nobody waits.
-    Nobody,
     /// A session withholds its PUBACK.
     Session(Arc<dyn fleetfn_broker::Receipt>),
     /// A call of the API waits.
@@ -27,7 +25,6 @@ pub(crate) enum Waiter {
 impl Receipt for Waiter {
     fn settle(self, outcome: Result<Offset, Failure>) {
         match self {
-            Self::Nobody => {}
             Self::Session(receipt) => receipt.settled(match outcome {
                 Ok(_) => fleetfn_broker::Outcome::Durable,
                 Err(_) => fleetfn_broker::Outcome::Failed,
@@ -112,7 +109,7 @@ impl Ingress for Admission {
             receipt.settled(fleetfn_broker::Outcome::Failed);
             return Ok(());
         };
-        let partition = PartitionId::of(&entity.canonical(), self.partitions);
+        let partition = entity.partition(self.partitions);
         match self.store.admit(partition, event, Waiter::Session(Arc::clone(&receipt))) {
             Ok(_) => Ok(()),
             Err(AppendError::Full(_)) => Err(Busy),

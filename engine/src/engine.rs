@@ -204,11 +204,6 @@ impl Engine {
         self.0.mqtt
     }
 
-    /// The operator's bearer token.
-    pub(crate) fn token(&self) -> &str {
-        &self.0.token
-    }
-
     /// Whether `token` is the operator's, compared in constant time.
     pub(crate) fn is_operator(&self, token: &[u8]) -> bool {
         self.0.registry.is_operator(token)

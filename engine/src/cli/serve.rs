@@ -24,6 +24,24 @@ pub(super) struct Arguments {
     /// Accept any device without a token: for labs and benchmarks, on loopback only
     #[arg(long)]
     open: bool,
+    /// Whether an acknowledged message is synced; `none` measures what syncing costs and is for nothing else
+    #[arg(long, value_enum, default_value_t = Sync::Fsync, hide = true)]
+    durability: Sync,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Sync {
+    Fsync,
+    None,
+}
+
+impl From<Sync> for Durability {
+    fn from(sync: Sync) -> Self {
+        match sync {
+            Sync::Fsync => Self::Fsync,
+            Sync::None => Self::None,
+        }
+    }
 }
 
 pub(super) fn run(arguments: &Arguments, data: PathBuf) -> Result<(), Failure> {
@@ -38,7 +56,11 @@ pub(super) fn run(arguments: &Arguments, data: PathBuf) -> Result<(), Failure> {
         .next("leave --open away, and register devices with: fleetfn device add ID"));
     }
     logging::start("info");
-    let options = Options { data, mqtt: arguments.mqtt, access, durability: Durability::Fsync };
+    if arguments.durability == Sync::None {
+        tracing::warn!("nothing is synced: what is acknowledged is lost when the machine dies");
+    }
+    let durability = arguments.durability.into();
+    let options = Options { data, mqtt: arguments.mqtt, access, durability };
     let runtime = runtime()?;
     let served = runtime.block_on(serve(arguments.http, options));
     // What is left are tasks that wait for sockets.
