@@ -21,15 +21,17 @@ fn fleetfn(data: &Path) -> Command {
 /// Waits until a process has ended, and takes what it printed; fails if it takes too long.
 fn finish(mut child: Child) -> Output {
     let deadline = Instant::now() + PATIENCE;
-    while child.try_wait().expect("it is a child").is_none() {
-        if Instant::now() >= deadline {
-            let _ = child.kill();
-            let output = child.wait_with_output().expect("it was killed");
-            panic!("does not end: {}", String::from_utf8_lossy(&output.stderr));
-        }
+    let mut overdue = false;
+    while !overdue && child.try_wait().expect("it is a child").is_none() {
         std::thread::sleep(Duration::from_millis(2));
+        overdue = Instant::now() >= deadline;
     }
-    child.wait_with_output().expect("it has ended")
+    if overdue {
+        let _ = child.kill();
+    }
+    let output = child.wait_with_output().expect("it has ended");
+    assert!(!overdue, "does not end: {}", String::from_utf8_lossy(&output.stderr));
+    output
 }
 
 /// `fleetfn serve` on free ports; killed when dropped.

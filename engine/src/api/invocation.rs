@@ -221,27 +221,43 @@ impl Watch {
             && self.entity.as_ref().is_none_or(|entity| record.entity == *entity)
     }
 
-    /// The next event for the client; `None` when the server stops.
-    async fn next(&mut self) -> Option<Event> {
+    /// What the client is to be told next; `None` when the server stops.
+    async fn next(&mut self) -> Option<News> {
         loop {
             let received = tokio::select! {
                 received = self.feed.recv() => received,
                 _ = self.ending.wait_for(|ending| *ending) => return None,
             };
             match received {
-                Ok(record) if self.wants(&record) => {
-                    let view = InvocationView::from(record.as_ref());
-                    let event = Event::default().event(INVOCATION_EVENT).json_data(&view);
-                    // Strings and numbers always have a JSON form.
-                    return event.ok();
-                }
+                Ok(record) if self.wants(&record) => return Some(News::Invocation(record)),
                 Ok(_) => {}
-                Err(RecvError::Lagged(missed)) => {
-                    return Event::default().event(MISSED_EVENT).json_data(Missed { missed }).ok();
-                }
+                Err(RecvError::Lagged(missed)) => return Some(News::Missed(missed)),
                 Err(RecvError::Closed) => return None,
             }
         }
+    }
+}
+
+/// Something to tell a client.
+#[derive(Debug)]
+enum News {
+    Invocation(Arc<InvocationRecord>),
+    /// The client was too slow for so many.
+    Missed(u64),
+}
+
+impl News {
+    fn event(&self) -> Event {
+        let event = match self {
+            Self::Invocation(record) => {
+                Event::default().event(INVOCATION_EVENT).json_data(InvocationView::from(record.as_ref()))
+            }
+            Self::Missed(missed) => {
+                Event::default().event(MISSED_EVENT).json_data(Missed { missed: *missed })
+            }
+        };
+        // Numbers and strings always have a JSON form.
+        event.unwrap_or_default()
     }
 }
 
@@ -259,6 +275,51 @@ pub(super) async fn stream(
     let device = device.map_err(|error| Problem::malformed("device", &error))?;
     let entity = device.map(|id| fleetfn_core::Entity::Device(id).to_string());
     let watch = Watch { feed: api.engine.feed(), ending: api.ending, function, entity };
-    let events = unfold(watch, async |mut watch| watch.next().await.map(|event| (Ok(event), watch)));
+    let events = unfold(watch, async |mut watch| watch.next().await.map(|news| (Ok(news.event()), watch)));
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{News, Watch};
+    use crate::feed::InvocationRecord;
+    use fleetfn_core::deployment::ModuleHash;
+    use fleetfn_core::{Invocation, Offset, Outcome};
+    use fleetfn_protocol::FunctionName;
+    use std::sync::Arc;
+    use tokio::sync::{broadcast, watch};
+
+    fn record(offset: u64, entity: &str) -> Arc<InvocationRecord> {
+        Arc::new(InvocationRecord {
+            offset: Offset(offset),
+            entity: entity.into(),
+            topic: format!("{entity}/telemetry/climate"),
+            received_at_ms: 0,
+            payload: bytes::Bytes::new(),
+            invocation: Invocation {
+                function: FunctionName::parse("climate").expect("a name"),
+                version: ModuleHash([0; 32]),
+                outcome: Outcome::Done,
+                fuel: 0,
+                effects: Vec::new(),
+                logs: Vec::new(),
+            },
+            duration_us: 0,
+        })
+    }
+
+    #[tokio::test]
+    async fn a_slow_client_is_told_how_much_it_missed_and_gets_the_rest() {
+        let (live, feed) = broadcast::channel(2);
+        let (end, ending) = watch::channel(false);
+        let entity = Some("devices/a".to_owned());
+        let mut watch = Watch { feed, ending, function: None, entity };
+        for (offset, entity) in [(1, "devices/a"), (2, "devices/a"), (3, "devices/b"), (4, "devices/a")] {
+            live.send(record(offset, entity)).expect("it listens");
+        }
+        assert!(matches!(watch.next().await, Some(News::Missed(2))));
+        assert!(matches!(watch.next().await, Some(News::Invocation(record)) if record.offset == Offset(4)));
+        end.send(true).expect("it listens");
+        assert!(watch.next().await.is_none());
+    }
 }

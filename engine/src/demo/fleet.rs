@@ -208,12 +208,12 @@ impl Device {
     /// Beside an oven it gets warmer while the fan is off, and cooler while it is on; elsewhere it stays as it is.
     fn measure(&mut self) {
         let hot = self.index.is_multiple_of(HOT_EVERY);
+        let small = |number: usize| f64::from(u32::try_from(number % 20).unwrap_or_default());
         let change = match (hot, self.fan) {
             (_, true) => -1.5,
-            (true, false) => 1.2,
-            (false, false) => {
-                0.1 * (f64::from(u32::try_from(self.sequence % 20).unwrap_or_default()) - 9.5) / 10.0
-            }
+            // Ovens differ, so that devices are not commanded all at once.
+            (true, false) => 0.6 + 0.1 * small(self.index / HOT_EVERY),
+            (false, false) => 0.01 * (small(usize::try_from(self.sequence % 20).unwrap_or_default()) - 9.5),
         };
         self.temperature = (self.temperature + change).clamp(15.0, 45.0);
     }

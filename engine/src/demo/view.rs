@@ -4,6 +4,7 @@ use super::engine::Node;
 use super::ledger::Ledger;
 use crate::cli::{Failure, print, print_line};
 use crate::engine::Status;
+use std::collections::VecDeque;
 use std::fmt::Write;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
@@ -14,12 +15,16 @@ const LINE_EVERY: Duration = Duration::from_secs(1);
 /// Pause between two drawings on a terminal.
 const REDRAW_EVERY: Duration = Duration::from_millis(250);
 
+/// How long counts are remembered for the rates: steady, and soon true after a change.
+const RATE_OVER: Duration = Duration::from_secs(2);
+
 /// What is shown, and what was shown before.
 pub(super) struct View {
     terminal: bool,
     header: String,
     devices: usize,
-    before: Option<(Instant, Status)>,
+    /// What was counted within the last [`RATE_OVER`], oldest first: rates are over this time.
+    before: VecDeque<(Instant, Status)>,
     /// Rows on the terminal that the next drawing covers.
     rows: usize,
 }
@@ -37,7 +42,7 @@ impl View {
         if !terminal {
             eprintln!("{header}");
         }
-        Self { terminal, header, devices: node.devices.len(), before: None, rows: 0 }
+        Self { terminal, header, devices: node.devices.len(), before: VecDeque::new(), rows: 0 }
     }
 
     /// How often to draw.
@@ -48,8 +53,15 @@ impl View {
     /// Shows how it is now.
     pub(super) fn draw(&mut self, ledger: &Ledger, status: &Status) -> Result<(), Failure> {
         let now = Instant::now();
-        let Some((then, before)) = self.before.replace((now, *status)) else { return Ok(()) };
-        let seconds = now.duration_since(then).as_secs_f64();
+        while self.before.front().is_some_and(|(then, _)| now.duration_since(*then) > RATE_OVER) {
+            self.before.pop_front();
+        }
+        self.before.push_back((now, *status));
+        let Some((then, before)) = self.before.front() else { return Ok(()) };
+        if *then == now {
+            return Ok(());
+        }
+        let seconds = now.duration_since(*then).as_secs_f64();
         let rate = |now: u64, before: u64| per_second(now.saturating_sub(before), seconds);
         let invocations = status.invocations.saturating_sub(before.invocations);
         let fuel = status.fuel.saturating_sub(before.fuel).checked_div(invocations);
