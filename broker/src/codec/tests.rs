@@ -25,6 +25,26 @@ fn decode_any(bytes: &[u8], version: Version) -> Result<(), Malformed> {
     }
 }
 
+/// One packet of each kind that a client sends, with properties where there are any.
+fn good_packets() -> Vec<Vec<u8>> {
+    vec![
+        packet(0x10, b"\0\x04MQTT\x05\xce\0\x3c\x05\x11\0\0\0\0\0\x02id\x05\x02\0\0\0\x09\0\x01t\0\x02hi\0\x01u\0\x01p"),
+        packet(0x32, b"\0\x03a/b\0\x07\x16\x01\x01\x02\0\0\0\x09\x23\0\x02\x26\0\x02id\0\x01x\x09\0\x01cpayload"),
+        packet(0x40, b"\0\x07\0\0"),
+        packet(0x82, b"\0\x07\x07\x26\0\x01k\0\x01v\0\x03a/#\x2c\0\x03b/+\x01"),
+        packet(0xa2, b"\0\x07\0\0\x03a/#\0\x03b/+"),
+        packet(0xc0, b""),
+        packet(0xe0, b"\x04\x05\x11\0\0\0\0"),
+    ]
+}
+
+#[test]
+fn a_good_packet_is_taken() {
+    for packet in good_packets() {
+        assert_eq!(decode_any(&packet, Version::V5), Ok(()), "{packet:x?}");
+    }
+}
+
 proptest! {
     #[test]
     fn no_bytes_make_the_decoder_panic(bytes: Vec<u8>, kind in 0_u8..16, flags in 0_u8..16) {
@@ -58,6 +78,45 @@ proptest! {
         for cut in 0..out.len() {
             prop_assert_eq!(super::frame(&out[..cut], 1 << 20).expect("no error").is_none(), true);
         }
+    }
+
+    #[test]
+    fn no_change_of_a_good_packet_makes_the_decoder_panic(at: proptest::sample::Index, to: u8, cut: bool) {
+        for mut packet in good_packets() {
+            let at = at.index(packet.len());
+            packet[at] = to;
+            if cut {
+                packet.truncate(at);
+            }
+            for version in [Version::V3, Version::V5] {
+                let _ = decode_any(&packet, version);
+            }
+        }
+    }
+
+    #[test]
+    fn a_connect_is_read_as_it_was_written(
+        client_id in "[a-z0-9]{0,20}",
+        username in "[a-z0-9]{0,20}",
+        password: Vec<u8>,
+        keep_alive_s: u16,
+        v5: bool,
+    ) {
+        let mut body = b"\0\x04MQTT".to_vec();
+        body.extend([if v5 { 5 } else { 4 }, 0xc2]);
+        body.extend(keep_alive_s.to_be_bytes());
+        if v5 {
+            body.push(0);
+        }
+        for field in [client_id.as_bytes(), username.as_bytes(), &password] {
+            put_text(&mut body, field);
+        }
+        let connect = connect::decode(&body).expect("decodes");
+        prop_assert_eq!(connect.version == Version::V5, v5);
+        prop_assert_eq!(connect.client_id, client_id);
+        prop_assert_eq!(connect.username, username);
+        prop_assert_eq!(connect.password, password);
+        prop_assert_eq!(connect.keep_alive_s, keep_alive_s);
     }
 
     #[test]
