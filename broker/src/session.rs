@@ -160,6 +160,8 @@ pub(crate) struct Session {
     last_packet: Instant,
     unread_since: Option<Instant>,
     busy: bool,
+    /// Whether input was left because the session had to stop reading.
+    held_back: bool,
 }
 
 impl Session {
@@ -199,6 +201,7 @@ impl Session {
             last_packet: now,
             unread_since: None,
             busy: false,
+            held_back: false,
         }
     }
 
@@ -229,6 +232,10 @@ impl Session {
                 && let Err(end) = self.take_link(*wanted).await
             {
                 return end;
+            }
+            // There is room again already, and nothing else would wake the session for what it holds.
+            if self.held_back && self.reads() {
+                continue;
             }
             let deadline = self.deadline();
             if deadline < armed || timer.is_elapsed() {

@@ -21,6 +21,7 @@ impl Session {
     /// Takes every whole packet off the buffer, until something pushes back.
     pub(super) fn take_input(&mut self) -> Result<(), End> {
         self.refill();
+        self.held_back = false;
         if self.input.is_empty() {
             return Ok(());
         }
@@ -28,6 +29,7 @@ impl Session {
         let mut taken = 0;
         let result = loop {
             if !self.reads() || self.link_wanted.is_some() {
+                self.held_back = true;
                 break Ok(());
             }
             let rest = input.get(taken..).unwrap_or_default();

@@ -67,6 +67,20 @@ async fn a_refused_publish_is_answered_in_its_turn() {
 }
 
 #[tokio::test]
+async fn a_window_of_refusals_holds_up_nothing_behind_it() {
+    let (broker, _backend) = start().await;
+    let mut device = Wire::connect(&broker, V5, "d1").await;
+    let refused = (1..=200).flat_map(|id| crate::wire::publish(V5, "devices/d2/telemetry/t", id, b"x"));
+    let mut bytes: Vec<u8> = refused.collect();
+    bytes.extend(crate::wire::publish(V5, TOPIC, 201, b"x"));
+    device.send(&bytes).await;
+    for id in 1..=200_u8 {
+        device.expect(&[0x40, 3, 0, id, 0x87]).await;
+    }
+    device.expect_puback(201).await;
+}
+
+#[tokio::test]
 async fn the_message_id_and_the_expiry_go_along() {
     let (broker, backend) = start().await;
     let mut device = Wire::connect(&broker, V5, "d1").await;
