@@ -1,9 +1,10 @@
-//! `fleetfn fn build [DIR]`: from a package of Rust to a module that can be deployed.
+//! `fleetfn fn build [DIR]`: from a package of Rust to a module that can be deployed, `DIR/NAME.wasm`.
 
 use super::manifest_section;
 use crate::api::ManifestView;
 use crate::cli::failure::Failure;
 use crate::cli::output::{self, Format};
+use fleetfn_protocol::FunctionName;
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::io::ErrorKind;
@@ -40,7 +41,12 @@ pub(crate) struct Built {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let built = build(&arguments.dir)?;
+    let mut built = build(&arguments.dir)?;
+    let copy = arguments.dir.join(format!("{}.wasm", built.manifest.name));
+    std::fs::copy(&built.path, &copy).map_err(|error| {
+        Failure::new(format!("cannot copy {} to {}", built.path.display(), copy.display()), error)
+    })?;
+    built.path = copy;
     if arguments.output == Format::Json {
         return output::json(&built);
     }
@@ -86,6 +92,9 @@ pub(crate) fn build(dir: &Path) -> Result<Built, Failure> {
     let manifest = manifest_section::read(&wasm).map_err(|why| {
         Failure::new(&tried, why).next("mark the handler as `fleetfn fn new NAME` does in its src/lib.rs")
     })?;
+    // The name becomes a file's.
+    FunctionName::parse(&manifest.name)
+        .map_err(|error| Failure::new(&tried, format!("the name in its manifest does not do: {error}")))?;
     Ok(Built { path, bytes: wasm.len(), manifest })
 }
 

@@ -64,7 +64,7 @@ fn write(dir: &Path, name: &str, sdk: &Path) -> std::io::Result<()> {
     fs::create_dir(dir.join("src"))?;
     fs::write(dir.join("Cargo.toml"), fill(CARGO_TOML))?;
     fs::write(dir.join("src/lib.rs"), fill(LIB_RS))?;
-    fs::write(dir.join(".gitignore"), "/target\n")
+    fs::write(dir.join(".gitignore"), "/target\n/*.wasm\n")
 }
 
 #[cfg(test)]
