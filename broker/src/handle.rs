@@ -253,6 +253,11 @@ impl Handle {
         true
     }
 
+    /// Whether something from the router waits.
+    pub(crate) fn has_arrivals(&self) -> bool {
+        !lock(&self.live).is_empty()
+    }
+
     /// The next that arrived.
     pub(crate) fn next_arrival(&self) -> Option<Arrival> {
         lock(&self.live).pop_front()

@@ -234,7 +234,8 @@ impl Session {
                 return end;
             }
             // There is room again already, and nothing else would wake the session for what it holds.
-            if self.held_back && self.reads() {
+            if (self.held_back && self.reads()) || self.has_more_to_send() {
+                tokio::task::consume_budget().await;
                 continue;
             }
             let deadline = self.deadline();

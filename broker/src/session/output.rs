@@ -98,6 +98,12 @@ impl Session {
         self.output.len() < OUTPUT_BYTES_MAX && sent < self.receive_maximum.min(SENT_MAX)
     }
 
+    /// Whether something waits that could be sent now.
+    pub(super) fn has_more_to_send(&self) -> bool {
+        let waits = self.handle.has_unsent() || (self.listening.is_some() && self.handle.has_arrivals());
+        waits && self.may_send(self.sent.len())
+    }
+
     /// A packet id that is not in use.
     fn next_packet_id(&mut self) -> u16 {
         loop {

@@ -106,6 +106,24 @@ async fn who_overlaps_its_filters_hears_once() {
 }
 
 #[tokio::test]
+async fn more_than_one_buffer_of_messages_is_written_without_a_further_cause() {
+    let (broker, _backend) = start().await;
+    let mut viewer = Wire::connect(&broker, V3, "viewer").await;
+    viewer.subscribe("alerts/#", 0).await;
+    // As long as the test does not wait, the session does not run: it finds all of them at once.
+    let publisher = broker.publisher();
+    for _ in 0..500 {
+        publisher.publish("alerts/x", Bytes::from(vec![0; 2 << 10]), None);
+    }
+    // Time for the router's threads to have them ready; with less of it this would show less, but never fail.
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    for _ in 0..500 {
+        viewer.message().await;
+    }
+    assert_eq!(broker.statistics().live_dropped, 0);
+}
+
+#[tokio::test]
 async fn many_come_and_go_and_the_rest_still_hears() {
     let (broker, _backend) = start().await;
     let mut stays = Wire::subscribed(&broker, V3, "viewer", "alerts/é/#").await;
