@@ -61,7 +61,7 @@
 //!
 //! Memory is handed out by a bump allocator that only takes back what was handed out last: right for a handler
 //! that runs for microseconds. Built for one page of memory, which is what a reset costs least for, a function
-//! has a stack of 32 KiB: `fleetfn fn build` passes `-C link-arg=-zstack-size=32768`.
+//! has a stack of 16 KiB: `fleetfn fn build` passes `-C link-arg=-zstack-size=16384`.
 
 mod context;
 mod error;

@@ -223,7 +223,7 @@ fn memories(section: MemorySectionReader<'_>) -> Result<(), Error> {
             return Err(Error::Unsupported("a memory that is 64 bit, shared, or of another page size"));
         }
         limit(
-            "pages of memory at the start (a smaller stack helps: -zstack-size=32768)",
+            "pages of memory at the start (a smaller stack helps: -zstack-size=16384)",
             memory.initial,
             MEMORY_PAGES_MAX,
         )?;

@@ -110,7 +110,7 @@ fn example(name: &str) -> Vec<u8> {
         ])
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))
         .env("CARGO_TARGET_DIR", &target)
-        .env("RUSTFLAGS", "-C link-arg=-zstack-size=32768")
+        .env("RUSTFLAGS", "-C link-arg=-zstack-size=16384")
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
         .status();
     assert!(built.expect("cargo runs").success(), "{name} does not build");

@@ -17,7 +17,7 @@ const TARGET: &str = "wasm32-unknown-unknown";
 const PROFILE: &str = "function";
 
 /// Bytes of the guest's stack: it is zeroed before each event, so the linker's 1 MiB would cost time.
-const STACK_FLAGS: &str = "-C link-arg=-zstack-size=32768";
+const STACK_FLAGS: &str = "-C link-arg=-zstack-size=16384";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
