@@ -85,7 +85,9 @@ impl Ingress for Admission {
     fn admit(&self, message: &Message<'_>, receipt: Arc<dyn fleetfn_broker::Receipt>) -> Result<(), Busy> {
         let (device, kind) = match &message.kind {
             MessageKind::Connected => (message.device, Some(EventKind::Connected)),
-            MessageKind::Disconnected { reason } => (message.device, Some(EventKind::Disconnected { reason })),
+            MessageKind::Disconnected { reason } => {
+                (message.device, Some(EventKind::Disconnected { reason }))
+            }
             MessageKind::Published(topic) => (topic.device(), published(topic)),
         };
         let entity = match (device, kind) {

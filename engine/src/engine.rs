@@ -121,7 +121,8 @@ impl Engine {
         config.workers = worker_count;
         let partitions = config.partitions;
 
-        let (room, metrics, feed) = (Arc::new(Room::default()), Arc::new(Metrics::default()), Arc::new(Feed::new()));
+        let (room, metrics, feed) =
+            (Arc::new(Room::default()), Arc::new(Metrics::default()), Arc::new(Feed::new()));
         let inboxes = Inboxes::new(worker_count, partitions);
         let tail = inboxes.tail(Arc::clone(&room), Arc::clone(&metrics));
         let opening = tokio::task::spawn_blocking(move || Store::open(config, Box::new(tail)));
@@ -286,11 +287,7 @@ impl Engine {
 
     /// The newest events that could not be handled, newest first.
     pub(crate) fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, registry::Error> {
-        self.0
-            .store
-            .view()
-            .dead_letters(limit)
-            .map_err(|error| registry::Error::Store(error.to_string()))
+        self.0.store.view().dead_letters(limit).map_err(|error| registry::Error::Store(error.to_string()))
     }
 
     /// What has happened since the start, and what is now.
@@ -326,7 +323,10 @@ fn lock(data: &Path) -> anyhow::Result<File> {
     let path = data.join("lock");
     let file = File::create(&path).with_context(|| format!("cannot make {}", path.display()))?;
     file.try_lock().with_context(|| {
-        format!("the data directory {} is in use by another fleetfn: stop it, or give another --data", data.display())
+        format!(
+            "the data directory {} is in use by another fleetfn: stop it, or give another --data",
+            data.display()
+        )
     })?;
     Ok(file)
 }

@@ -223,8 +223,12 @@ impl Registry {
 
     /// Appends one control record and waits until it is durable.
     async fn record(&self, change: Change) -> Result<Offset, Error> {
-        let commit =
-            Commit { partition: PartitionId::CONTROL, epoch: self.epoch, cursor: None, changes: vec![change] };
+        let commit = Commit {
+            partition: PartitionId::CONTROL,
+            epoch: self.epoch,
+            cursor: None,
+            changes: vec![change],
+        };
         let (caller, durable) = oneshot::channel();
         let store = self.store.clone();
         // The store blocks while its view has no room.

@@ -14,7 +14,9 @@ pub enum IdError {
     #[error("a name has at most {NAME_BYTES_MAX} bytes, this one has {0}")]
     TooLong(usize),
     /// The text holds a character outside `A-Z a-z 0-9 . _ : -`, or starts with one of `. _ : -`.
-    #[error("a name starts with a letter or digit and holds only letters, digits, '.', '_', ':' and '-'; byte {0} does not fit")]
+    #[error(
+        "a name starts with a letter or digit and holds only letters, digits, '.', '_', ':' and '-'; byte {0} does not fit"
+    )]
     Character(usize),
 }
 
