@@ -3,12 +3,15 @@
 use crate::harness::api::Api;
 use crate::harness::client::{self, Client, Packet};
 use crate::harness::ledger::{self, Entry};
+use crate::harness::random::Random;
 use crate::harness::server::{Server, binary};
 use crate::harness::{PATIENCE, wait_until};
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// A server with the ledger live and one device, `engine-7`.
@@ -87,6 +90,67 @@ fn a_reading_comes_back_as_a_command_with_the_devices_state() {
         plant.api.metric("fleetfn_invocations_total") >= 3.0
     });
     assert_eq!(plant.api.metric("fleetfn_invocation_errors_total"), 0.0);
+}
+
+#[test]
+fn a_command_that_meets_its_subscription_on_the_way_still_comes() {
+    let plant = Plant::new();
+    let mut sender =
+        Client::connect_as(plant.server.mqtt, "sender", "engine-7", &plant.token).expect("a session");
+    let mut random = Random::new("subscription");
+    for number in 1..=300 {
+        let mut client = Client::connect(plant.server.mqtt, "engine-7", &plant.token).expect("a session");
+        sender.publish("devices/engine-7/telemetry/load", 1, &numbered(number)).expect("sent");
+        // Before, while and after the command is made.
+        std::thread::sleep(Duration::from_micros(random.below(3_000)));
+        assert_eq!(client.subscribe("devices/engine-7/commands/#").expect("a SUBACK"), 1);
+        match client.read() {
+            Ok(Packet::Publish { packet_id, payload, .. }) => {
+                client.acknowledge(packet_id).expect("the connection stands");
+                assert_eq!(Entry::parse(&payload), Some(Entry { count: number, number, not_rising: 0 }));
+            }
+            other => panic!("command {number} did not come: {other:?}"),
+        }
+        assert_eq!(sender.read().expect("a PUBACK"), Packet::PubAck(1));
+        let acknowledged = || plant.api.metric("fleetfn_commands_acknowledged_total");
+        wait_until("the acknowledgement is counted", || acknowledged() >= as_f64(number));
+    }
+}
+
+#[test]
+fn the_example_counter_counts_every_channel() {
+    let plant = Plant::new();
+    let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("../function-sdk/examples/counter");
+    let mut build = binary();
+    build.args(["fn", "build"]).arg(package).env("CARGO_TARGET_DIR", functions_directory());
+    let built = build.stderr(Stdio::inherit()).output().expect("the binary starts");
+    assert!(built.status.success(), "fleetfn fn build failed");
+    let module = String::from_utf8(built.stdout).expect("a path");
+    let mut deploy = binary();
+    deploy.args(["fn", "deploy", module.trim(), "--data"]).arg(plant.server.data());
+    assert!(deploy.status().expect("the binary starts").success(), "fleetfn fn deploy failed");
+
+    let mut client = plant.connect();
+    for (number, channel) in ["a", "b/c", "a"].into_iter().enumerate() {
+        client.publish(&format!("devices/engine-7/telemetry/{channel}"), 3, b"21.5").expect("sent");
+        let mut answers = [client.read().expect("an answer"), client.read().expect("an answer")];
+        answers.sort_by_key(|packet| matches!(packet, Packet::Publish { .. }));
+        let [Packet::PubAck(3), Packet::Publish { topic, packet_id, payload }] = &answers else {
+            panic!("not a PUBACK and a command: {answers:?}");
+        };
+        client.acknowledge(*packet_id).expect("the connection stands");
+        assert_eq!(topic, "devices/engine-7/commands/count");
+        assert_eq!(String::from_utf8_lossy(payload), format!("{} 21.5", number + 1));
+    }
+}
+
+/// Where functions are built: beside what cargo has locked while it tests.
+fn functions_directory() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("functions")
+}
+
+fn as_f64(number: u64) -> f64 {
+    u32::try_from(number).map_or(f64::MAX, f64::from)
 }
 
 #[test]

@@ -48,8 +48,18 @@ impl Client {
 
     /// A session of a device; an error unless CONNACK accepts it.
     pub(crate) fn connect(address: SocketAddr, device: &str, token: &str) -> io::Result<Self> {
+        Self::connect_as(address, device, device, token)
+    }
+
+    /// As [`Client::connect`], with a client id of its own.
+    pub(crate) fn connect_as(
+        address: SocketAddr,
+        client_id: &str,
+        device: &str,
+        token: &str,
+    ) -> io::Result<Self> {
         let mut client = Self::dial(address)?;
-        client.send(&connect(device, device, token.as_bytes()))?;
+        client.send(&connect(client_id, device, token.as_bytes()))?;
         match client.read()? {
             Packet::ConnAck(0) => Ok(client),
             refused => Err(io::Error::other(format!("refused: {refused:?}"))),
