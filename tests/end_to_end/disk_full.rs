@@ -10,8 +10,14 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// Size of the file system: room for a few segments and the view.
-const SIZE: &str = "512m";
+/// Size of the file system: room for the segments that three rounds fill, and for the view.
+const SIZE: &str = "1g";
+
+const DEVICES: usize = 10;
+const IN_FLIGHT: usize = 8;
+
+/// Large, so that the log needs a new segment before the devices have to wait for answers.
+const PAYLOAD_BYTES: usize = 16 * 1024;
 
 /// Acknowledgements have stopped when none came for this long.
 const SILENCE: Duration = Duration::from_secs(2);
@@ -79,11 +85,13 @@ fn a_full_disk_withholds_acknowledgements_and_a_freed_one_gives_them() {
     let disk = SmallDisk::new();
     let data = disk.path().join("data");
     let mut server = Server::start(&data);
-    let fleet = Fleet::start(enlist(&server, 10), 8, 1024);
+    let fleet = Fleet::start(enlist(&server, DEVICES), IN_FLIGHT, PAYLOAD_BYTES);
     for round in 1..=3 {
         fleet.point_at(Some(server.mqtt));
         fleet.wait_for_acks(200);
         wait_for_silence(&disk, &fleet);
+        let withheld = fleet.unacknowledged();
+        assert!(withheld > 0, "acknowledgements are withheld (round {round})");
         assert!(server.is_running(), "a full disk does not end the server (round {round})");
         if round == 2 {
             // Dies while the disk is full; the next one starts when there is room.

@@ -16,6 +16,10 @@ use std::time::{Duration, Instant};
 /// How often a device looks up from its socket.
 const GLANCE: Duration = Duration::from_millis(20);
 
+/// Acknowledged events that a device leaves unanswered at most: half of what the engine keeps for a device that does
+/// not take its commands, beyond which it makes dead letters.
+const UNANSWERED_MAX: usize = 500;
+
 /// What the devices share with the test.
 #[derive(Default)]
 struct Control {
@@ -23,6 +27,7 @@ struct Control {
     address: Mutex<Option<SocketAddr>>,
     /// No new events: answer what comes, finish.
     draining: AtomicBool,
+    sent: AtomicU64,
     acked: AtomicU64,
 }
 
@@ -64,6 +69,11 @@ impl Fleet {
     /// Events acknowledged so far, over all devices.
     pub(crate) fn acked(&self) -> u64 {
         self.control.acked.load(Ordering::Relaxed)
+    }
+
+    /// Events published and not acknowledged, over all devices and all connections.
+    pub(crate) fn unacknowledged(&self) -> u64 {
+        self.control.sent.load(Ordering::Relaxed).saturating_sub(self.acked())
     }
 
     /// Waits until `count` more events are acknowledged than now.
@@ -260,7 +270,9 @@ impl Device {
                     return Ok(true);
                 }
             } else {
-                while waiting.len() < self.in_flight {
+                while waiting.len() < self.in_flight && self.acked.len() < self.handled.len() + UNANSWERED_MAX
+                {
+                    control.sent.fetch_add(1, Ordering::Relaxed);
                     self.publish(&mut client, &mut waiting)?;
                 }
             }
