@@ -23,3 +23,6 @@ pub const CLIENT_ID_BYTES_MAX: usize = 128;
 
 /// Longest message id that a sender may attach for de-duplication, in bytes: a UUID with room to spare.
 pub const MESSAGE_ID_BYTES_MAX: usize = 64;
+
+/// Longest name of an entity that is no device, in bytes: an event keeps it in a byte's worth of length.
+pub const ENTITY_BYTES_MAX: usize = 128;

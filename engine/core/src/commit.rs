@@ -2,8 +2,11 @@
 //!
 //! All values are absolute, so that applying a commit twice changes nothing.
 
-use crate::deployment::Deployment;
+use crate::deployment::{Deployment, ModuleHash};
+use crate::difference::Difference;
 use crate::position::{Epoch, Offset, PartitionId};
+use crate::recording::Recording;
+use crate::usage::{Usage, UsageKey};
 use alloc::string::String;
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -20,6 +23,8 @@ pub struct Commit {
     pub cursor: Option<Offset>,
     /// In order; a later change of the same key wins.
     pub changes: Vec<Change>,
+    /// What ran, in order: kept in the log for people and for replay, changes nothing.
+    pub recordings: Vec<Recording>,
 }
 
 /// One row put or deleted.
@@ -31,10 +36,23 @@ pub enum Change {
         entity: Bytes,
         /// Whose state it is.
         function: FunctionName,
-        /// Key within (entity, function).
+        /// Key within (entity, function); empty for the version of the state.
         key: Bytes,
         /// The new value.
-        value: Option<Bytes>,
+        value: Option<Value>,
+    },
+    /// A value that a dark version sees instead of the state; `None` hides what stands there.
+    Shadow {
+        /// Canonical bytes of the entity.
+        entity: Bytes,
+        /// The function.
+        function: FunctionName,
+        /// Where in the log its dark version began.
+        since: Offset,
+        /// Key within (entity, function).
+        key: Bytes,
+        /// What it sees.
+        value: Option<Value>,
     },
     /// Something waits to be sent to a device.
     OutboxPut {
@@ -48,15 +66,72 @@ pub enum Change {
         /// The entry that is done.
         key: OutboxKey,
     },
-    /// A timer is set.
+    /// A timer over the outbox of a device is set.
     TimerSet {
         /// When, and for whom.
         timer: Timer,
     },
-    /// A timer fired or was cancelled.
+    /// It fired or was replaced.
     TimerDelete {
         /// The timer that is gone.
         timer: Timer,
+    },
+    /// A timer of a function, under its purpose; `None` when there is none any more.
+    FunctionTimer {
+        /// Whose it is, and what it is for.
+        key: TimerKey,
+        /// When, and with what.
+        row: Option<TimerRow>,
+    },
+    /// The order in which timers of functions fire: one row for each.
+    Due {
+        /// When, and which.
+        due: Due,
+        /// Whether it is set or gone.
+        state: DueState,
+    },
+    /// A message waits to become an event of another partition.
+    SendPut {
+        /// Its number among the partition's sends: dense, from 0.
+        sequence: u64,
+        /// What is to be sent.
+        send: Send,
+    },
+    /// It is durable there.
+    SendDelete {
+        /// Its number.
+        sequence: u64,
+    },
+    /// The number that the partition's next send gets.
+    SendNext {
+        /// The number.
+        sequence: u64,
+    },
+    /// Every send of another partition up to this number has been handled here.
+    Mark {
+        /// The other partition.
+        source: PartitionId,
+        /// The number.
+        sequence: u64,
+    },
+    /// The twin of a device.
+    Twin {
+        /// The device.
+        device: DeviceId,
+        /// As [`crate::twin::Twin::encode`] writes it.
+        twin: Bytes,
+    },
+    /// An HTTP request waits for its response.
+    RequestPut {
+        /// The effect that asked for it.
+        effect: EffectId,
+        /// What to ask, and whom to tell.
+        request: Request,
+    },
+    /// The function has its response.
+    RequestDelete {
+        /// The effect that asked for it.
+        effect: EffectId,
     },
     /// The newest message ids of an entity, oldest first: replaces the list.
     Seen {
@@ -70,6 +145,30 @@ pub enum Change {
         /// What failed and why.
         letter: DeadLetter,
     },
+    /// It was handled after all, or an operator dropped it.
+    DeadLetterDelete {
+        /// Offset of its event.
+        offset: Offset,
+        /// The function that had failed.
+        function: FunctionName,
+    },
+    /// What a function has used for an entity in a month.
+    Usage {
+        /// Who, for whom, when.
+        key: UsageKey,
+        /// The sums.
+        usage: Usage,
+    },
+    /// A dark version did something else than the live one.
+    Difference {
+        /// What each of them did.
+        difference: Difference,
+    },
+    /// The newest payload that a function's schema refused.
+    Refused {
+        /// The event and what is wrong with it, in the form of a dead letter.
+        letter: DeadLetter,
+    },
     /// A device is registered or changed; `None` removes it.
     Device {
         /// Its id.
@@ -77,13 +176,31 @@ pub enum Change {
         /// What is known of it.
         row: Option<DeviceRow>,
     },
-    /// A version of a function is put live; `None` removes the function.
+    /// Which versions of a function get which traffic; `None` removes the function.
     Deployment {
         /// Name of the function.
         name: FunctionName,
-        /// The version, with its manifest.
+        /// The versions, with their manifests.
         deployment: Option<Deployment>,
     },
+    /// A value of a function's configuration, or one of its secrets; `None` deletes.
+    Setting {
+        /// Name of the function.
+        name: FunctionName,
+        /// Its key.
+        key: String,
+        /// The value.
+        setting: Option<Setting>,
+    },
+}
+
+/// A value of state.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Value {
+    /// What the function put.
+    pub bytes: Bytes,
+    /// Events of this time and later do not see it, in milliseconds since 1970; `u64::MAX` for never.
+    pub expires_at_ms: u64,
 }
 
 /// Where an outbox entry stands: entries of a device are sent in the order of their ids.
@@ -95,15 +212,27 @@ pub struct OutboxKey {
     pub effect: EffectId,
 }
 
-/// A command on its way to a device.
+/// Something on its way to a device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutboxEntry {
-    /// Command name: one topic level.
+    /// What it is.
+    pub parcel: ParcelKind,
+    /// Command name: one topic level. Empty for a twin.
     pub name: Bytes,
     /// What to send.
     pub payload: Bytes,
     /// When it becomes pointless, in milliseconds since 1970; `u64::MAX` for never.
     pub expires_at_ms: u64,
+}
+
+/// What is on its way to a device. The discriminants are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum ParcelKind {
+    /// A command, on `devices/{id}/commands/{name}`.
+    Command = 1,
+    /// What its twin desires, on `devices/{id}/twin/desired`.
+    Twin = 2,
 }
 
 /// Something to be done at a time.
@@ -125,6 +254,87 @@ pub enum TimerPurpose {
     OutboxExpiry = 1,
 }
 
+/// Which timer of a function.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TimerKey {
+    /// Canonical bytes of the entity that it belongs to.
+    pub entity: Bytes,
+    /// The function.
+    pub function: FunctionName,
+    /// What it is for, as [`Purpose::to_bytes`](crate::event::Purpose::to_bytes) makes it.
+    pub purpose: Bytes,
+}
+
+/// A timer of a function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TimerRow {
+    /// When it is to fire, in milliseconds since 1970.
+    pub due_ms: u64,
+    /// When it is looked at: not after `due_ms`. A timer that is put off again and again is not moved each time.
+    pub armed_ms: u64,
+    /// Offset of the event that set it.
+    pub cause: Offset,
+    /// What its event will hold.
+    pub payload: Bytes,
+}
+
+/// When a timer of a function is to be looked at.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Due {
+    /// In milliseconds since 1970.
+    pub armed_ms: u64,
+    /// Which.
+    pub key: TimerKey,
+}
+
+/// Whether a due row is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DueState {
+    /// It is.
+    Set,
+    /// It is gone.
+    Gone,
+}
+
+/// A message on its way to an entity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Send {
+    /// Canonical bytes of the entity that is to receive it.
+    pub to: Bytes,
+    /// Canonical bytes of the entity that sends it.
+    pub from: Bytes,
+    /// The effect that asked for it.
+    pub effect: EffectId,
+    /// How many messages led to it, itself included.
+    pub hops: u8,
+    /// Its name: valid UTF-8.
+    pub name: Bytes,
+    /// What to send.
+    pub payload: Bytes,
+}
+
+/// An HTTP request on its way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Canonical bytes of the entity that is to be told.
+    pub entity: Bytes,
+    /// By which the function knows the response again: valid UTF-8.
+    pub tag: Bytes,
+    /// As [`HttpRequest::encode`](crate::request::HttpRequest::encode) writes it.
+    pub request: Bytes,
+    /// When it was asked for, as the event's time in milliseconds since 1970.
+    pub asked_at_ms: u64,
+}
+
+/// A value of a function's configuration, or a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Setting {
+    /// The function may read it.
+    Config(Bytes),
+    /// Only its HTTP requests carry it. The bytes are sealed with the key of the installation.
+    Secret(Bytes),
+}
+
 /// An event that a function could not handle.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetter {
@@ -133,7 +343,7 @@ pub struct DeadLetter {
     /// The function that failed.
     pub function: FunctionName,
     /// The version that failed, as SHA-256.
-    pub version: crate::deployment::ModuleHash,
+    pub version: ModuleHash,
     /// When, as the event's time in milliseconds since 1970.
     pub received_at_ms: u64,
     /// A word for metrics, as in [`crate::Outcome::Failed`]; `rejected` for an error code.
@@ -157,6 +367,8 @@ pub struct DeviceRow {
     pub token_sha256: [u8; 32],
     /// Free words for selecting it.
     pub tags: Vec<String>,
+    /// Name of its time zone in the IANA database; `None` for UTC.
+    pub time_zone: Option<String>,
     /// When it was added, in milliseconds since 1970.
     pub added_at_ms: u64,
 }

@@ -17,6 +17,11 @@ pub enum Outcome {
         /// What the handler returned, never 0.
         code: i32,
     },
+    /// The payload broke the schema that the function declared: the handler did not run, the event is counted.
+    Refused {
+        /// What is wrong with it.
+        detail: String,
+    },
     /// The handler broke off or passed a limit; it would do so again: effects dropped, dead letter.
     Failed {
         /// A word for metrics: `trap`, `fuel`, `memory`, `stack`, `effects`, `effect-bytes`, `log-bytes`, `grant`, ...
@@ -30,6 +35,20 @@ pub enum Outcome {
         /// What happened.
         detail: String,
     },
+}
+
+impl Outcome {
+    /// Why it is not [`Outcome::Done`]: a word for metrics, and what happened.
+    #[must_use]
+    pub fn failure(&self) -> Option<(&'static str, String)> {
+        match self {
+            Self::Done => None,
+            Self::Rejected { code } => Some(("rejected", alloc::format!("the handler returned {code}"))),
+            Self::Refused { detail } => Some(("schema", detail.clone())),
+            Self::Failed { error_type, detail } => Some((error_type, detail.clone())),
+            Self::Interrupted { detail } => Some(("interrupted", detail.clone())),
+        }
+    }
 }
 
 /// A log line that a handler wrote.
@@ -54,6 +73,42 @@ pub enum LogLevel {
     Error = 3,
 }
 
+/// Whether an invocation counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Role {
+    /// Its effects happen.
+    Live = 0,
+    /// It runs beside the live one; its effects are compared and dropped.
+    Dark = 1,
+}
+
+/// What an invocation read, as it found it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Read {
+    /// A key of state; `None` if it was not there.
+    State {
+        /// The key.
+        key: Bytes,
+        /// What stood there.
+        value: Option<Bytes>,
+    },
+    /// The twin as the guest sees it; `None` if there is none.
+    Twin {
+        /// JSON.
+        document: Option<Bytes>,
+    },
+    /// A value of the configuration.
+    Config {
+        /// Its key.
+        key: String,
+        /// The value.
+        value: Option<Bytes>,
+    },
+    /// More than is kept: the invocation cannot be replayed.
+    Lost,
+}
+
 /// The result of one version run for one event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invocation {
@@ -61,17 +116,26 @@ pub struct Invocation {
     pub function: FunctionName,
     /// The version that ran.
     pub version: ModuleHash,
+    /// Whether it counts.
+    pub role: Role,
+    /// Which of its triggers fired, from 0.
+    pub trigger: u16,
     /// How it ended.
     pub outcome: Outcome,
     /// Fuel burnt: the same on every node.
     pub fuel: u64,
+    /// Time that the guest ran on this node, in nanoseconds.
+    pub guest_ns: u64,
     /// In the order in which they were asked for; empty unless the outcome is [`Outcome::Done`].
     pub effects: Vec<Effect>,
+    /// What it read from the store, each thing once.
+    pub reads: Vec<Read>,
     /// What the handler logged, kept whatever the outcome.
     pub logs: Vec<LogLine>,
 }
 
-/// Reads the state of one (entity, function), as it is before the invocation.
+/// Reads what an invocation can see: the state of one (entity, function) as it is before the invocation, the twin
+/// of its device and the function's configuration.
 pub trait StateReader {
     /// The value under `key`.
     ///
@@ -88,8 +152,20 @@ pub trait StateReader {
         &self,
         prefix: &[u8],
         after: Option<&[u8]>,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> bool,
+        visit: &mut dyn FnMut(&[u8], &Bytes) -> bool,
     ) -> Result<(), StateUnavailable>;
+
+    /// The twin of the event's device as the guest sees it; `None` if the event is not about a device.
+    ///
+    /// # Errors
+    /// [`StateUnavailable`] if the store cannot answer: the invocation is interrupted.
+    fn twin(&self) -> Result<Option<Bytes>, StateUnavailable>;
+
+    /// A value of the function's configuration at the event's place in the log.
+    ///
+    /// # Errors
+    /// [`StateUnavailable`] if the store cannot answer: the invocation is interrupted.
+    fn config(&self, key: &str) -> Result<Option<Bytes>, StateUnavailable>;
 }
 
 /// The store cannot answer a read.
