@@ -2,7 +2,7 @@
 
 use crate::commit::DeadLetter;
 use crate::event::Event;
-use crate::invocation::{Invocation, Outcome};
+use crate::invocation::Invocation;
 use crate::position::Offset;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -16,12 +16,6 @@ const LOG_LINES_MAX: usize = 64;
 /// Longest log line kept, in bytes; with the above at most 32 KB a letter.
 const LOG_LINE_BYTES_MAX: usize = 512;
 
-/// The word for metrics of a handler that returned an error code.
-const REJECTED: &str = "rejected";
-
-/// The word for metrics of an event that could not be finished however often it was tried.
-const INTERRUPTED: &str = "interrupted";
-
 /// The first `max` bytes of a text, or less where a character would be cut.
 fn cut(text: &str, max: usize) -> String {
     text.get(..text.floor_char_boundary(max)).unwrap_or_default().to_string()
@@ -30,12 +24,8 @@ fn cut(text: &str, max: usize) -> String {
 impl DeadLetter {
     /// The letter of an invocation that did not succeed; `None` for one that did.
     pub(crate) fn of(offset: Offset, event: &Event, invocation: &Invocation) -> Option<Self> {
-        let (error_type, detail) = match &invocation.outcome {
-            Outcome::Done => return None,
-            Outcome::Rejected { code } => (REJECTED, alloc::format!("the handler returned {code}")),
-            Outcome::Failed { error_type, detail } => (*error_type, cut(detail, DETAIL_BYTES_MAX)),
-            Outcome::Interrupted { detail } => (INTERRUPTED, cut(detail, DETAIL_BYTES_MAX)),
-        };
+        let (error_type, detail) = invocation.outcome.failure()?;
+        let detail = cut(&detail, DETAIL_BYTES_MAX);
         let first = invocation.logs.len().saturating_sub(LOG_LINES_MAX);
         let lines = invocation.logs.iter().skip(first);
         let logs: Vec<String> = lines.map(|line| cut(&line.text, LOG_LINE_BYTES_MAX)).collect();

@@ -1,6 +1,6 @@
 //! What a partition reads of the committed shared state.
 
-use crate::commit::{Request, TimerKey, TimerRow, Value};
+use crate::commit::{OutboxKey, Request, TimerKey, TimerRow, Value};
 use crate::position::{Offset, PartitionId};
 use crate::twin::Twin;
 use crate::usage::{Usage, UsageKey};
@@ -29,12 +29,20 @@ pub trait Facts {
     ///
     /// # Errors
     /// [`Facts::Error`], as for every read.
-    fn timer_count(
-        &self,
-        entity: &[u8],
-        function: &FunctionName,
-        limit: usize,
-    ) -> Result<usize, Self::Error>;
+    fn timer_count(&self, entity: &[u8], function: &FunctionName, limit: usize)
+    -> Result<usize, Self::Error>;
+
+    /// When the value under a key of state expires, in milliseconds since 1970; `None` if there is no such key.
+    ///
+    /// # Errors
+    /// [`Facts::Error`], as for every read.
+    fn expiry(&self, entity: &[u8], function: &FunctionName, key: &[u8]) -> Result<Option<u64>, Self::Error>;
+
+    /// Whether an entry waits in the outbox of a device.
+    ///
+    /// # Errors
+    /// [`Facts::Error`], as for every read.
+    fn has_outbox_entry(&self, key: &OutboxKey) -> Result<bool, Self::Error>;
 
     /// The twin of a device; `None` if nothing is known of it.
     ///

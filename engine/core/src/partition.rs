@@ -8,17 +8,26 @@
 //! again after a crash changes nothing again. It is committed with the next change, or when it is
 //! [`CURSOR_LAG_MAX`] behind.
 
+mod effects;
+mod plan;
 mod settle;
+mod timers;
+
+pub use plan::{Given, Plan};
+pub use timers::Fire;
 
 use crate::commit::{Change, Commit, OutboxKey, Timer};
-use crate::event::{Event, EventKind};
-use crate::overlay::Overlay;
-use crate::pending::Pending;
+use crate::invocation::Role;
+use crate::overlay::{Overlay, Writes};
+use crate::pending::{Gathered, Pending};
 use crate::position::{Epoch, Offset, PartitionId};
 use crate::retry::Wait;
-use crate::route::{Routes, Target};
-use crate::seen::fingerprint;
+use crate::route::{Quiet, Target};
 use crate::timer::ExpiryTimers;
+use crate::twin::{Twin, TwinError};
+use crate::wheel::Wheel;
+use alloc::collections::BTreeMap;
+use alloc::rc::Rc;
 use alloc::vec::Vec;
 use bytes::Bytes;
 use fleetfn_protocol::{DeviceId, EffectId, FunctionName};
@@ -27,8 +36,17 @@ use fleetfn_protocol::{DeviceId, EffectId, FunctionName};
 pub const TURN_BYTES_MAX: usize = 1 << 20;
 
 /// Bytes of effects that one event may cause over all its functions; the function that passes it fails.
-/// A commit is thus at most [`TURN_BYTES_MAX`] and this, and a little.
+/// A commit is thus at most [`TURN_BYTES_MAX`] and twice this, and a little: effects and their recording.
 pub const EVENT_BYTES_MAX: usize = 4 << 20;
+
+/// Timers that one function may have for one entity: a handler that sets one for each event is stopped.
+pub const TIMERS_MAX: usize = 256;
+
+/// Messages that may lead to one another: a chain of a few steps is a design, a longer one is a loop.
+pub const HOPS_MAX: u8 = 16;
+
+/// HTTP requests of one partition that may wait for their responses.
+pub const REQUESTS_MAX: usize = 1_000;
 
 /// Offsets that the committed cursor may be behind: how much of the log a restart reads for nothing, in exchange
 /// for one small record per idle partition and so many others.
@@ -44,19 +62,6 @@ const LINGER_MS: u64 = 100;
 /// Name under which an operator's command stands in effect ids; no function may be deployed under it.
 pub const OPERATOR: &str = "operator";
 
-/// What to do with an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Plan<'a> {
-    /// Run these, in this order, perhaps none, and settle the event with what comes of it.
-    Run(&'a [Target]),
-    /// It was handled before: go on with the next.
-    Past,
-    /// Its sender repeated it: go on with the next.
-    Duplicate,
-    /// The partition waits for an earlier event that was interrupted: drop this one, it will be read again.
-    Waiting,
-}
-
 /// What became of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Settled {
@@ -66,18 +71,47 @@ pub enum Settled {
     Interrupted,
 }
 
-/// A message to live subscribers: leaves after the commit, at most once per execution, under a stable id.
+/// What leaves after the commit, at most once per execution, under a stable id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Publish {
     /// The effect that asked for it.
     pub effect: EffectId,
-    /// A valid UTF-8 topic name.
-    pub topic: Bytes,
-    /// What to publish.
-    pub payload: Bytes,
+    /// What it is.
+    pub release: Release,
 }
 
-/// One turn: its commit, and what may leave once that is accepted. Commands leave as the commit's outbox entries.
+/// What may leave after a commit and is not kept until it has arrived.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Release {
+    /// A message to live subscribers.
+    Message {
+        /// A valid UTF-8 topic name.
+        topic: Bytes,
+        /// What to publish.
+        payload: Bytes,
+    },
+    /// The answer to the HTTP request that the event is.
+    Response {
+        /// Status code.
+        status: u16,
+        /// Media type.
+        content_type: Bytes,
+        /// The body.
+        body: Bytes,
+    },
+    /// A count or a measurement.
+    Metric {
+        /// Its name.
+        name: Bytes,
+        /// What to do with the value.
+        kind: crate::effect::MetricKind,
+        /// Bits of the value, an IEEE 754 double.
+        value_bits: u64,
+    },
+}
+
+/// One turn: its commit, and what may leave once that is accepted. Commands, sends and requests leave as the commit's
+/// rows.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "what a turn gathered is lost if it is not committed"]
 pub struct Turn {
@@ -96,6 +130,19 @@ struct Stall {
     wait: Option<Wait>,
 }
 
+/// A partition as it is committed, to be taken over.
+#[derive(Debug, Default)]
+pub struct Committed {
+    /// Events below are done.
+    pub cursor: Offset,
+    /// Timers over the outboxes of its devices.
+    pub timers: Vec<Timer>,
+    /// The number of its next send.
+    pub send_next: u64,
+    /// HTTP requests that wait for their responses.
+    pub requests: usize,
+}
+
 /// One partition in the hands of its owner. Dropped when another takes it over.
 #[derive(Debug)]
 pub struct Partition {
@@ -106,9 +153,16 @@ pub struct Partition {
     committed: Offset,
     operator: FunctionName,
     timers: ExpiryTimers,
+    wheel: Wheel,
+    send_next: u64,
+    requests: usize,
+    /// The highest handled number of each partition's sends, as far as it was looked up.
+    marks: BTreeMap<PartitionId, Option<u64>>,
     stall: Option<Stall>,
     /// Canonical bytes of the entity planned last; a buffer, so that an event allocates none.
     entity: Vec<u8>,
+    /// Of the event planned last.
+    planned: Planned,
     pending: Pending,
     /// Whether an event added to `pending`, so that it should be committed at once.
     urgent: bool,
@@ -116,24 +170,37 @@ pub struct Partition {
     linger: Option<Wait>,
 }
 
+/// What is known of the event planned last.
+#[derive(Debug, Default)]
+struct Planned {
+    targets: Vec<Target>,
+    quiet: Vec<Quiet>,
+    at_ms: u64,
+    device: Option<DeviceId>,
+    /// The twin as the event's report leaves it, or why it cannot be taken.
+    report: Option<Result<Rc<Twin>, TwinError>>,
+    /// What its dark versions see, in the order of the targets that are dark.
+    shadows: Vec<(FunctionName, Rc<Writes>)>,
+}
+
 impl Partition {
-    /// Takes over a partition as it is committed: under a lease, its cursor, its timers.
+    /// Takes over a partition as it is committed, under a lease.
     #[must_use]
-    pub fn new(
-        id: PartitionId,
-        epoch: Epoch,
-        cursor: Offset,
-        timers: impl IntoIterator<Item = Timer>,
-    ) -> Self {
+    pub fn new(id: PartitionId, epoch: Epoch, committed: Committed) -> Self {
         Self {
             id,
             epoch,
-            cursor,
-            committed: cursor,
+            cursor: committed.cursor,
+            committed: committed.cursor,
             operator: FunctionName::parse(OPERATOR).expect("a word of letters is a name"),
-            timers: ExpiryTimers::new(timers),
+            timers: ExpiryTimers::new(committed.timers),
+            wheel: Wheel::unread(),
+            send_next: committed.send_next,
+            requests: committed.requests,
+            marks: BTreeMap::new(),
             stall: None,
             entity: Vec::new(),
+            planned: Planned::default(),
             pending: Pending::default(),
             urgent: false,
             linger: None,
@@ -158,39 +225,20 @@ impl Partition {
         &self.entity
     }
 
-    /// Says what to run for the next event of the partition. `read_seen` reads the committed message ids of an
-    /// entity, and is called at most once per entity and turn.
-    ///
-    /// # Errors
-    /// What `read_seen` returns; nothing has changed then.
-    pub fn plan<'r, E>(
-        &mut self,
-        offset: Offset,
-        event: &Event,
-        routes: &'r mut Routes,
-        read_seen: impl FnOnce(&[u8]) -> Result<Vec<u64>, E>,
-    ) -> Result<Plan<'r>, E> {
-        if offset < self.cursor {
-            return Ok(Plan::Past);
-        }
-        if self.stall.is_some_and(|stall| stall.wait.is_some()) {
-            return Ok(Plan::Waiting);
-        }
-        let targets = routes.targets(offset, event);
-        event.entity().write_canonical(&mut self.entity);
-        if acts(event, targets.is_empty())
-            && let Some(id) = fingerprint(event)
-            && self.pending.seen(&self.entity, read_seen)?.contains(id)
-        {
-            self.cursor = offset.next();
-            return Ok(Plan::Duplicate);
-        }
-        Ok(Plan::Run(targets))
-    }
-
-    /// State as the event planned last sees it: `committed`, and what earlier events of the turn wrote.
-    pub fn reader<S>(&self, function: FunctionName, committed: S) -> Overlay<S> {
-        Overlay::new(committed, self.pending.writes(&self.entity, function))
+    /// State as a target of the event planned last sees it: `committed`, and what earlier events of the turn wrote.
+    pub fn reader<S>(&self, target: &Target, committed: S) -> Overlay<Overlay<S>> {
+        let Planned { at_ms, device, report, shadows, .. } = &self.planned;
+        let live = Overlay::new(committed, self.pending.writes(&self.entity, target.function), *at_ms);
+        let shadow = match target.role {
+            Role::Live => None,
+            Role::Dark => shadows.iter().find(|(function, _)| *function == target.function),
+        };
+        let twin = match (report, device) {
+            (Some(Ok(twin)), _) => Some(Rc::clone(twin)),
+            (_, Some(device)) => self.pending.known_twin(device),
+            (_, None) => None,
+        };
+        Overlay::new(live, shadow.map(|(_, writes)| Rc::clone(writes)), *at_ms).with_twin(twin)
     }
 
     /// Everything of the partition below `offset` was given to [`Partition::plan`], or there was none.
@@ -202,7 +250,16 @@ impl Partition {
 
     /// A device has a command: its entry is deleted with the next commit.
     pub fn handle_acknowledged(&mut self, key: OutboxKey, now_ms: u64) {
-        self.pending.push(Change::OutboxDelete { key });
+        self.forget(Change::OutboxDelete { key }, now_ms);
+    }
+
+    /// A send is durable in the log: its row is deleted with the next commit.
+    pub fn handle_sent(&mut self, sequence: u64, now_ms: u64) {
+        self.forget(Change::SendDelete { sequence }, now_ms);
+    }
+
+    fn forget(&mut self, change: Change, now_ms: u64) {
+        self.pending.push(change);
         self.linger.get_or_insert(Wait::new(now_ms, LINGER_MS));
     }
 
@@ -244,7 +301,8 @@ impl Partition {
     pub fn next_deadline(&self) -> Option<u64> {
         let linger = self.linger.map(|wait| wait.deadline_ms());
         let resume = self.stall.and_then(|stall| stall.wait).map(|wait| wait.deadline_ms());
-        [self.timers.next_deadline(), linger, resume].into_iter().flatten().min()
+        let timers = [self.timers.next_deadline(), self.wheel.next_deadline()];
+        timers.into_iter().chain([linger, resume]).flatten().min()
     }
 
     /// Whether the turn should end here, however many events wait.
@@ -276,19 +334,14 @@ impl Partition {
     }
 
     fn turn(&mut self) -> Turn {
-        let (changes, publishes) = self.pending.take();
+        let Gathered { changes, recordings, publishes } = self.pending.take();
         let cursor = (self.cursor > self.committed).then_some(self.cursor);
         self.committed = self.cursor;
         self.urgent = false;
         self.linger = None;
-        let commit = Commit { partition: self.id, epoch: self.epoch, cursor, changes };
+        let commit = Commit { partition: self.id, epoch: self.epoch, cursor, changes, recordings };
         Turn { commit, publishes }
     }
-}
-
-/// Whether an event can change anything, given whether any function runs for it.
-fn acts(event: &Event, no_function: bool) -> bool {
-    !no_function || matches!(event.kind(), EventKind::CommandRequested { .. })
 }
 
 #[cfg(test)]

@@ -1,15 +1,20 @@
-//! What a turn has gathered for its commit: each key once, whatever the number of events that wrote it.
+//! What a turn has gathered for its commit: each row once, whatever the number of events that wrote it.
 
-use crate::commit::Change;
+use crate::commit::{Change, Due, DueState, TimerKey, TimerRow, Value};
+use crate::facts::Facts;
 use crate::overlay::Writes;
-use crate::partition::Publish;
+use crate::partition::{Publish, Release};
+use crate::position::Offset;
+use crate::recording::Recording;
 use crate::seen::Seen;
-use alloc::collections::BTreeMap;
+use crate::twin::Twin;
+use crate::usage::{Usage, UsageKey};
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use bytes::Bytes;
 use core::mem;
-use fleetfn_protocol::FunctionName;
+use fleetfn_protocol::{DeviceId, FunctionName};
 
 /// What a row costs beside its key and value, about: header, entity and function name.
 const ROW_BYTES: usize = 64;
@@ -18,9 +23,21 @@ const ROW_BYTES: usize = 64;
 #[derive(Debug, Default)]
 pub(crate) struct Pending {
     entities: BTreeMap<Bytes, EntityPending>,
+    timers: BTreeMap<TimerKey, Option<TimerRow>>,
+    due: BTreeMap<Due, DueState>,
+    twins: BTreeMap<DeviceId, (Rc<Twin>, Touched)>,
+    usage: BTreeMap<UsageKey, Usage>,
     changes: Vec<Change>,
+    recordings: Vec<Recording>,
     publishes: Vec<Publish>,
     bytes: usize,
+}
+
+/// Whether something was only read so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Touched {
+    Read,
+    Written,
 }
 
 /// What a turn knows and has written of one entity.
@@ -29,6 +46,24 @@ struct EntityPending {
     seen: Option<Seen>,
     /// Few functions see one entity: a list is searched faster than a tree.
     functions: Vec<(FunctionName, Rc<Writes>)>,
+    shadows: Vec<Shadow>,
+}
+
+/// What a dark version sees instead of the state.
+#[derive(Debug)]
+struct Shadow {
+    function: FunctionName,
+    since: Offset,
+    all: Rc<Writes>,
+    written: BTreeSet<Bytes>,
+}
+
+/// What is committed and what is to leave after it.
+#[derive(Debug, Default)]
+pub(crate) struct Gathered {
+    pub(crate) changes: Vec<Change>,
+    pub(crate) recordings: Vec<Recording>,
+    pub(crate) publishes: Vec<Publish>,
 }
 
 impl Pending {
@@ -43,7 +78,11 @@ impl Pending {
     }
 
     fn entity(&mut self, entity: &[u8]) -> &mut EntityPending {
-        self.entities.entry(Bytes::copy_from_slice(entity)).or_default()
+        if !self.entities.contains_key(entity) {
+            self.entities.insert(Bytes::copy_from_slice(entity), EntityPending::default());
+        }
+        // Just inserted if it was not there; `entry` would copy the name each time.
+        self.entities.get_mut(entity).expect("it is there")
     }
 
     /// The message ids of an entity: read once a turn.
@@ -73,8 +112,8 @@ impl Pending {
     }
 
     /// Puts (`Some`) or deletes (`None`) a key of one (entity, function).
-    pub(crate) fn write(&mut self, entity: &[u8], function: FunctionName, key: Bytes, value: Option<Bytes>) {
-        self.bytes += ROW_BYTES + key.len() + value.as_ref().map_or(0, Bytes::len);
+    pub(crate) fn write(&mut self, entity: &[u8], function: FunctionName, key: Bytes, value: Option<Value>) {
+        self.bytes += ROW_BYTES + key.len() + value.as_ref().map_or(0, |value| value.bytes.len());
         let functions = &mut self.entity(entity).functions;
         match functions.iter_mut().find(|(name, _)| *name == function) {
             Some((_, writes)) => drop(Rc::make_mut(writes).insert(key, value)),
@@ -82,19 +121,119 @@ impl Pending {
         }
     }
 
+    /// All that a dark version sees instead of the state: read once a turn.
+    pub(crate) fn shadow<F: Facts>(
+        &mut self,
+        entity: &[u8],
+        function: FunctionName,
+        since: Offset,
+        facts: &F,
+    ) -> Result<Rc<Writes>, F::Error> {
+        let shadows = &mut self.entity(entity).shadows;
+        if let Some(known) = shadows.iter().find(|one| one.function == function && one.since == since) {
+            return Ok(Rc::clone(&known.all));
+        }
+        let all = Rc::new(facts.shadow(entity, &function, since)?.into_iter().collect::<Writes>());
+        shadows.push(Shadow { function, since, all: Rc::clone(&all), written: BTreeSet::new() });
+        Ok(all)
+    }
+
+    /// A dark version puts (`Some`) or deletes (`None`) a key, for itself alone. It has been read before.
+    pub(crate) fn write_shadow(
+        &mut self,
+        entity: &[u8],
+        function: FunctionName,
+        since: Offset,
+        key: Bytes,
+        value: Option<Value>,
+    ) {
+        self.bytes += ROW_BYTES + key.len() + value.as_ref().map_or(0, |value| value.bytes.len());
+        let shadows = &mut self.entity(entity).shadows;
+        if let Some(shadow) = shadows.iter_mut().find(|one| one.function == function && one.since == since) {
+            shadow.written.insert(key.clone());
+            Rc::make_mut(&mut shadow.all).insert(key, value);
+        }
+    }
+
+    /// A timer as earlier events of the turn left it.
+    pub(crate) fn timer<F: Facts>(&self, key: &TimerKey, facts: &F) -> Result<Option<TimerRow>, F::Error> {
+        match self.timers.get(key) {
+            Some(known) => Ok(known.clone()),
+            None => facts.timer(key),
+        }
+    }
+
+    /// Timers of one (entity, function) that the turn has added beyond those that it has taken away: what is to be
+    /// added to the count of the committed ones. Never below what is true by more than the turn took away.
+    pub(crate) fn timers_added(&self, entity: &[u8], function: FunctionName) -> usize {
+        let ours = |key: &TimerKey| key.entity[..] == *entity && key.function == function;
+        self.timers.iter().filter(|(key, row)| row.is_some() && ours(key)).count()
+    }
+
+    pub(crate) fn set_timer(&mut self, key: TimerKey, row: Option<TimerRow>) {
+        self.bytes += ROW_BYTES + key.purpose.len() + row.as_ref().map_or(0, |row| row.payload.len());
+        self.timers.insert(key, row);
+    }
+
+    pub(crate) fn set_due(&mut self, due: Due, state: DueState) {
+        self.bytes += ROW_BYTES;
+        self.due.insert(due, state);
+    }
+
+    /// The twin of a device as earlier events of the turn left it: read once a turn.
+    pub(crate) fn twin<F: Facts>(&mut self, device: &DeviceId, facts: &F) -> Result<Rc<Twin>, F::Error> {
+        if let Some((twin, _)) = self.twins.get(device) {
+            return Ok(Rc::clone(twin));
+        }
+        let twin = Rc::new(facts.twin(device)?.unwrap_or_default());
+        self.twins.insert(*device, (Rc::clone(&twin), Touched::Read));
+        Ok(twin)
+    }
+
+    /// The twin of a device, if the turn has looked at it.
+    pub(crate) fn known_twin(&self, device: &DeviceId) -> Option<Rc<Twin>> {
+        self.twins.get(device).map(|(twin, _)| Rc::clone(twin))
+    }
+
+    pub(crate) fn set_twin(&mut self, device: DeviceId, twin: Rc<Twin>) {
+        self.bytes += ROW_BYTES + 256;
+        self.twins.insert(device, (twin, Touched::Written));
+    }
+
+    /// Adds to what a function has used: read once a turn.
+    pub(crate) fn add_usage<F: Facts>(
+        &mut self,
+        key: UsageKey,
+        more: &Usage,
+        facts: &F,
+    ) -> Result<(), F::Error> {
+        self.bytes += ROW_BYTES;
+        match self.usage.get_mut(&key) {
+            Some(usage) => usage.add(more),
+            None => {
+                let mut usage = facts.usage(&key)?;
+                usage.add(more);
+                self.usage.insert(key, usage);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the turn deletes this entry of an outbox.
+    pub(crate) fn deletes(&self, entry: &crate::commit::OutboxKey) -> bool {
+        self.changes.iter().any(|change| matches!(change, Change::OutboxDelete { key } if key == entry))
+    }
+
     /// Adds a change that no other event of the turn makes.
     pub(crate) fn push(&mut self, change: Change) {
         self.bytes += ROW_BYTES
             + match &change {
                 Change::OutboxPut { entry, .. } => entry.name.len() + entry.payload.len(),
-                Change::DeadLetterPut { letter } => letter.bytes(),
-                Change::State { .. }
-                | Change::OutboxDelete { .. }
-                | Change::TimerSet { .. }
-                | Change::TimerDelete { .. }
-                | Change::Seen { .. }
-                | Change::Device { .. }
-                | Change::Deployment { .. } => 0,
+                Change::SendPut { send, .. } => send.payload.len() + send.to.len() + send.name.len(),
+                Change::RequestPut { request, .. } => request.request.len(),
+                Change::DeadLetterPut { letter } | Change::Refused { letter } => letter.bytes(),
+                Change::Difference { difference } => difference.bytes(),
+                _ => 0,
             };
         self.changes.push(change);
     }
@@ -104,14 +243,25 @@ impl Pending {
         &mut self.changes
     }
 
+    /// Keeps what is known of an invocation.
+    pub(crate) fn record(&mut self, recording: Recording) {
+        self.bytes += recording.bytes();
+        self.recordings.push(recording);
+    }
+
     /// Adds what is to leave once the turn is committed.
     pub(crate) fn publish(&mut self, publish: Publish) {
-        self.bytes += ROW_BYTES + publish.payload.len();
+        self.bytes += ROW_BYTES
+            + match &publish.release {
+                Release::Message { payload, .. } => payload.len(),
+                Release::Response { body, .. } => body.len(),
+                Release::Metric { .. } => 0,
+            };
         self.publishes.push(publish);
     }
 
     /// Takes everything out.
-    pub(crate) fn take(&mut self) -> (Vec<Change>, Vec<Publish>) {
+    pub(crate) fn take(&mut self) -> Gathered {
         self.bytes = 0;
         let mut changes = mem::take(&mut self.changes);
         for (entity, pending) in mem::take(&mut self.entities) {
@@ -122,7 +272,24 @@ impl Pending {
                 let state = |(key, value)| Change::State { entity: entity.clone(), function, key, value };
                 changes.extend(Rc::unwrap_or_clone(writes).into_iter().map(state));
             }
+            for Shadow { function, since, all, written } in pending.shadows {
+                let entity = &entity;
+                changes.extend(written.into_iter().map(|key| {
+                    let value = all.get(&key).cloned().flatten();
+                    Change::Shadow { entity: entity.clone(), function, since, key, value }
+                }));
+            }
         }
-        (changes, mem::take(&mut self.publishes))
+        let timers = mem::take(&mut self.timers).into_iter();
+        changes.extend(timers.map(|(key, row)| Change::FunctionTimer { key, row }));
+        let due = mem::take(&mut self.due).into_iter();
+        changes.extend(due.map(|(due, state)| Change::Due { due, state }));
+        let twins = mem::take(&mut self.twins).into_iter();
+        let written = twins.filter(|(_, (_, touched))| *touched == Touched::Written);
+        changes.extend(written.map(|(device, (twin, _))| Change::Twin { device, twin: twin.encode() }));
+        let usage = mem::take(&mut self.usage).into_iter();
+        changes.extend(usage.map(|(key, usage)| Change::Usage { key, usage }));
+        let recordings = mem::take(&mut self.recordings);
+        Gathered { changes, recordings, publishes: mem::take(&mut self.publishes) }
     }
 }

@@ -199,8 +199,10 @@ mod tests {
 
     /// Reads here and there; what it found.
     fn run(reader: &dyn StateReader) -> Vec<Option<Bytes>> {
-        let mut found = Vec::from([reader.get(b"e"), reader.get(b"z"), reader.twin(), reader.config("limit")]
-            .map(|read| read.expect("it can be read")));
+        let mut found = Vec::from(
+            [reader.get(b"e"), reader.get(b"z"), reader.twin(), reader.config("limit")]
+                .map(|read| read.expect("it can be read")),
+        );
         let mut page = 0;
         let visit = &mut |_: &[u8], value: &Bytes| {
             found.push(Some(value.clone()));

@@ -59,9 +59,7 @@ impl Recording {
     pub fn of(offset: Offset, entity: &Bytes, invocation: &mut Invocation, effects: Vec<Effect>) -> Self {
         let outcome = match invocation.outcome.failure() {
             None => RecordedOutcome::Done,
-            Some((error_type, detail)) => {
-                RecordedOutcome::Failed { error_type: error_type.into(), detail }
-            }
+            Some((error_type, detail)) => RecordedOutcome::Failed { error_type: error_type.into(), detail },
         };
         Self {
             offset,

@@ -26,7 +26,7 @@ impl HttpRequest {
     #[must_use]
     pub fn encode(&self) -> Bytes {
         let mut out = Vec::with_capacity(64 + self.url.len() + self.body.len());
-        let mut text = |out: &mut Vec<u8>, text: &str| {
+        let text = |out: &mut Vec<u8>, text: &str| {
             out.extend_from_slice(&u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes());
             out.extend_from_slice(text.as_bytes());
         };

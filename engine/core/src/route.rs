@@ -1,57 +1,92 @@
 //! Which functions run for an event: a fold over the deployments, asked for any place in the log.
 //!
-//! The version that runs is the newest deployed before the event, so an event that is executed again after a
-//! crash runs the version that it ran before. The answers for one channel are kept until a deployment changes
-//! them: on the way of an event nothing is matched twice and nothing allocated.
+//! The versions that run are those of the newest deployment before the event, so an event that is executed again
+//! after a crash runs what it ran before. The answers for one name are kept until a deployment changes them: on the
+//! way of an event nothing is matched twice and nothing allocated.
 
-use crate::deployment::{Deployment, ModuleHash, Trigger};
+mod filter;
+mod version;
+
+use crate::deployment::{Deployment, ModuleHash, slot};
 use crate::event::{Event, EventKind};
+use crate::invocation::Role;
 use crate::position::Offset;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use fleetfn_protocol::FunctionName;
+use version::{Compiled, Question, Topic};
 
-/// Channels whose answers are kept: more than a fleet uses; a sender of ever new ones only loses the speed.
-const CHANNELS_MAX: usize = 1_024;
+/// Names whose answers are kept: more than a fleet uses; a sender of ever new ones only loses the speed.
+const NAMES_MAX: usize = 1_024;
 
-/// One function to run for an event.
+/// One version to run for an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Target {
     /// The function.
     pub function: FunctionName,
     /// Its version at the event's place in the log.
     pub version: ModuleHash,
-    /// The first of its triggers that fits, from 0. A function runs once for an event, however many fit.
+    /// The first of its triggers that fits, from 0. A version runs once for an event, however many fit.
     pub trigger: u16,
+    /// Whether it counts.
+    pub role: Role,
+    /// Of a dark version, where in the log it began.
+    pub dark_since: Offset,
+}
+
+/// A time of silence that begins anew with an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quiet {
+    /// The function that wants to know.
+    pub function: FunctionName,
+    /// Its trigger.
+    pub trigger: u16,
+    /// How long, in seconds.
+    pub for_s: u32,
+}
+
+/// What an event leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Routed<'a> {
+    /// What to run, in this order: functions by name, of each the version that counts before the dark one.
+    pub targets: &'a [Target],
+    /// Which silence it breaks.
+    pub quiet: &'a [Quiet],
 }
 
 /// The table of deployments.
 #[derive(Debug, Default)]
 pub struct Routes {
-    history: BTreeMap<FunctionName, BTreeMap<Offset, Option<Live>>>,
+    history: BTreeMap<FunctionName, BTreeMap<Offset, Option<Line>>>,
     era: Option<Era>,
+    /// Buffers for the answer.
+    targets: Vec<Target>,
+    quiet: Vec<Quiet>,
 }
 
-/// One version, its filters taken apart.
+/// The versions of one deployment.
 #[derive(Debug)]
-struct Live {
-    version: ModuleHash,
-    triggers: Vec<Filter>,
+struct Line {
+    live: Option<Compiled>,
+    canary: Option<(Compiled, u8)>,
+    dark: Option<(Compiled, Offset)>,
 }
 
-/// A trigger's filter over the channel.
+/// What one function answers to one question.
 #[derive(Debug)]
-struct Filter(Vec<Level>);
+struct Candidate {
+    function: FunctionName,
+    live: Option<Answer>,
+    canary: Option<(Option<Answer>, u8)>,
+    dark: Option<Target>,
+}
 
-#[derive(Debug)]
-enum Level {
-    /// Exactly this.
-    Literal(Box<str>),
-    /// One level, whatever it is: `+` or a named part.
-    One,
-    /// All that is left, also nothing (MQTT 5, section 4.7.1.2).
-    Rest,
+/// What one version answers.
+#[derive(Debug, Clone)]
+struct Answer {
+    target: Option<Target>,
+    quiet: Box<[(u16, u32)]>,
 }
 
 /// A stretch of the log without a deployment, with what is known of it.
@@ -61,49 +96,49 @@ struct Era {
     after: Option<Offset>,
     /// The first deployment after it: events up to and including it belong to this era.
     until: Offset,
-    /// Place in `answers` of each channel that was asked for.
+    /// Place in `answers` of each name that was asked for, by what it names.
     channels: BTreeMap<Box<str>, usize>,
-    answers: Vec<Box<[Target]>>,
+    messages: BTreeMap<Box<str>, usize>,
+    answers: Vec<Box<[Candidate]>>,
 }
 
-impl Filter {
-    fn parse(filter: &str) -> Self {
-        let level = |text: &str| match text {
-            "+" => Level::One,
-            "#" => Level::Rest,
-            _ if text.starts_with('{') && text.ends_with('}') => Level::One,
-            _ => Level::Literal(text.into()),
-        };
-        Self(filter.split('/').map(level).collect())
-    }
-
-    fn matches(&self, channel: &str) -> bool {
-        let mut parts = channel.split('/');
-        for level in &self.0 {
-            match (level, parts.next()) {
-                (Level::Rest, _) => return true,
-                (Level::One, Some(_)) => {}
-                (Level::Literal(literal), Some(part)) if **literal == *part => {}
-                (Level::One | Level::Literal(_), _) => return false,
-            }
-        }
-        parts.next().is_none()
-    }
-}
-
-impl Live {
+impl Line {
     fn new(deployment: &Deployment) -> Self {
-        let filter = |trigger: &Trigger| match trigger {
-            Trigger::Telemetry { filter } => Filter::parse(filter),
-        };
+        let canary = deployment.canary.as_ref();
         Self {
-            version: deployment.version,
-            triggers: deployment.manifest.triggers.iter().map(filter).collect(),
+            live: deployment.live.as_ref().map(Compiled::new),
+            canary: canary.map(|canary| (Compiled::new(&canary.version), canary.percent)),
+            dark: deployment.dark.as_ref().map(|dark| (Compiled::new(dark), deployment.dark_since)),
         }
     }
 
-    fn telemetry_trigger(&self, channel: &str) -> Option<u16> {
-        self.triggers.iter().position(|filter| filter.matches(channel)).and_then(|at| u16::try_from(at).ok())
+    fn candidate(&self, function: FunctionName, question: Question<'_>) -> Option<Candidate> {
+        let target = |compiled: &Compiled, role, dark_since| {
+            let trigger = compiled.trigger(question)?;
+            Some(Target { function, version: compiled.version, trigger, role, dark_since })
+        };
+        let answer = |compiled: &Compiled| {
+            let quiet = match question {
+                Question::Named(Topic::Channel, channel) => compiled.quiet(channel),
+                _ => Box::default(),
+            };
+            let target = target(compiled, Role::Live, Offset(0));
+            (target.is_some() || !quiet.is_empty()).then_some(Answer { target, quiet })
+        };
+        let live = self.live.as_ref().and_then(answer);
+        let canary = self.canary.as_ref().map(|(compiled, percent)| (answer(compiled), *percent));
+        let dark = self.dark.as_ref().and_then(|(compiled, since)| target(compiled, Role::Dark, *since));
+        let some = live.is_some() || dark.is_some() || canary.as_ref().is_some_and(|one| one.0.is_some());
+        some.then_some(Candidate { function, live, canary, dark })
+    }
+}
+
+impl Candidate {
+    fn answer(&self, entity: &[u8]) -> Option<&Answer> {
+        match &self.canary {
+            Some((canary, percent)) if slot(&self.function, entity) < *percent => canary.as_ref(),
+            Some(_) | None => self.live.as_ref(),
+        }
     }
 }
 
@@ -111,12 +146,20 @@ impl Era {
     fn contains(&self, offset: Offset) -> bool {
         self.after.is_none_or(|after| after < offset) && offset <= self.until
     }
+
+    fn names(&mut self, topic: Topic) -> Option<&mut BTreeMap<Box<str>, usize>> {
+        match topic {
+            Topic::Channel => Some(&mut self.channels),
+            Topic::Message => Some(&mut self.messages),
+            Topic::Reply | Topic::Timer | Topic::Path => None,
+        }
+    }
 }
 
 impl Routes {
     /// Takes one retained deployment or removal (`None`) into account; the same one again changes nothing.
     pub fn handle_deployment(&mut self, since: Offset, name: FunctionName, deployment: Option<&Deployment>) {
-        self.history.entry(name).or_default().insert(since, deployment.map(Live::new));
+        self.history.entry(name).or_default().insert(since, deployment.map(Line::new));
         self.era = None;
     }
 
@@ -131,63 +174,120 @@ impl Routes {
         self.history.retain(|_, versions| versions.len() > 1 || versions.values().any(Option::is_some));
     }
 
-    /// What runs for an event at its place in the log, in the order of function names.
-    pub fn targets(&mut self, offset: Offset, event: &Event) -> &[Target] {
-        match event.kind() {
-            EventKind::Telemetry { channel } => self.telemetry(offset, channel),
-            EventKind::TwinReported
-            | EventKind::CommandReply { .. }
-            | EventKind::UpdateStatus
-            | EventKind::Connected
-            | EventKind::Disconnected { .. }
-            | EventKind::CommandRequested { .. }
-            | EventKind::Shared { .. } => &[],
+    /// What runs for an event of an entity (canonical bytes) at its place in the log. A redriven event is asked for
+    /// as itself, for the function that it is for.
+    pub fn route(
+        &mut self,
+        offset: Offset,
+        event: &Event,
+        only: Option<FunctionName>,
+        entity: &[u8],
+    ) -> Routed<'_> {
+        self.targets.clear();
+        self.quiet.clear();
+        let firing = event.firing();
+        let addressed = match event.kind() {
+            EventKind::TimerFired | EventKind::Response { .. } | EventKind::Request { .. } => {
+                event.origin().map(|origin| origin.function)
+            }
+            _ => None,
+        };
+        match only.or(addressed) {
+            Some(function) => {
+                if let Some(question) = Question::to_one(event, firing.as_ref()) {
+                    self.of_one(offset, function, question, entity);
+                }
+            }
+            None => {
+                if let Some(question) = Question::to_all(event) {
+                    self.of_all(offset, question, entity);
+                }
+            }
+        }
+        Routed { targets: &self.targets, quiet: &self.quiet }
+    }
+
+    fn of_one(&mut self, offset: Offset, function: FunctionName, question: Question<'_>, entity: &[u8]) {
+        let Self { history, targets, quiet, .. } = self;
+        let newest = history.get(&function).and_then(|versions| versions.range(..offset).next_back());
+        if let Some((_, Some(line))) = newest
+            && let Some(candidate) = line.candidate(function, question)
+        {
+            take(&candidate, entity, targets, quiet);
         }
     }
 
-    fn telemetry(&mut self, offset: Offset, channel: &str) -> &[Target] {
-        let Self { history, era } = self;
+    fn of_all(&mut self, offset: Offset, question: Question<'_>, entity: &[u8]) {
+        let Self { history, era, targets, quiet } = self;
         era.take_if(|era| !era.contains(offset));
         let era = era.get_or_insert_with(|| Self::era_of(history, offset));
-        let place = match era.channels.get(channel) {
+        let (topic, name) = match question {
+            Question::Named(topic @ (Topic::Channel | Topic::Message), name) => (topic, name),
+            // Rare kinds of events are not worth keeping answers for.
+            _ => {
+                for candidate in &Self::matching(history, offset, question) {
+                    take(candidate, entity, targets, quiet);
+                }
+                return;
+            }
+        };
+        let place = match era.names(topic).and_then(|names| names.get(name)) {
             Some(place) => *place,
             None => {
-                if era.answers.len() >= CHANNELS_MAX {
+                if era.answers.len() >= NAMES_MAX {
                     era.channels.clear();
+                    era.messages.clear();
                     era.answers.clear();
                 }
                 let place = era.answers.len();
-                era.answers.push(Self::matching(history, offset, channel));
-                era.channels.insert(channel.into(), place);
+                era.answers.push(Self::matching(history, offset, question));
+                if let Some(names) = era.names(topic) {
+                    names.insert(name.into(), place);
+                }
                 place
             }
         };
-        era.answers.get(place).map_or(&[], |targets| targets)
+        for candidate in era.answers.get(place).map_or(&[][..], |candidates| candidates) {
+            take(candidate, entity, targets, quiet);
+        }
     }
 
-    fn era_of(history: &BTreeMap<FunctionName, BTreeMap<Offset, Option<Live>>>, offset: Offset) -> Era {
+    fn era_of(history: &BTreeMap<FunctionName, BTreeMap<Offset, Option<Line>>>, offset: Offset) -> Era {
         let before = |versions: &BTreeMap<Offset, _>| versions.range(..offset).next_back().map(|(at, _)| *at);
         let next = |versions: &BTreeMap<Offset, _>| versions.range(offset..).next().map(|(at, _)| *at);
         Era {
             after: history.values().filter_map(before).max(),
             until: history.values().filter_map(next).min().unwrap_or(Offset(u64::MAX)),
             channels: BTreeMap::new(),
+            messages: BTreeMap::new(),
             answers: Vec::new(),
         }
     }
 
     fn matching(
-        history: &BTreeMap<FunctionName, BTreeMap<Offset, Option<Live>>>,
+        history: &BTreeMap<FunctionName, BTreeMap<Offset, Option<Line>>>,
         offset: Offset,
-        channel: &str,
-    ) -> Box<[Target]> {
-        let target = |(function, versions): (&FunctionName, &BTreeMap<Offset, Option<Live>>)| {
-            let live = versions.range(..offset).next_back()?.1.as_ref()?;
-            let trigger = live.telemetry_trigger(channel)?;
-            Some(Target { function: *function, version: live.version, trigger })
+        question: Question<'_>,
+    ) -> Box<[Candidate]> {
+        let candidate = |(function, versions): (&FunctionName, &BTreeMap<Offset, Option<Line>>)| {
+            versions.range(..offset).next_back()?.1.as_ref()?.candidate(*function, question)
         };
-        history.iter().filter_map(target).collect()
+        history.iter().filter_map(candidate).collect()
     }
+}
+
+/// Adds what a function answers for an entity.
+fn take(candidate: &Candidate, entity: &[u8], targets: &mut Vec<Target>, quiet: &mut Vec<Quiet>) {
+    if let Some(answer) = candidate.answer(entity) {
+        targets.extend(answer.target);
+        let function = candidate.function;
+        quiet.extend(answer.quiet.iter().map(|(trigger, for_s)| Quiet {
+            function,
+            trigger: *trigger,
+            for_s: *for_s,
+        }));
+    }
+    targets.extend(candidate.dark);
 }
 
 #[cfg(test)]

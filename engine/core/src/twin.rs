@@ -84,7 +84,8 @@ impl Twin {
     pub fn desire(&mut self, patch: &[u8]) -> Result<bool, TwinError> {
         let mut desired = self.desired.clone();
         merge(&mut desired, object(patch)?);
-        let changed = Self { version: self.version, desired, reported: self.reported.clone(), sent: self.sent };
+        let changed =
+            Self { version: self.version, desired, reported: self.reported.clone(), sent: self.sent };
         self.change(changed)
     }
 
@@ -95,7 +96,8 @@ impl Twin {
     pub fn report(&mut self, patch: &[u8]) -> Result<bool, TwinError> {
         let mut reported = self.reported.clone();
         merge(&mut reported, object(patch)?);
-        let changed = Self { version: self.version, desired: self.desired.clone(), reported, sent: self.sent };
+        let changed =
+            Self { version: self.version, desired: self.desired.clone(), reported, sent: self.sent };
         self.change(changed)
     }
 

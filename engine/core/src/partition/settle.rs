@@ -1,51 +1,84 @@
 //! The second half of an event: what came of its invocations becomes changes, or dead letters, all or nothing.
 
-use super::{EVENT_BYTES_MAX, Partition, Publish, Settled, Stall, acts};
-use crate::commit::{Change, DeadLetter, OutboxEntry, OutboxKey};
-use crate::delivery::ENTRIES_MAX;
+use super::{Given, Partition, Settled, Stall};
+use crate::commit::{Change, DeadLetter, OutboxKey, ParcelKind, TimerKey};
 use crate::deployment::ModuleHash;
-use crate::effect::Effect;
-use crate::event::{Event, EventKind};
-use crate::invocation::{Invocation, Outcome};
+use crate::difference::Difference;
+use crate::event::{Event, EventKind, Purpose};
+use crate::facts::Facts;
+use crate::invocation::{Invocation, Outcome, Role};
 use crate::position::Offset;
+use crate::recording::Recording;
 use crate::retry::{self, Wait};
 use crate::seen::fingerprint;
-use alloc::format;
-use alloc::string::String;
+use crate::twin::TwinError;
+use crate::usage::{Usage, UsageKey, month_of};
+use alloc::rc::Rc;
+use alloc::string::ToString;
 use alloc::vec::Vec;
 use bytes::Bytes;
-use core::mem;
-use fleetfn_protocol::{DeviceId, EffectId};
+use fleetfn_protocol::{DeviceId, EffectId, FunctionName};
+
+/// Makes room in outboxes.
+pub trait Outboxes<E> {
+    /// Makes room for so many entries in a device's outbox, or says that there is none.
+    ///
+    /// # Errors
+    /// If the store cannot say how many wait.
+    fn reserve(&mut self, device: DeviceId, entries: usize) -> Result<bool, E>;
+
+    /// An entry that waits is taken away before the device has it.
+    fn withdraw(&mut self, key: &OutboxKey);
+}
 
 impl Partition {
     /// Takes what came of the event planned last, in the order of the plan, and all of it. Invocations whose
-    /// effects cannot be had are turned into failed ones; effects are taken out. `reserve` makes room in a
-    /// device's outbox, or says that there is none.
+    /// effects cannot be had are turned into failed ones; effects are taken out.
     ///
     /// # Errors
-    /// What `reserve` returns; the turn must be given up then.
-    pub fn settle<E>(
+    /// What `facts` or `outboxes` return; the turn must be given up then.
+    pub fn settle<F: Facts>(
         &mut self,
         offset: Offset,
-        event: &Event,
+        given: &Given,
         invocations: &mut [Invocation],
         now_ms: u64,
-        mut reserve: impl FnMut(DeviceId, usize) -> Result<bool, E>,
-    ) -> Result<Settled, E> {
+        facts: &F,
+        outboxes: &mut impl Outboxes<F::Error>,
+    ) -> Result<Settled, F::Error> {
         if self.interrupted(offset, invocations, now_ms) {
             return Ok(Settled::Interrupted);
         }
-        if let EventKind::CommandRequested { name } = event.kind() {
-            self.request(offset, event, name, &mut reserve)?;
-        }
-        let mut room = EVENT_BYTES_MAX;
+        let Given { logged, event } = given;
+        self.act(offset, logged, facts, outboxes)?;
+        self.break_silence(offset, event, facts)?;
+        let entity = Bytes::copy_from_slice(&self.entity);
+        let letter_at = match logged.kind() {
+            EventKind::Redrive => logged.origin().map_or(offset, |origin| origin.cause),
+            _ => offset,
+        };
+        let mut room = super::EVENT_BYTES_MAX;
         for invocation in &mut *invocations {
-            self.check(event, invocation, &mut room, &mut reserve)?;
-            self.apply(offset, event, invocation);
+            self.check(event, invocation, &mut room, facts, outboxes)?;
         }
-        if acts(event, invocations.is_empty()) {
-            self.urgent = !self.pending.is_empty();
-            if let Some(id) = fingerprint(event) {
+        self.compare(offset, &entity, invocations);
+        for invocation in &mut *invocations {
+            self.account(event, &entity, invocation, facts)?;
+            let effects = core::mem::take(&mut invocation.effects);
+            let kept = effects.clone();
+            if invocation.role == Role::Live {
+                self.conclude(letter_at, logged, event, invocation);
+                if invocation.outcome == Outcome::Done {
+                    self.apply(offset, event, invocation, effects, facts, outboxes)?;
+                }
+            } else if invocation.outcome == Outcome::Done {
+                self.apply_dark(event, invocation.function, effects);
+            }
+            self.pending.record(Recording::of(offset, &entity, invocation, kept));
+        }
+        if self.acts(logged) {
+            self.urgent = self.urgent || !self.pending.is_empty();
+            if let Some(id) = fingerprint(logged).filter(|_| !logged.kind().has_origin()) {
                 self.urgent = true;
                 self.pending.remember(&self.entity, id);
             }
@@ -69,118 +102,215 @@ impl Partition {
         true
     }
 
+    /// What the engine itself does with an event, before the functions.
+    fn act<F: Facts>(
+        &mut self,
+        offset: Offset,
+        logged: &Event,
+        facts: &F,
+        outboxes: &mut impl Outboxes<F::Error>,
+    ) -> Result<(), F::Error> {
+        match logged.kind() {
+            EventKind::CommandRequested { name } => self.request_command(offset, logged, name, outboxes),
+            EventKind::TwinRequested { expected } => {
+                self.request_twin(offset, logged, expected, facts, outboxes)
+            }
+            EventKind::TwinReported => self.take_report(offset, logged, facts),
+            EventKind::TimerFired => self.consume_firing(logged, facts),
+            EventKind::CommandReply { name } => self.end_waiting(name, facts),
+            EventKind::Message { .. } => {
+                if let Some(origin) = logged.origin() {
+                    let (source, sequence) = (origin.partition, origin.sequence);
+                    self.marks.insert(source, Some(sequence));
+                    self.pending.push(Change::Mark { source, sequence });
+                }
+                Ok(())
+            }
+            EventKind::Response { .. } => {
+                if let Some(origin) = logged.origin() {
+                    let index = u32::try_from(origin.sequence).unwrap_or(u32::MAX);
+                    let effect = EffectId { offset: origin.cause.0, function: origin.function, index };
+                    self.requests = self.requests.saturating_sub(1);
+                    self.pending.push(Change::RequestDelete { effect });
+                }
+                Ok(())
+            }
+            EventKind::Telemetry { .. }
+            | EventKind::UpdateStatus
+            | EventKind::Connected
+            | EventKind::Disconnected { .. }
+            | EventKind::Shared { .. }
+            | EventKind::Request { .. }
+            | EventKind::Redrive => Ok(()),
+        }
+    }
+
     /// An operator asks for a command.
-    fn request<E>(
+    fn request_command<E>(
         &mut self,
         offset: Offset,
         event: &Event,
         name: &str,
-        reserve: &mut impl FnMut(DeviceId, usize) -> Result<bool, E>,
+        outboxes: &mut impl Outboxes<E>,
     ) -> Result<(), E> {
         let Some(device) = event.device() else {
             return Ok(());
         };
-        let function = self.operator;
-        if reserve(device, 1)? {
-            let effect = EffectId { offset: offset.0, function, index: 0 };
+        let effect = EffectId { offset: offset.0, function: self.operator, index: 0 };
+        if outboxes.reserve(device, 1)? {
             let name = Bytes::copy_from_slice(name.as_bytes());
-            self.command(event, OutboxKey { device, effect }, name, event.payload(), event.expiry_s());
-            return Ok(());
+            let key = OutboxKey { device, effect };
+            self.post(event, key, ParcelKind::Command, name, event.payload(), event.expiry_s());
+        } else {
+            self.refuse(offset, event, super::effects::outbox_full(device));
         }
+        Ok(())
+    }
+
+    /// An operator asks for a change of the twin.
+    fn request_twin<F: Facts>(
+        &mut self,
+        offset: Offset,
+        event: &Event,
+        expected: &str,
+        facts: &F,
+        outboxes: &mut impl Outboxes<F::Error>,
+    ) -> Result<(), F::Error> {
+        let Some(device) = event.device() else {
+            return Ok(());
+        };
+        let mut twin = (*self.pending.twin(&device, facts)?).clone();
+        let changed = twin.expect(expected).and_then(|()| twin.desire(&event.payload()));
+        match changed {
+            Ok(false) => {}
+            Ok(true) if !outboxes.reserve(device, 1)? => {
+                self.refuse(offset, event, super::effects::outbox_full(device));
+            }
+            Ok(true) => {
+                let effect = EffectId { offset: offset.0, function: self.operator, index: 0 };
+                self.desire(event, device, twin, effect, facts, outboxes)?;
+            }
+            Err(error) => self.refuse(offset, event, twin_failure(&error)),
+        }
+        Ok(())
+    }
+
+    /// A device has said what it is.
+    fn take_report<F: Facts>(&mut self, offset: Offset, event: &Event, facts: &F) -> Result<(), F::Error> {
+        match (self.planned.report.take(), event.device()) {
+            (Some(Ok(twin)), Some(device)) => {
+                if self.pending.twin(&device, facts)? != twin {
+                    self.pending.set_twin(device, Rc::clone(&twin));
+                }
+            }
+            (Some(Err(error)), _) => self.refuse(offset, event, twin_failure(&error)),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// A device has answered: nobody waits any longer.
+    fn end_waiting<F: Facts>(&mut self, name: &str, facts: &F) -> Result<(), F::Error> {
+        for at in 0..self.planned.targets.len() {
+            let Some(target) = self.planned.targets.get(at).filter(|target| target.role == Role::Live) else {
+                continue;
+            };
+            let entity = Bytes::copy_from_slice(&self.entity);
+            let purpose = Purpose::Reply(name).to_bytes();
+            let key = TimerKey { entity, function: target.function, purpose };
+            self.cancel_timer(key, facts)?;
+        }
+        Ok(())
+    }
+
+    /// What an operator or a device asked for cannot be had: a dead letter says so.
+    fn refuse(&mut self, offset: Offset, event: &Event, outcome: Outcome) {
         let refused = Invocation {
-            function,
+            function: self.operator,
             version: ModuleHash([0; 32]),
-            outcome: outbox_full(device),
+            role: Role::Live,
+            trigger: 0,
+            outcome,
             fuel: 0,
+            guest_ns: 0,
             effects: Vec::new(),
+            reads: Vec::new(),
             logs: Vec::new(),
         };
-        self.apply(offset, event, &mut { refused });
-        Ok(())
-    }
-
-    /// Turns an invocation whose effects there is no room for into a failed one.
-    fn check<E>(
-        &self,
-        event: &Event,
-        invocation: &mut Invocation,
-        room: &mut usize,
-        reserve: &mut impl FnMut(DeviceId, usize) -> Result<bool, E>,
-    ) -> Result<(), E> {
-        if invocation.outcome != Outcome::Done {
-            return Ok(());
-        }
-        let (mut bytes, mut commands) = (0_usize, 0);
-        for effect in &invocation.effects {
-            commands += usize::from(matches!(effect, Effect::Command { .. }));
-            bytes = bytes.saturating_add(effect.bytes());
-        }
-        let failed = match (room.checked_sub(bytes), event.device()) {
-            (None, _) => Some(Outcome::Failed {
-                error_type: "event-bytes",
-                detail: format!("the functions of one event ask for more than {EVENT_BYTES_MAX} bytes"),
-            }),
-            (Some(_), None) if commands > 0 => Some(Outcome::Failed {
-                error_type: "no-device",
-                detail: String::from("a command was asked for, but the event is of no device"),
-            }),
-            (Some(_), Some(device)) if commands > 0 && !reserve(device, commands)? => {
-                Some(outbox_full(device))
-            }
-            (Some(left), _) => {
-                *room = left;
-                None
-            }
-        };
-        if let Some(failed) = failed {
-            invocation.outcome = failed;
-        }
-        Ok(())
-    }
-
-    /// Adds the effects of an invocation, or its dead letter, to the turn.
-    fn apply(&mut self, offset: Offset, event: &Event, invocation: &mut Invocation) {
-        let effects = mem::take(&mut invocation.effects);
-        if let Some(letter) = DeadLetter::of(offset, event, invocation) {
+        if let Some(letter) = DeadLetter::of(offset, event, &refused) {
             self.pending.push(Change::DeadLetterPut { letter });
+        }
+    }
+
+    /// Notes whether the handler failed, and whether it no longer does.
+    fn conclude(&mut self, letter_at: Offset, logged: &Event, event: &Event, invocation: &Invocation) {
+        let function = invocation.function;
+        let letter = DeadLetter::of(letter_at, event, invocation);
+        match (&invocation.outcome, letter) {
+            (Outcome::Refused { .. }, Some(letter)) => self.pending.push(Change::Refused { letter }),
+            (_, Some(letter)) => self.pending.push(Change::DeadLetterPut { letter }),
+            (_, None) if matches!(logged.kind(), EventKind::Redrive) => {
+                self.pending.push(Change::DeadLetterDelete { offset: letter_at, function });
+            }
+            (_, None) => {}
+        }
+    }
+
+    /// Whether the turn answers this request already.
+    pub(super) fn answered(&mut self, request: &EffectId) -> bool {
+        let same = |change: &Change| matches!(change, Change::RequestDelete { effect } if effect == request);
+        self.pending.changes().iter().any(same)
+    }
+
+    /// Whether the turn has done with this dead letter already.
+    pub(super) fn redriven(&mut self, letter: Offset, by: FunctionName) -> bool {
+        let same = |change: &Change| matches!(change, Change::DeadLetterDelete { offset, function } if *offset == letter && *function == by);
+        self.pending.changes().iter().any(same)
+    }
+
+    /// Notes where a dark version did something else than the one that counts.
+    fn compare(&mut self, offset: Offset, entity: &Bytes, invocations: &[Invocation]) {
+        if !invocations.iter().any(|one| one.role == Role::Dark) {
             return;
         }
-        let function = invocation.function;
-        for (index, effect) in (0_u32..).zip(effects) {
-            let id = EffectId { offset: offset.0, function, index };
-            match effect {
-                Effect::StatePut { key, value } => {
-                    self.pending.write(&self.entity, function, key, Some(value));
-                }
-                Effect::StateDelete { key } => self.pending.write(&self.entity, function, key, None),
-                Effect::Publish { topic, payload } => {
-                    self.pending.publish(Publish { effect: id, topic, payload });
-                }
-                Effect::Command { name, payload, ttl_s } => {
-                    if let Some(device) = event.device() {
-                        self.command(event, OutboxKey { device, effect: id }, name, payload, ttl_s);
-                    }
-                }
+        let of =
+            |function, role| invocations.iter().find(move |one| one.function == function && one.role == role);
+        for dark in invocations.iter().filter(|one| one.role == Role::Dark) {
+            let live = of(dark.function, Role::Live);
+            if let Some(difference) = Difference::between(offset, entity, live, Some(dark)) {
+                self.pending.push(Change::Difference { difference });
             }
         }
     }
 
-    fn command(&mut self, event: &Event, key: OutboxKey, name: Bytes, payload: Bytes, ttl_s: u32) {
-        let expires_at_ms = match ttl_s {
-            0 => u64::MAX,
-            _ => event.received_at_ms().saturating_add(u64::from(ttl_s) * 1_000),
+    /// Adds an invocation to what its function has used.
+    fn account<F: Facts>(
+        &mut self,
+        event: &Event,
+        entity: &Bytes,
+        invocation: &Invocation,
+        facts: &F,
+    ) -> Result<(), F::Error> {
+        let live = invocation.role == Role::Live;
+        let failed = invocation.outcome != Outcome::Done;
+        let refused = matches!(invocation.outcome, Outcome::Refused { .. });
+        let bytes_out: usize = invocation.effects.iter().map(crate::Effect::bytes).sum();
+        let more = Usage {
+            invocations: u64::from(live && !refused),
+            errors: u64::from(live && failed && !refused),
+            refused: u64::from(live && refused),
+            dark: u64::from(!live),
+            fuel: invocation.fuel,
+            guest_ns: invocation.guest_ns,
+            bytes_in: u64::try_from(event.payload().len()).unwrap_or_default(),
+            bytes_out: u64::try_from(bytes_out).unwrap_or_default(),
         };
-        self.timers.handle_entry(key.device, expires_at_ms, self.pending.changes());
-        self.pending.push(Change::OutboxPut { key, entry: OutboxEntry { name, payload, expires_at_ms } });
+        let month = month_of(event.received_at_ms());
+        let key = UsageKey { month, function: invocation.function, entity: entity.clone() };
+        self.pending.add_usage(key, &more, facts)
     }
 }
 
-fn outbox_full(device: DeviceId) -> Outcome {
-    Outcome::Failed {
-        error_type: "outbox-full",
-        detail: format!(
-            "the outbox of device '{device}' holds {} commands that it has not acknowledged",
-            ENTRIES_MAX
-        ),
-    }
+pub(super) fn twin_failure(error: &TwinError) -> Outcome {
+    Outcome::Failed { error_type: error.error_type(), detail: error.to_string() }
 }

@@ -85,5 +85,8 @@ fn a_shared_event_belongs_to_its_topic() {
 #[test]
 fn a_name_that_does_not_fit_is_refused() {
     let long: String = core::iter::repeat_n('x', 70_000).collect();
-    assert_eq!(parts(EventKind::Telemetry { channel: &long }, "", &[]).encode().err(), Some(EventError::TooLong));
+    assert_eq!(
+        parts(EventKind::Telemetry { channel: &long }, "", &[]).encode().err(),
+        Some(EventError::TooLong)
+    );
 }

@@ -1,0 +1,169 @@
+//! The first half of an event: whether it is handled at all, and what runs for it.
+
+use super::Partition;
+use crate::commit::TimerKey;
+use crate::event::{Event, EventError, EventKind};
+use crate::facts::Facts;
+use crate::invocation::Role;
+use crate::position::Offset;
+use crate::route::{Routes, Target};
+use crate::seen::fingerprint;
+use alloc::rc::Rc;
+use bytes::Bytes;
+use fleetfn_protocol::EffectId;
+
+/// What to do with an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Plan<'a> {
+    /// Run these, in this order, perhaps none, and settle the event with what comes of it.
+    Run(&'a [Target]),
+    /// It was handled before: go on with the next.
+    Past,
+    /// It is one that was handled, repeated by its sender, or a timer that is set no more: go on with the next.
+    Duplicate,
+    /// The partition waits for an earlier event that was interrupted: drop this one, it will be read again.
+    Waiting,
+}
+
+/// An event of the log, and what handlers are given: another one only if it is redriven.
+#[derive(Debug, Clone)]
+pub struct Given {
+    /// As it stands in the log.
+    pub logged: Event,
+    /// What handlers see.
+    pub event: Event,
+}
+
+impl Given {
+    /// Reads a record of the log.
+    ///
+    /// # Errors
+    /// [`EventError`] if it is none, or what it redrives is none.
+    pub fn decode(record: Bytes) -> Result<Self, EventError> {
+        let logged = Event::decode(record)?;
+        let event = logged.redriven()?.unwrap_or_else(|| logged.clone());
+        Ok(Self { logged, event })
+    }
+}
+
+impl Partition {
+    /// Says what to run for the next event of the partition.
+    ///
+    /// # Errors
+    /// What `facts` returns; nothing has changed then.
+    pub fn plan<F: Facts>(
+        &mut self,
+        offset: Offset,
+        given: &Given,
+        routes: &mut Routes,
+        facts: &F,
+    ) -> Result<Plan<'_>, F::Error> {
+        if offset < self.cursor {
+            return Ok(Plan::Past);
+        }
+        if self.stall.is_some_and(|stall| stall.wait.is_some()) {
+            return Ok(Plan::Waiting);
+        }
+        let Given { logged, event } = given;
+        logged.entity().write_canonical(&mut self.entity);
+        let origin = logged.origin().map(|origin| origin.function);
+        let only = origin.filter(|_| matches!(logged.kind(), EventKind::Redrive));
+        let routed = routes.route(offset, event, only, &self.entity);
+        let planned = &mut self.planned;
+        planned.targets.clear();
+        planned.quiet.clear();
+        planned.targets.extend_from_slice(routed.targets);
+        planned.quiet.extend_from_slice(routed.quiet);
+        planned.at_ms = event.received_at_ms();
+        planned.device = event.device();
+        planned.report = None;
+        planned.shadows.clear();
+        if self.is_repeated(logged, facts)? {
+            self.cursor = offset.next();
+            return Ok(Plan::Duplicate);
+        }
+        if only.is_some() {
+            // Once is enough: what a dark version did with it is known.
+            self.planned.targets.retain(|target| target.role == Role::Live);
+        }
+        self.look_up(event, facts)?;
+        Ok(Plan::Run(&self.planned.targets))
+    }
+
+    /// Whether the event was handled under another offset.
+    fn is_repeated<F: Facts>(&mut self, logged: &Event, facts: &F) -> Result<bool, F::Error> {
+        let Some(origin) = logged.origin().filter(|_| logged.kind().has_origin()) else {
+            if self.acts(logged)
+                && let Some(id) = fingerprint(logged)
+            {
+                return Ok(self.pending.seen(&self.entity, |entity| facts.seen(entity))?.contains(id));
+            }
+            return Ok(false);
+        };
+        Ok(match logged.kind() {
+            EventKind::Message { .. } => {
+                let mark = match self.marks.get(&origin.partition) {
+                    Some(mark) => *mark,
+                    None => {
+                        let mark = facts.mark(origin.partition)?;
+                        self.marks.insert(origin.partition, mark);
+                        mark
+                    }
+                };
+                mark.is_some_and(|mark| origin.sequence <= mark)
+            }
+            EventKind::TimerFired => {
+                let purpose = logged.firing().map(|firing| firing.purpose).unwrap_or_default();
+                let entity = Bytes::copy_from_slice(&self.entity);
+                let key = TimerKey { entity, function: origin.function, purpose };
+                let row = self.pending.timer(&key, facts)?;
+                if row.as_ref().is_some_and(|row| row.due_ms > logged.received_at_ms()) {
+                    // It was put off after it had fired: settling it arms it anew.
+                    self.planned.targets.clear();
+                }
+                row.is_none()
+            }
+            EventKind::Response { .. } => {
+                let index = u32::try_from(origin.sequence).unwrap_or(u32::MAX);
+                let effect = EffectId { offset: origin.cause.0, function: origin.function, index };
+                self.answered(&effect) || facts.request(&effect)?.is_none()
+            }
+            EventKind::Redrive => {
+                self.redriven(origin.cause, origin.function)
+                    || !facts.has_dead_letter(origin.cause, &origin.function)?
+            }
+            // The caller waits for this one answer.
+            _ => false,
+        })
+    }
+
+    /// Looks up what handlers may see beside their state.
+    fn look_up<F: Facts>(&mut self, event: &Event, facts: &F) -> Result<(), F::Error> {
+        if let (EventKind::TwinReported, Some(device)) = (event.kind(), event.device()) {
+            let twin = self.pending.twin(&device, facts)?;
+            let mut merged = (*twin).clone();
+            self.planned.report = Some(merged.report(&event.payload()).map(|_| Rc::new(merged)));
+        }
+        for target in self.planned.targets.iter().filter(|target| target.role == Role::Dark) {
+            let shadow = self.pending.shadow(&self.entity, target.function, target.dark_since, facts)?;
+            self.planned.shadows.push((target.function, shadow));
+        }
+        if let Some(Err(_)) = self.planned.report {
+            // Nobody handles a report that is none.
+            self.planned.targets.clear();
+        }
+        Ok(())
+    }
+
+    /// Whether the event planned last can change anything.
+    pub(super) fn acts(&self, logged: &Event) -> bool {
+        let of_engine = matches!(
+            logged.kind(),
+            EventKind::CommandRequested { .. } | EventKind::TwinRequested { .. } | EventKind::TwinReported
+        );
+        of_engine
+            || logged.kind().has_origin()
+            || !self.planned.targets.is_empty()
+            || !self.planned.quiet.is_empty()
+    }
+}

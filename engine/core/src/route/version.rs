@@ -1,0 +1,122 @@
+//! A version's triggers, taken apart, and the question that an event puts to them.
+
+use super::filter::Filter;
+use crate::deployment::{ModuleHash, Trigger, Version};
+use crate::event::{Event, EventKind, Firing, Purpose};
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// One version, its filters taken apart.
+#[derive(Debug)]
+pub(super) struct Compiled {
+    pub(super) version: ModuleHash,
+    triggers: Vec<On>,
+}
+
+#[derive(Debug)]
+enum On {
+    Named(Topic, Filter),
+    Quiet(Filter, u32),
+    Cron(String),
+    Presence,
+    Twin,
+}
+
+/// What kind of name a filter stands over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Topic {
+    Channel,
+    Message,
+    Reply,
+    Timer,
+    Path,
+}
+
+/// What an event asks of a version: which of its triggers fits, if any.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Question<'a> {
+    Named(Topic, &'a str),
+    Presence,
+    Twin,
+    Cron(&'a str),
+    Quiet(u16),
+}
+
+impl<'a> Question<'a> {
+    /// The question of an event that every function may answer.
+    pub(super) fn to_all(event: &'a Event) -> Option<Self> {
+        Some(match event.kind() {
+            EventKind::Telemetry { channel } => Self::Named(Topic::Channel, channel),
+            EventKind::TwinReported => Self::Twin,
+            EventKind::CommandReply { name } => Self::Named(Topic::Reply, name),
+            EventKind::Connected | EventKind::Disconnected { .. } => Self::Presence,
+            EventKind::Message { name } => Self::Named(Topic::Message, name),
+            EventKind::UpdateStatus
+            | EventKind::CommandRequested { .. }
+            | EventKind::Shared { .. }
+            | EventKind::TwinRequested { .. }
+            | EventKind::TimerFired
+            | EventKind::Response { .. }
+            | EventKind::Request { .. }
+            | EventKind::Redrive => return None,
+        })
+    }
+
+    /// The question of an event that is for one function.
+    pub(super) fn to_one(event: &'a Event, firing: Option<&'a Firing>) -> Option<Self> {
+        match (event.kind(), firing.and_then(|firing| Purpose::from_bytes(&firing.purpose))) {
+            (EventKind::Response { name }, _) => Some(Self::Named(Topic::Message, name)),
+            (EventKind::Request { path }, _) => Some(Self::Named(Topic::Path, path)),
+            (EventKind::TimerFired, Some(Purpose::Named(name))) => Some(Self::Named(Topic::Timer, name)),
+            (EventKind::TimerFired, Some(Purpose::Reply(name))) => Some(Self::Named(Topic::Reply, name)),
+            (EventKind::TimerFired, Some(Purpose::Cron(expression))) => Some(Self::Cron(expression)),
+            (EventKind::TimerFired, Some(Purpose::Quiet(trigger))) => Some(Self::Quiet(trigger)),
+            (EventKind::TimerFired, Some(Purpose::Expiry(_) | Purpose::Send(..)) | None) => None,
+            _ => Self::to_all(event),
+        }
+    }
+}
+
+impl Compiled {
+    pub(super) fn new(version: &Version) -> Self {
+        let on = |trigger: &Trigger| match trigger {
+            Trigger::Telemetry { filter, .. } => On::Named(Topic::Channel, Filter::parse(filter)),
+            Trigger::Quiet { filter, for_s } => On::Quiet(Filter::parse(filter), *for_s),
+            Trigger::Presence => On::Presence,
+            Trigger::Twin => On::Twin,
+            Trigger::Timer { filter } => On::Named(Topic::Timer, Filter::parse(filter)),
+            Trigger::Cron { expression, .. } => On::Cron(expression.clone()),
+            Trigger::Message { filter } => On::Named(Topic::Message, Filter::parse(filter)),
+            Trigger::Reply { filter } => On::Named(Topic::Reply, Filter::parse(filter)),
+            Trigger::Http { filter } => On::Named(Topic::Path, Filter::parse(filter)),
+        };
+        Self { version: version.hash, triggers: version.manifest.triggers.iter().map(on).collect() }
+    }
+
+    /// The first trigger that fits.
+    pub(super) fn trigger(&self, question: Question<'_>) -> Option<u16> {
+        let fits = |at: usize, on: &On| match (question, on) {
+            (Question::Named(asked, name), On::Named(topic, filter)) => {
+                asked == *topic && filter.matches(name)
+            }
+            (Question::Presence, On::Presence) | (Question::Twin, On::Twin) => true,
+            (Question::Cron(asked), On::Cron(expression)) => asked == expression,
+            (Question::Quiet(trigger), On::Quiet(..)) => usize::from(trigger) == at,
+            _ => false,
+        };
+        let at = self.triggers.iter().enumerate().position(|(at, on)| fits(at, on))?;
+        u16::try_from(at).ok()
+    }
+
+    /// The `quiet` triggers that a reading on a channel puts off: number, and seconds.
+    pub(super) fn quiet(&self, channel: &str) -> Box<[(u16, u32)]> {
+        let triggers = (0_u16..).zip(&self.triggers);
+        triggers
+            .filter_map(|(at, on)| match on {
+                On::Quiet(filter, for_s) if filter.matches(channel) => Some((at, *for_s)),
+                _ => None,
+            })
+            .collect()
+    }
+}

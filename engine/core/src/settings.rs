@@ -1,0 +1,85 @@
+//! The configuration of functions: a fold over the settings of operators, asked for any place in the log.
+
+use crate::commit::Setting;
+use crate::position::Offset;
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::sync::Arc;
+use bytes::Bytes;
+use fleetfn_protocol::FunctionName;
+
+/// What one function may read, by key.
+pub type Config = BTreeMap<String, Bytes>;
+
+/// The configuration of every function, with what it was before.
+#[derive(Debug, Default)]
+pub struct Settings {
+    functions: BTreeMap<FunctionName, BTreeMap<Offset, Arc<Config>>>,
+    none: Arc<Config>,
+}
+
+impl Settings {
+    /// Takes one retained setting or deletion (`None`) into account, in the order of the log. Secrets are not for
+    /// functions to read.
+    pub fn handle_setting(
+        &mut self,
+        since: Offset,
+        name: FunctionName,
+        key: &str,
+        setting: Option<&Setting>,
+    ) {
+        let value = match setting {
+            Some(Setting::Config(value)) => Some(value.clone()),
+            // It may have been readable before.
+            Some(Setting::Secret(_)) | None => None,
+        };
+        let versions = self.functions.entry(name).or_default();
+        let newest = versions.range(..=since).next_back().map(|(_, config)| Arc::clone(config));
+        let mut config = Config::clone(&newest.unwrap_or_default());
+        match value {
+            Some(value) => drop(config.insert(key.into(), value)),
+            None => drop(config.remove(key)),
+        }
+        versions.insert(since, Arc::new(config));
+    }
+
+    /// What a function reads at a place in the log.
+    #[must_use]
+    pub fn at(&self, offset: Offset, function: &FunctionName) -> &Arc<Config> {
+        let newest = self.functions.get(function).and_then(|versions| versions.range(..offset).next_back());
+        newest.map_or(&self.none, |(_, config)| config)
+    }
+
+    /// Forgets what no event at or above `offset` reads.
+    pub fn forget_before(&mut self, offset: Offset) {
+        for versions in self.functions.values_mut() {
+            let newest = versions.range(..offset).next_back().map(|(since, _)| *since);
+            if let Some(newest) = newest {
+                *versions = versions.split_off(&newest);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_reads_what_was_set_before_it_and_never_a_secret() {
+        let (mut settings, name) = (Settings::default(), FunctionName::parse("climate").expect("a name"));
+        let limit = |text: &'static [u8]| Setting::Config(Bytes::from_static(text));
+        settings.handle_setting(Offset(3), name, "limit", Some(&limit(b"30")));
+        settings.handle_setting(Offset(5), name, "limit", Some(&limit(b"31")));
+        settings.handle_setting(Offset(6), name, "token", Some(&Setting::Secret(Bytes::from_static(b"?"))));
+        settings.handle_setting(Offset(7), name, "limit", None);
+        let read = |settings: &Settings, at| settings.at(Offset(at), &name).get("limit").cloned();
+        assert_eq!(
+            [3, 4, 5, 6].map(|at| read(&settings, at)),
+            [None, Some("30".into()), Some("30".into()), Some("31".into())]
+        );
+        assert_eq!((read(&settings, 8), settings.at(Offset(8), &name).len()), (None, 0));
+        settings.forget_before(Offset(6));
+        assert_eq!(read(&settings, 6), Some("31".into()));
+    }
+}
