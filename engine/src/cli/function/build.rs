@@ -1,29 +1,32 @@
-//! `fleetfn fn build [DIR]`: from a package of Rust to a module that can be deployed, `DIR/NAME.wasm`.
+//! `fleetfn fn build [PATH]`: from an author's source to a module that can be deployed, `DIR/NAME.wasm`.
+//!
+//! What is built is told by the files that are there (`build/source.rs`). A module that does not carry its manifest
+//! already gets the one of `fleetfn.json`.
+
+mod asc;
+mod cargo;
+mod clang;
+mod source;
 
 use super::manifest_section;
 use crate::api::ManifestView;
 use crate::cli::failure::Failure;
 use crate::cli::output::{self, Format};
 use fleetfn_protocol::FunctionName;
-use serde::{Deserialize, Serialize};
-use std::ffi::OsString;
-use std::io::ErrorKind;
+use serde::Serialize;
+use source::Source;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
-const TARGET: &str = "wasm32-unknown-unknown";
+pub(super) use clang::HEADERS;
 
-/// Cargo's profile of functions: optimised, and without unwinding, which guests cannot do.
-const PROFILE: &str = "function";
-
-/// Bytes of the guest's stack: it is zeroed before each event, so the linker's 1 MiB would cost time.
-const STACK_FLAGS: &str = "-C link-arg=-zstack-size=16384";
+/// The manifest of a function whose language cannot write it into the module.
+pub(super) const MANIFEST_FILE: &str = "fleetfn.json";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Directory of the function's Cargo.toml
-    #[arg(default_value = ".")]
-    dir: PathBuf,
+    /// Directory of the function's source, or a module that gets the manifest in fleetfn.json beside it
+    #[arg(default_value = ".", value_name = "PATH")]
+    path: PathBuf,
     /// How to print the result
     #[arg(short, long, value_enum, default_value_t)]
     output: Format,
@@ -40,13 +43,22 @@ pub(crate) struct Built {
     pub(crate) manifest: ManifestView,
 }
 
+/// What a compiler made.
+struct Compiled {
+    wasm: Vec<u8>,
+    /// Where the compiler keeps it, if it does.
+    path: Option<PathBuf>,
+}
+
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let mut built = build(&arguments.dir)?;
-    let copy = arguments.dir.join(format!("{}.wasm", built.manifest.name));
-    std::fs::copy(&built.path, &copy).map_err(|error| {
-        Failure::new(format!("cannot copy {} to {}", built.path.display(), copy.display()), error)
-    })?;
-    built.path = copy;
+    let mut built = build(&arguments.path)?;
+    let copy = directory(&arguments.path).join(format!("{}.wasm", built.manifest.name));
+    if copy != built.path {
+        std::fs::copy(&built.path, &copy).map_err(|error| {
+            Failure::new(format!("cannot copy {} to {}", built.path.display(), copy.display()), error)
+        })?;
+        built.path = copy;
+    }
     if arguments.output == Format::Json {
         return output::json(&built);
     }
@@ -56,111 +68,66 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Builds the package in `dir`. The compiler talks on stderr.
-pub(crate) fn build(dir: &Path) -> Result<Built, Failure> {
-    let tried = format!("cannot build the function in {}", dir.display());
-    let manifest_path = dir.join("Cargo.toml").canonicalize().map_err(|error| {
-        Failure::new(&tried, format!("{}: {error}", dir.join("Cargo.toml").display()))
-            .next("fleetfn fn new NAME")
-    })?;
-    check_target(dir, &tried)?;
-    let output = Command::new(cargo())
-        .args(["build", "--target", TARGET, "--profile", PROFILE, "--message-format=json-render-diagnostics"])
-        .arg("--manifest-path")
-        .arg(&manifest_path)
-        .env("RUSTFLAGS", flags())
-        // Cargo would prefer these flags to the ones above.
-        .env_remove("CARGO_ENCODED_RUSTFLAGS")
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .output()
-        .map_err(|error| match error.kind() {
-            ErrorKind::NotFound => Failure::new(&tried, "cargo was not found")
-                .next("install Rust with rustup, then open a new shell"),
-            _ => Failure::new(&tried, format!("cargo cannot be run: {error}")),
-        })?;
-    if !output.status.success() {
-        return Err(Failure::new(&tried, "cargo failed; see its messages above")
-            .next(format!("cargo check --manifest-path {}", manifest_path.display())));
+/// The directory that `path` is or lies in.
+fn directory(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if path.is_file() && parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) if path.is_file() => parent,
+        _ => path,
     }
-    let path = artifact(&output.stdout, &manifest_path).ok_or_else(|| {
-        Failure::new(&tried, "the package makes no WebAssembly module")
-            .next("add to its Cargo.toml: [lib] crate-type = [\"cdylib\", \"rlib\"]")
-    })?;
-    let wasm = std::fs::read(&path)
-        .map_err(|error| Failure::new(&tried, format!("{} cannot be read: {error}", path.display())))?;
-    let manifest = manifest_section::read(&wasm).map_err(|why| {
-        Failure::new(&tried, why).next("mark the handler as `fleetfn fn new NAME` does in its src/lib.rs")
-    })?;
-    // The name becomes a file's.
+}
+
+/// Builds what is at `path`. Compilers talk on stderr.
+pub(crate) fn build(path: &Path) -> Result<Built, Failure> {
+    let tried = format!("cannot build the function in {}", path.display());
+    let source = Source::detect(path)
+        .map_err(|why| Failure::new(&tried, why).next("fleetfn fn new NAME --lang rust|c|assemblyscript"))?;
+    let Compiled { wasm, path: compiled } = match &source {
+        Source::Rust(package) => cargo::build(package, cargo::Kind::Function, &tried)?,
+        Source::RustWasi(package) => cargo::build(package, cargo::Kind::Program, &tried)?,
+        Source::RustExtism(package) => cargo::build(package, cargo::Kind::Plugin, &tried)?,
+        Source::C(files) => clang::build(directory(path), files, &tried)?,
+        Source::AssemblyScript => asc::build(path, &tried)?,
+        Source::Module(file) => Compiled { wasm: read(file, &tried)?, path: Some(file.clone()) },
+    };
+    if manifest_section::is_there(&wasm) {
+        let manifest = manifest(&wasm, &tried)?;
+        if let Some(path) = compiled {
+            return Ok(Built { path, bytes: wasm.len(), manifest });
+        }
+        return write(directory(path), &wasm, manifest, &tried);
+    }
+    if let Source::Rust(_) = source {
+        return Err(Failure::new(
+            &tried,
+            "the module has no manifest: no handler was made with the function SDK",
+        )
+        .next("mark the handler as `fleetfn fn new NAME` does in its src/lib.rs"));
+    }
+    let file = directory(path).join(MANIFEST_FILE);
+    let json = read(&file, &tried)?;
+    let wasm = manifest_section::add(&wasm, &json)
+        .map_err(|why| Failure::new(&tried, format!("{}: {why}", file.display())))?;
+    let manifest = manifest(&wasm, &tried)?;
+    write(directory(path), &wasm, manifest, &tried)
+}
+
+fn read(file: &Path, tried: &str) -> Result<Vec<u8>, Failure> {
+    std::fs::read(file)
+        .map_err(|error| Failure::new(tried, format!("{} cannot be read: {error}", file.display())))
+}
+
+/// What a module says of itself, with a name that can be a file's.
+fn manifest(wasm: &[u8], tried: &str) -> Result<ManifestView, Failure> {
+    let manifest = manifest_section::read(wasm).map_err(|why| Failure::new(tried, why))?;
     FunctionName::parse(&manifest.name)
-        .map_err(|error| Failure::new(&tried, format!("the name in its manifest does not do: {error}")))?;
+        .map_err(|error| Failure::new(tried, format!("the name in its manifest does not do: {error}")))?;
+    Ok(manifest)
+}
+
+fn write(dir: &Path, wasm: &[u8], manifest: ManifestView, tried: &str) -> Result<Built, Failure> {
+    let path = dir.join(format!("{}.wasm", manifest.name));
+    std::fs::write(&path, wasm)
+        .map_err(|error| Failure::new(tried, format!("cannot write {}: {error}", path.display())))?;
     Ok(Built { path, bytes: wasm.len(), manifest })
-}
-
-/// The cargo that runs this process, if one does; else the one of the path.
-fn cargo() -> OsString {
-    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
-}
-
-/// The user's own flags, then ours.
-fn flags() -> OsString {
-    let mut flags = std::env::var_os("RUSTFLAGS").unwrap_or_default();
-    if !flags.is_empty() {
-        flags.push(" ");
-    }
-    flags.push(STACK_FLAGS);
-    flags
-}
-
-/// Fails when the compiler is there and its library for guests is not. Whatever else is amiss, cargo says better.
-fn check_target(dir: &Path, tried: &str) -> Result<(), Failure> {
-    let printed = Command::new("rustc")
-        .args(["--print", "target-libdir", "--target", TARGET])
-        .current_dir(dir)
-        .output();
-    let Ok(printed) = printed else { return Ok(()) };
-    let library = String::from_utf8_lossy(&printed.stdout);
-    if printed.status.success() && !Path::new(library.trim()).exists() {
-        return Err(Failure::new(tried, format!("the compiler has no library for {TARGET}"))
-            .next(format!("rustup target add {TARGET}")));
-    }
-    Ok(())
-}
-
-/// What cargo says of an artifact, as far as it matters here.
-#[derive(Debug, Deserialize)]
-struct Message {
-    reason: String,
-    #[serde(default)]
-    manifest_path: PathBuf,
-    #[serde(default)]
-    filenames: Vec<PathBuf>,
-}
-
-/// The module that cargo made of the package, out of cargo's messages, one JSON object a line.
-fn artifact(messages: &[u8], manifest_path: &Path) -> Option<PathBuf> {
-    messages
-        .split(|byte| *byte == b'\n')
-        .filter_map(|line| serde_json::from_slice::<Message>(line).ok())
-        .filter(|message| message.reason == "compiler-artifact" && message.manifest_path == manifest_path)
-        .flat_map(|message| message.filenames)
-        .find(|file| file.extension().is_some_and(|extension| extension == "wasm"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::artifact;
-    use std::path::{Path, PathBuf};
-
-    #[test]
-    fn the_module_is_that_of_the_package_itself() {
-        let messages =
-            br#"{"reason":"compiler-artifact","manifest_path":"/dep/Cargo.toml","filenames":["/t/dep.wasm"]}
-            not json
-{"reason":"build-finished","success":true}
-{"reason":"compiler-artifact","manifest_path":"/f/Cargo.toml","filenames":["/t/libf.rlib","/t/f.wasm"]}"#;
-        assert_eq!(artifact(messages, Path::new("/f/Cargo.toml")), Some(PathBuf::from("/t/f.wasm")));
-        assert_eq!(artifact(messages, Path::new("/g/Cargo.toml")), None);
-    }
 }

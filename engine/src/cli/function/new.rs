@@ -1,39 +1,44 @@
 //! `fleetfn fn new NAME`: the source of a function that builds, passes its test, and is to be changed.
 
+mod language;
+
 use crate::cli::failure::Failure;
 use crate::cli::output;
 use fleetfn_protocol::limits::NAME_BYTES_MAX;
+use language::{File, Language};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-
-const CARGO_TOML: &str = include_str!("template/Cargo.toml.txt");
-const LIB_RS: &str = include_str!("template/lib.rs.txt");
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// Name of the function, and of the directory that is made: small letters, digits and '-'
     #[arg(value_parser = name)]
     name: String,
+    /// Language of the source
+    #[arg(long, value_enum, default_value_t)]
+    lang: Language,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let name = &arguments.name;
     let tried = format!("cannot make the function {name}");
-    let sdk = sdk().ok_or_else(|| {
-        Failure::new(
+    let sdk = sdk();
+    if arguments.lang == Language::Rust && sdk.is_none() {
+        return Err(Failure::new(
             &tried,
             "the source tree that this binary was built from is gone, and the function SDK with it",
         )
-        .next("build fleetfn from a clone that stays where it is")
-    })?;
+        .next("build fleetfn from a clone that stays where it is"));
+    }
     let dir = Path::new(name);
-    write(dir, name, &sdk).map_err(|error| {
+    let files = arguments.lang.files(name, sdk.as_deref());
+    write(dir, &files).map_err(|error| {
         let failure = Failure::new(&tried, format!("{}: {error}", dir.display()));
         if error.kind() == ErrorKind::AlreadyExists { failure.next("choose another name") } else { failure }
     })?;
     output::line(name)?;
-    eprintln!("next: fleetfn fn build {name}    test: cargo test --manifest-path {name}/Cargo.toml");
+    eprintln!("next: fleetfn fn test {name}");
     Ok(())
 }
 
@@ -55,16 +60,17 @@ fn sdk() -> Option<PathBuf> {
     sdk.join("Cargo.toml").exists().then_some(sdk)
 }
 
-fn write(dir: &Path, name: &str, sdk: &Path) -> std::io::Result<()> {
-    let fill = |template: &str| {
-        // A quoted string of Rust is one of TOML for every path without control characters.
-        template.replace("{name}", name).replace("{sdk}", &format!("{:?}", sdk.display().to_string()))
-    };
+/// Makes the directory, which must not exist, and the files in it.
+fn write(dir: &Path, files: &[File]) -> std::io::Result<()> {
     fs::create_dir(dir)?;
-    fs::create_dir(dir.join("src"))?;
-    fs::write(dir.join("Cargo.toml"), fill(CARGO_TOML))?;
-    fs::write(dir.join("src/lib.rs"), fill(LIB_RS))?;
-    fs::write(dir.join(".gitignore"), "/target\n/*.wasm\n")
+    for file in files {
+        let path = dir.join(&file.path);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        fs::write(path, &file.text)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
