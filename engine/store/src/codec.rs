@@ -3,6 +3,7 @@
 //! Lengths are checked before anything is taken; nothing here panics on any bytes.
 
 use bytes::Bytes;
+use fleetfn_protocol::EffectId;
 
 /// Why stored bytes cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -13,6 +14,16 @@ pub enum CodecError {
     /// Bytes that mean nothing to this version.
     #[error("{0} holds a value that this version does not know")]
     Unknown(&'static str),
+    /// Bytes in the form of another version.
+    #[error("{what} has the form {found}, and this version reads the form {known}")]
+    Version {
+        /// What was to be read.
+        what: &'static str,
+        /// The form that it has.
+        found: u8,
+        /// The form that is read here.
+        known: u8,
+    },
 }
 
 /// Reads from a shared slice, so that what is taken shares its memory.
@@ -77,6 +88,26 @@ impl Reader {
         text.parse().map_err(|_| self.unknown())
     }
 
+    /// An effect's identity.
+    pub(crate) fn effect_id(&mut self) -> Result<EffectId, CodecError> {
+        let (offset, index) = (self.u64()?, self.u32()?);
+        Ok(EffectId { offset, index, function: self.name()? })
+    }
+
+    /// A bit that was written as a byte.
+    pub(crate) fn flag(&mut self) -> Result<bool, CodecError> {
+        match self.u8()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(self.unknown()),
+        }
+    }
+
+    /// What is left.
+    pub(crate) fn into_rest(self) -> Bytes {
+        self.rest
+    }
+
     pub(crate) fn list<T>(
         &mut self,
         mut item: impl FnMut(&mut Self) -> Result<T, CodecError>,
@@ -134,6 +165,24 @@ pub(crate) trait Write {
     fn put_bytes(&mut self, bytes: &[u8]) {
         self.put_len(bytes.len());
         self.put(bytes);
+    }
+
+    fn put_text(&mut self, text: &str) {
+        self.put_bytes(text.as_bytes());
+    }
+
+    fn put_effect_id(&mut self, effect: &EffectId) {
+        self.put_u64(effect.offset);
+        self.put_u32(effect.index);
+        self.put_text(effect.function.as_str());
+    }
+
+    fn put_list<T>(&mut self, items: &[T], mut item: impl FnMut(&mut Self, &T))
+    where
+        Self: Sized,
+    {
+        self.put_len(items.len());
+        items.iter().for_each(|each| item(self, each));
     }
 
     fn put_option<T>(&mut self, value: Option<T>, some: impl FnOnce(&mut Self, T))

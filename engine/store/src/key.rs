@@ -7,11 +7,26 @@ pub(crate) mod cursor;
 pub(crate) mod dead_letter;
 pub(crate) mod deployment;
 pub(crate) mod device;
+pub(crate) mod difference;
+pub(crate) mod due;
+pub(crate) mod function_timer;
 pub(crate) mod lease;
+pub(crate) mod mark;
 pub(crate) mod outbox;
+pub(crate) mod refused;
+pub(crate) mod request;
 pub(crate) mod seen;
+pub(crate) mod send;
+pub(crate) mod send_next;
+pub(crate) mod setting;
+pub(crate) mod shadow;
 pub(crate) mod state;
 pub(crate) mod timer;
+pub(crate) mod twin;
+pub(crate) mod usage;
+
+use fleetfn_core::PartitionId;
+use fleetfn_protocol::FunctionName;
 
 /// The kinds of rows. The discriminants are stored: they never change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +42,18 @@ pub(crate) enum Kind {
     Device = 7,
     Deployment = 8,
     Lease = 9,
+    Shadow = 10,
+    FunctionTimer = 11,
+    Due = 12,
+    Send = 13,
+    SendNext = 14,
+    Mark = 15,
+    Twin = 16,
+    Request = 17,
+    Usage = 18,
+    Difference = 19,
+    Refused = 20,
+    Setting = 21,
 }
 
 /// The key under which the tree says up to which offset it is complete. Only the tree itself holds it.
@@ -37,6 +64,39 @@ pub(crate) fn key(kind: Kind) -> Vec<u8> {
     let mut key = Vec::with_capacity(96);
     key.push(kind as u8);
     key
+}
+
+/// Starts a key of a kind that belongs to a partition.
+pub(crate) fn of_partition(kind: Kind, partition: PartitionId) -> Vec<u8> {
+    let mut key = key(kind);
+    key.extend_from_slice(&partition.0.to_be_bytes());
+    key
+}
+
+/// What stands in a key behind its kind and partition.
+pub(crate) fn after_partition(key: &[u8]) -> Option<&[u8]> {
+    key.get(3..)
+}
+
+/// Goes on with an entity and a function.
+pub(crate) fn put_owner(key: &mut Vec<u8>, entity: &[u8], function: &FunctionName) {
+    key.extend_from_slice(entity);
+    key.push(0);
+    put_function(key, function);
+}
+
+/// Goes on with a function.
+pub(crate) fn put_function(key: &mut Vec<u8>, function: &FunctionName) {
+    key.extend_from_slice(function.as_str().as_bytes());
+    key.push(0);
+}
+
+/// Splits what stands behind a kind and a partition into entity, function and the rest.
+pub(crate) fn take_owner(bytes: &[u8]) -> Option<(&[u8], FunctionName, &[u8])> {
+    let end = bytes.iter().position(|byte| *byte == 0)?;
+    let (entity, rest) = bytes.split_at_checked(end)?;
+    let (function, rest) = take_name(rest.get(1..)?)?;
+    Some((entity, function.parse().ok()?, rest))
 }
 
 /// Splits text at its zero byte.

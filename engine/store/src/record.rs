@@ -1,157 +1,134 @@
 //! A commit in the bytes that the log keeps.
 //!
 //! ```text
-//! version u8 = 1 | partition u16 | epoch u64 | cursor option u64 | changes list
-//! change: kind u8 | fields, as below
+//! version u8 = 2 | partition u16 | epoch u64 | cursor option u64 | changes_bytes u32 | changes list | recordings list
 //! ```
+//! `changes_bytes` is the length of the list of changes: whoever wants one of the lists does not read the other. Who makes
+//! the view again takes the changes, who shows what ran takes the recordings.
+
+mod change;
+pub(crate) mod effect;
+mod recording;
 
 use crate::codec::{CodecError, Reader, Write};
-use crate::key::{dead_letter, deployment, device, outbox};
 use bytes::Bytes;
-use fleetfn_core::commit::{OutboxKey, Timer, TimerPurpose};
-use fleetfn_core::{Change, Commit, Epoch, Offset, PartitionId};
-use fleetfn_protocol::EffectId;
+use fleetfn_core::recording::Recording;
+use fleetfn_core::{Commit, Epoch, Offset, PartitionId};
 
-const VERSION: u8 = 1;
-
-const STATE: u8 = 1;
-const OUTBOX_PUT: u8 = 2;
-const OUTBOX_DELETE: u8 = 3;
-const TIMER_SET: u8 = 4;
-const TIMER_DELETE: u8 = 5;
-const SEEN: u8 = 6;
-const DEAD_LETTER_PUT: u8 = 7;
-const DEVICE: u8 = 8;
-const DEPLOYMENT: u8 = 9;
+const VERSION: u8 = 2;
 
 /// Encodes a commit.
 #[must_use]
 pub fn encode_commit(commit: &Commit) -> Bytes {
-    let mut out = Vec::with_capacity(64 + commit.changes.len() * 96);
+    let mut out = Vec::with_capacity(64 + commit.changes.len() * 96 + commit.recordings.len() * 256);
     out.put_u8(VERSION);
     out.put_u16(commit.partition.0);
     out.put_u64(commit.epoch.0);
     out.put_option(commit.cursor, |out, cursor| out.put_u64(cursor.0));
-    out.put_len(commit.changes.len());
-    for change in &commit.changes {
-        put_change(&mut out, change);
+    let length_at = out.len();
+    out.put_u32(0);
+    let changes_at = out.len();
+    out.put_list(&commit.changes, change::put);
+    let changes_bytes = u32::try_from(out.len() - changes_at).unwrap_or(u32::MAX);
+    if let Some(length) = out.get_mut(length_at..changes_at) {
+        length.copy_from_slice(&changes_bytes.to_le_bytes());
     }
+    out.put_list(&commit.recordings, recording::put);
     Bytes::from(out)
 }
 
-/// Decodes a commit; what it holds shares the record's memory.
-///
-/// # Errors
-/// [`CodecError`] if the record is damaged or of a newer version.
-pub fn decode_commit(record: &Bytes) -> Result<Commit, CodecError> {
-    let mut reader = Reader::new(record.clone(), "a commit");
-    if reader.u8()? != VERSION {
-        return Err(reader.unknown());
+/// What stands before the lists: a commit without any, and the length of its changes.
+fn take_head(reader: &mut Reader) -> Result<(Commit, usize), CodecError> {
+    let found = reader.u8()?;
+    if found != VERSION {
+        return Err(CodecError::Version { what: "a commit", found, known: VERSION });
     }
     let commit = Commit {
         partition: PartitionId(reader.u16()?),
         epoch: Epoch(reader.u64()?),
         cursor: reader.option(|reader| reader.u64().map(Offset))?,
-        changes: reader.list(take_change)?,
+        changes: Vec::new(),
+        recordings: Vec::new(),
     };
-    if reader.is_empty() { Ok(commit) } else { Err(CodecError::Unknown("a commit")) }
+    Ok((commit, usize::try_from(reader.u32()?).unwrap_or(usize::MAX)))
 }
 
-fn put_outbox_key(out: &mut Vec<u8>, key: &OutboxKey) {
-    out.put_bytes(key.device.as_str().as_bytes());
-    out.put_u64(key.effect.offset);
-    out.put_u32(key.effect.index);
-    out.put_bytes(key.effect.function.as_str().as_bytes());
+/// Nothing may be left of what was read whole.
+fn finish(reader: &Reader) -> Result<(), CodecError> {
+    if reader.is_empty() { Ok(()) } else { Err(reader.unknown()) }
 }
 
-fn take_outbox_key(reader: &mut Reader) -> Result<OutboxKey, CodecError> {
-    let device = reader.name()?;
-    let (offset, index) = (reader.u64()?, reader.u32()?);
-    Ok(OutboxKey { device, effect: EffectId { offset, index, function: reader.name()? } })
+/// Decodes a commit without its recordings; what it holds shares the record's memory.
+///
+/// # Errors
+/// [`CodecError`] if the record is damaged or of another version.
+pub fn decode_changes(record: &Bytes) -> Result<Commit, CodecError> {
+    let mut reader = Reader::new(record.clone(), "a commit");
+    let (mut commit, changes_bytes) = take_head(&mut reader)?;
+    let mut changes = Reader::new(reader.take(changes_bytes)?, "a commit");
+    commit.changes = changes.list(change::take)?;
+    finish(&changes)?;
+    Ok(commit)
 }
 
-fn put_timer(out: &mut Vec<u8>, timer: &Timer) {
-    out.put_u64(timer.due_ms);
-    out.put_bytes(&timer.entity);
-    out.put_u8(timer.purpose as u8);
+/// Decodes the recordings of a commit; what they hold shares the record's memory.
+///
+/// # Errors
+/// [`CodecError`] if the record is damaged or of another version.
+pub fn decode_recordings(record: &Bytes) -> Result<Vec<Recording>, CodecError> {
+    let mut reader = Reader::new(record.clone(), "a commit");
+    let (_, changes_bytes) = take_head(&mut reader)?;
+    reader.take(changes_bytes)?;
+    let recordings = reader.list(recording::take)?;
+    finish(&reader)?;
+    Ok(recordings)
 }
 
-fn take_timer(reader: &mut Reader) -> Result<Timer, CodecError> {
-    let (due_ms, entity) = (reader.u64()?, reader.bytes()?);
-    let purpose = match reader.u8()? {
-        1 => TimerPurpose::OutboxExpiry,
-        _ => return Err(reader.unknown()),
-    };
-    Ok(Timer { due_ms, entity, purpose })
+/// Decodes a commit; what it holds shares the record's memory.
+///
+/// # Errors
+/// [`CodecError`] if the record is damaged or of another version.
+pub fn decode_commit(record: &Bytes) -> Result<Commit, CodecError> {
+    Ok(Commit { recordings: decode_recordings(record)?, ..decode_changes(record)? })
 }
 
-fn put_change(out: &mut Vec<u8>, change: &Change) {
-    match change {
-        Change::State { entity, function, key, value } => {
-            out.put_u8(STATE);
-            out.put_bytes(entity);
-            out.put_bytes(function.as_str().as_bytes());
-            out.put_bytes(key);
-            out.put_option(value.as_ref(), |out, value| out.put_bytes(value));
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
+
+    proptest! {
+        #[test]
+        fn a_commit_survives_its_record_whole_and_in_parts(
+            partition: u16,
+            epoch: u64,
+            cursor in proptest::option::of(any::<u64>()),
+            changes in proptest::collection::vec(change::tests::any_change(), 0..6),
+            recordings in proptest::collection::vec(recording::tests::any_recording(), 0..4),
+        ) {
+            let cursor = cursor.map(Offset);
+            let (partition, epoch) = (PartitionId(partition), Epoch(epoch));
+            let commit = Commit { partition, epoch, cursor, changes, recordings };
+            let record = encode_commit(&commit);
+            prop_assert_eq!(decode_commit(&record), Ok(commit.clone()));
+            prop_assert_eq!(decode_recordings(&record), Ok(commit.recordings.clone()));
+            prop_assert_eq!(decode_changes(&record), Ok(Commit { recordings: Vec::new(), ..commit }));
+            for cut in 0..record.len() {
+                prop_assert!(decode_commit(&record.slice(..cut)).is_err(), "cut at {}", cut);
+            }
         }
-        Change::OutboxPut { key, entry } => {
-            out.put_u8(OUTBOX_PUT);
-            put_outbox_key(out, key);
-            outbox::put_value(out, entry);
-        }
-        Change::OutboxDelete { key } => {
-            out.put_u8(OUTBOX_DELETE);
-            put_outbox_key(out, key);
-        }
-        Change::TimerSet { timer } => {
-            out.put_u8(TIMER_SET);
-            put_timer(out, timer);
-        }
-        Change::TimerDelete { timer } => {
-            out.put_u8(TIMER_DELETE);
-            put_timer(out, timer);
-        }
-        Change::Seen { entity, ids } => {
-            out.put_u8(SEEN);
-            out.put_bytes(entity);
-            out.put_len(ids.len());
-            ids.iter().for_each(|id| out.put_u64(*id));
-        }
-        Change::DeadLetterPut { letter } => {
-            out.put_u8(DEAD_LETTER_PUT);
-            dead_letter::put_value(out, letter);
-        }
-        Change::Device { id, row } => {
-            out.put_u8(DEVICE);
-            out.put_bytes(id.as_str().as_bytes());
-            out.put_option(row.as_ref(), device::put_value);
-        }
-        Change::Deployment { name, deployment } => {
-            out.put_u8(DEPLOYMENT);
-            out.put_bytes(name.as_str().as_bytes());
-            out.put_option(deployment.as_ref(), deployment::put_value);
+
+        #[test]
+        fn no_bytes_make_decoding_panic(mut bytes: Vec<u8>) {
+            drop(decode_commit(&Bytes::from(bytes.clone())));
+            bytes.splice(0..0, [VERSION, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+            drop(decode_commit(&Bytes::from(bytes)));
         }
     }
-}
 
-fn take_change(reader: &mut Reader) -> Result<Change, CodecError> {
-    Ok(match reader.u8()? {
-        STATE => Change::State {
-            entity: reader.bytes()?,
-            function: reader.name()?,
-            key: reader.bytes()?,
-            value: reader.option(Reader::bytes)?,
-        },
-        OUTBOX_PUT => Change::OutboxPut { key: take_outbox_key(reader)?, entry: outbox::take_value(reader)? },
-        OUTBOX_DELETE => Change::OutboxDelete { key: take_outbox_key(reader)? },
-        TIMER_SET => Change::TimerSet { timer: take_timer(reader)? },
-        TIMER_DELETE => Change::TimerDelete { timer: take_timer(reader)? },
-        SEEN => Change::Seen { entity: reader.bytes()?, ids: reader.list(Reader::u64)? },
-        DEAD_LETTER_PUT => Change::DeadLetterPut { letter: dead_letter::take_value(reader)? },
-        DEVICE => Change::Device { id: reader.name()?, row: reader.option(device::take_value)? },
-        DEPLOYMENT => {
-            Change::Deployment { name: reader.name()?, deployment: reader.option(deployment::take_value)? }
-        }
-        _ => return Err(reader.unknown()),
-    })
+    #[test]
+    fn a_commit_of_another_version_is_named_as_such() {
+        let error = decode_commit(&Bytes::from_static(&[1, 0, 0])).expect_err("it is refused");
+        assert_eq!(error.to_string(), "a commit has the form 1, and this version reads the form 2");
+    }
 }

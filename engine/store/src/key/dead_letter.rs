@@ -1,35 +1,38 @@
 //! Events that could not be handled: `kind | partition u16 BE | offset u64 BE | function` to the letter.
 
-use super::{Kind, key};
+use super::{Kind, after_partition, of_partition};
 use crate::codec::{CodecError, Reader, Write};
 use bytes::Bytes;
 use fleetfn_core::commit::DeadLetter;
 use fleetfn_core::deployment::ModuleHash;
-use fleetfn_core::{Offset, PartitionId};
+use fleetfn_core::{Change, Offset, PartitionId};
+use fleetfn_protocol::FunctionName;
 
 pub(crate) fn prefix(partition: PartitionId) -> Vec<u8> {
-    let mut key = key(Kind::DeadLetter);
-    key.extend_from_slice(&partition.0.to_be_bytes());
+    of_partition(Kind::DeadLetter, partition)
+}
+
+pub(crate) fn encode(partition: PartitionId, offset: Offset, function: &FunctionName) -> Vec<u8> {
+    let mut key = prefix(partition);
+    key.extend_from_slice(&offset.0.to_be_bytes());
+    key.extend_from_slice(function.as_str().as_bytes());
     key
 }
 
-pub(crate) fn encode(partition: PartitionId, letter: &DeadLetter) -> Vec<u8> {
-    let mut key = prefix(partition);
-    key.extend_from_slice(&letter.offset.0.to_be_bytes());
-    key.extend_from_slice(letter.function.as_str().as_bytes());
-    key
+pub(crate) fn decode(key: &[u8]) -> Option<(Offset, FunctionName)> {
+    let (offset, function) = after_partition(key)?.split_first_chunk::<8>()?;
+    Some((Offset(u64::from_be_bytes(*offset)), std::str::from_utf8(function).ok()?.parse().ok()?))
 }
 
 pub(crate) fn put_value(out: &mut Vec<u8>, letter: &DeadLetter) {
     out.put_u64(letter.offset.0);
-    out.put_bytes(letter.function.as_str().as_bytes());
+    out.put_text(letter.function.as_str());
     out.put(&letter.version.0);
     out.put_u64(letter.received_at_ms);
-    out.put_bytes(letter.error_type.as_bytes());
-    out.put_bytes(letter.detail.as_bytes());
+    out.put_text(&letter.error_type);
+    out.put_text(&letter.detail);
     out.put_u64(letter.fuel);
-    out.put_len(letter.logs.len());
-    letter.logs.iter().for_each(|line| out.put_bytes(line.as_bytes()));
+    out.put_list(&letter.logs, |out, line| out.put_text(line));
     out.put_bytes(&letter.event);
 }
 
@@ -55,6 +58,15 @@ pub(crate) fn take_value(reader: &mut Reader) -> Result<DeadLetter, CodecError> 
 
 pub(crate) fn decode_value(value: Bytes) -> Result<DeadLetter, CodecError> {
     take_value(&mut Reader::new(value, "a dead letter"))
+}
+
+pub(crate) fn put_key(out: &mut Vec<u8>, offset: Offset, function: &FunctionName) {
+    out.put_u64(offset.0);
+    out.put_text(function.as_str());
+}
+
+pub(crate) fn take_delete(reader: &mut Reader) -> Result<Change, CodecError> {
+    Ok(Change::DeadLetterDelete { offset: Offset(reader.u64()?), function: reader.name()? })
 }
 
 #[cfg(test)]
@@ -83,8 +95,9 @@ mod tests {
                 logs: logs.clone(),
                 event: Bytes::from(event.clone()),
             };
-            let (first, second) = (encode(PartitionId(1), &letter(a)), encode(PartitionId(1), &letter(b)));
-            prop_assert_eq!(first.cmp(&second), a.cmp(&b));
+            let key = |offset| encode(PartitionId(1), Offset(offset), &letter(offset).function);
+            prop_assert_eq!(key(a).cmp(&key(b)), a.cmp(&b));
+            prop_assert_eq!(decode(&key(a)), Some((Offset(a), letter(a).function)));
             prop_assert_eq!(decode_value(value(&letter(a))), Ok(letter(a)));
         }
     }

@@ -3,7 +3,7 @@
 use super::{Kind, key};
 use crate::codec::{CodecError, Reader, Write};
 use bytes::Bytes;
-use fleetfn_core::PartitionId;
+use fleetfn_core::{Change, PartitionId};
 
 pub(crate) fn encode(partition: PartitionId, entity: &[u8]) -> Vec<u8> {
     let mut key = key(Kind::Seen);
@@ -14,13 +14,25 @@ pub(crate) fn encode(partition: PartitionId, entity: &[u8]) -> Vec<u8> {
 
 pub(crate) fn value(ids: &[u64]) -> Bytes {
     let mut out = Vec::with_capacity(4 + ids.len() * 8);
-    out.put_len(ids.len());
-    ids.iter().for_each(|id| out.put_u64(*id));
+    put_value(&mut out, ids);
     Bytes::from(out)
+}
+
+fn put_value(out: &mut Vec<u8>, ids: &[u64]) {
+    out.put_list(ids, |out, id| out.put_u64(*id));
 }
 
 pub(crate) fn decode_value(value: Bytes) -> Result<Vec<u64>, CodecError> {
     Reader::new(value, "a list of message ids").list(Reader::u64)
+}
+
+pub(crate) fn put(out: &mut Vec<u8>, entity: &[u8], ids: &[u64]) {
+    out.put_bytes(entity);
+    put_value(out, ids);
+}
+
+pub(crate) fn take(reader: &mut Reader) -> Result<Change, CodecError> {
+    Ok(Change::Seen { entity: reader.bytes()?, ids: reader.list(Reader::u64)? })
 }
 
 #[cfg(test)]

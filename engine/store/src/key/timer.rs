@@ -2,6 +2,7 @@
 //! partition stand in the order in which they are due.
 
 use super::{Kind, key};
+use crate::codec::{CodecError, Reader, Write};
 use bytes::Bytes;
 use fleetfn_core::PartitionId;
 use fleetfn_core::commit::{Timer, TimerPurpose};
@@ -20,14 +21,30 @@ pub(crate) fn encode(partition: PartitionId, timer: &Timer) -> Vec<u8> {
     key
 }
 
+fn purpose(code: u8) -> Option<TimerPurpose> {
+    match code {
+        1 => Some(TimerPurpose::OutboxExpiry),
+        _ => None,
+    }
+}
+
 pub(crate) fn decode(key: &[u8]) -> Option<Timer> {
     let (due, rest) = key.get(3..)?.split_first_chunk::<8>()?;
-    let (purpose, entity) = rest.split_first()?;
-    let purpose = match purpose {
-        1 => TimerPurpose::OutboxExpiry,
-        _ => return None,
-    };
+    let (code, entity) = rest.split_first()?;
+    let purpose = purpose(*code)?;
     Some(Timer { due_ms: u64::from_be_bytes(*due), purpose, entity: Bytes::copy_from_slice(entity) })
+}
+
+pub(crate) fn put(out: &mut Vec<u8>, timer: &Timer) {
+    out.put_u64(timer.due_ms);
+    out.put_bytes(&timer.entity);
+    out.put_u8(timer.purpose as u8);
+}
+
+pub(crate) fn take(reader: &mut Reader) -> Result<Timer, CodecError> {
+    let (due_ms, entity) = (reader.u64()?, reader.bytes()?);
+    let purpose = purpose(reader.u8()?).ok_or(reader.unknown())?;
+    Ok(Timer { due_ms, entity, purpose })
 }
 
 #[cfg(test)]
