@@ -14,7 +14,8 @@ mod settle;
 mod timers;
 
 pub use plan::{Given, Plan};
-pub use timers::Fire;
+pub use settle::Outboxes;
+pub use timers::{Cron, Fire};
 
 use crate::commit::{Change, Commit, OutboxKey, Timer};
 use crate::invocation::Role;

@@ -1,10 +1,11 @@
 //! Timers of functions: set, put off, fired, and what a firing does by itself.
 
-use super::Partition;
+use super::{LINGER_MS, Partition};
 use crate::commit::{Change, Due, DueState, Send, TimerKey, TimerRow};
 use crate::event::{Entity, Event, EventKind, EventParts, Firing, Origin, Purpose};
 use crate::facts::Facts;
 use crate::position::Offset;
+use crate::retry::Wait;
 use alloc::vec::Vec;
 use bytes::Bytes;
 use fleetfn_protocol::{EffectId, FunctionName};
@@ -22,6 +23,19 @@ pub enum Fire {
     },
     /// Nothing: it was put off, or is set no more. The turn says so to the store.
     Nothing,
+}
+
+/// A timer of the calendar to be set.
+#[derive(Debug, Clone, Copy)]
+pub struct Cron<'a> {
+    /// Canonical bytes of the entity.
+    pub entity: &'a [u8],
+    /// The function.
+    pub function: FunctionName,
+    /// Its trigger's expression.
+    pub expression: &'a str,
+    /// Offset of the deployment that asks for it.
+    pub cause: Offset,
 }
 
 impl Fire {
@@ -79,6 +93,9 @@ impl Partition {
             return Ok(None);
         };
         let row = self.pending.timer(&due.key, facts)?;
+        if !row.as_ref().is_some_and(|row| row.armed_ms == due.armed_ms && row.due_ms <= now_ms) {
+            self.linger.get_or_insert(Wait::new(now_ms, LINGER_MS));
+        }
         Ok(Some(match row {
             Some(row) if row.armed_ms == due.armed_ms && row.due_ms <= now_ms => Fire::Event { due, row },
             Some(row) if row.armed_ms == due.armed_ms => {
@@ -98,27 +115,38 @@ impl Partition {
         self.wheel.put_back(due);
     }
 
-    /// Sees to it that a timer of the calendar is set, for the first time at `next_ms`.
+    /// Sees to it that a timer of the calendar is set, for the first time at `next_ms`. One that is set for another
+    /// time still to come is moved: the device's time zone has changed. One that is late stays: it fires once.
     ///
     /// # Errors
     /// What `facts` returns.
     pub fn arm_cron<F: Facts>(
         &mut self,
-        entity: &[u8],
-        function: FunctionName,
-        expression: &str,
+        cron: &Cron<'_>,
         next_ms: u64,
-        cause: Offset,
+        now_ms: u64,
         facts: &F,
     ) -> Result<(), F::Error> {
+        let Cron { entity, function, expression, cause } = *cron;
         let purpose = Purpose::Cron(expression).to_bytes();
         let key = TimerKey { entity: Bytes::copy_from_slice(entity), function, purpose };
-        if self.pending.timer(&key, facts)?.is_none() {
+        let before = self.pending.timer(&key, facts)?;
+        if before.as_ref().is_none_or(|row| row.due_ms > now_ms && row.due_ms != next_ms) {
             let row = TimerRow { due_ms: next_ms, armed_ms: next_ms, cause, payload: Bytes::new() };
-            self.arm(key, row, None);
-            self.urgent = true;
+            self.arm(key, row, before.map(|row| row.armed_ms));
+            self.linger.get_or_insert(Wait::new(now_ms, LINGER_MS));
         }
         Ok(())
+    }
+
+    /// A timer's entity is gone, and the timer with it.
+    ///
+    /// # Errors
+    /// What `facts` returns.
+    pub fn drop_timer<F: Facts>(&mut self, due: &Due, now_ms: u64, facts: &F) -> Result<(), F::Error> {
+        self.wheel.remove(due);
+        self.linger.get_or_insert(Wait::new(now_ms, LINGER_MS));
+        self.cancel_timer(due.key.clone(), facts)
     }
 
     /// Writes a timer and moves its due row from where it was.
