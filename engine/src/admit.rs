@@ -3,6 +3,7 @@
 //! Encodes once, picks the partition, hands the bytes to the log and the session's receipt with them. Nothing
 //! waits here: a log without room answers [`Busy`], and the session stops reading until there is room.
 
+use crate::inbox::Sent;
 use fleetfn_broker::{Busy, Ingress, Message, MessageKind};
 use fleetfn_core::event::EventParts;
 use fleetfn_core::{Entity, EventKind, Offset};
@@ -20,6 +21,10 @@ pub(crate) enum Waiter {
     Session(Arc<dyn fleetfn_broker::Receipt>),
     /// A call of the API waits.
     Call(oneshot::Sender<Result<Offset, Failure>>),
+    /// The worker that sent it forgets the message.
+    Sender(Sent),
+    /// Nobody: the row that led to the record stays until the record was handled.
+    Nobody,
 }
 
 impl Receipt for Waiter {
@@ -31,6 +36,12 @@ impl Receipt for Waiter {
             }),
             // Fails only when the caller has gone; the record is durable all the same.
             Self::Call(caller) => drop(caller.send(outcome)),
+            Self::Sender(sent) => {
+                if outcome.is_ok() {
+                    sent.report();
+                }
+            }
+            Self::Nobody => {}
         }
     }
 }
@@ -100,11 +111,12 @@ impl Ingress for Admission {
             return Ok(());
         };
         let parts = EventParts {
-            device,
+            entity,
             kind,
             received_at_ms: now_ms(),
             expiry_s: message.expiry_s,
             message_id: message.message_id,
+            origin: None,
             payload: message.payload,
         };
         let Ok(event) = parts.encode() else {

@@ -5,25 +5,33 @@
 
 use crate::access::AccessFile;
 use crate::admit::{Admission, Room, Waiter};
-use crate::feed::{Feed, InvocationRecord};
+use crate::callers::{Answer, Callers};
+use crate::fetch::{self, Fetcher, Private};
 use crate::inbox::{Inboxes, Signals};
-use crate::metrics::Metrics;
+use crate::metrics::{FunctionSums, Metrics};
 use crate::modules::Modules;
 use crate::registry::{self, Access, DeployReport, DeviceInfo, Registry};
+use crate::seal::Seal;
 use crate::worker;
 use anyhow::Context;
 use bytes::Bytes;
 use fleetfn_broker::Broker;
-use fleetfn_core::PartitionId;
+use fleetfn_core::event::EventParts;
+use fleetfn_core::{Offset, PartitionId};
 use fleetfn_core::commit::DeadLetter;
-use fleetfn_core::deployment::{Manifest, ModuleHash};
+use fleetfn_core::deployment::Deployment;
+use fleetfn_core::invocation::Role;
 use fleetfn_protocol::{DeviceId, FunctionName, ProductId};
-use fleetfn_store::{Config, Durability, Store};
+use fleetfn_store::{AppendError, Config, Durability, Store};
 use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::broadcast;
+use std::time::Duration;
+use tokio::sync::{oneshot, watch};
+
+/// How soon to look again whether the log has room.
+const ROOM_WAIT: Duration = Duration::from_millis(5);
 
 /// What an engine is started with.
 #[derive(Debug, Clone)]
@@ -36,6 +44,8 @@ pub(crate) struct Options {
     pub(crate) access: Access,
     /// Whether acknowledged means synced: always, but in benchmarks.
     pub(crate) durability: Durability,
+    /// Whether functions may ask hosts of private networks.
+    pub(crate) private: Private,
 }
 
 /// One node: broker, log, state and workers. Cheap to clone; stops only by [`Engine::shutdown`].
@@ -45,8 +55,10 @@ pub(crate) struct Engine(Arc<Node>);
 struct Node {
     store: Store<Waiter>,
     registry: Arc<Registry>,
-    feed: Arc<Feed>,
     metrics: Arc<Metrics>,
+    callers: Callers,
+    partitions: u16,
+    durable: watch::Receiver<Offset>,
     broker: Mutex<Option<Broker>>,
     workers: Mutex<Vec<worker::Handle>>,
     fatal: Mutex<Option<tokio::sync::oneshot::Receiver<String>>>,
@@ -60,20 +72,12 @@ struct Node {
 /// A function, as it is listed.
 #[derive(Debug, Clone)]
 pub(crate) struct FunctionInfo {
-    /// What the live version says of itself.
-    pub(crate) manifest: Manifest,
-    /// The live version.
-    pub(crate) version: ModuleHash,
-    /// When it was deployed, in milliseconds since 1970.
-    pub(crate) deployed_at_ms: u64,
-    /// Invocations since start, over all versions.
-    pub(crate) invocations: u64,
-    /// Those that became dead letters.
-    pub(crate) errors: u64,
-    /// Fuel burnt since start.
-    pub(crate) fuel: u64,
-    /// Time in the guest since start, in microseconds.
-    pub(crate) guest_us: u64,
+    /// Its name.
+    pub(crate) name: FunctionName,
+    /// Its versions.
+    pub(crate) deployment: Deployment,
+    /// What was counted since start, over all versions that count.
+    pub(crate) sums: FunctionSums,
 }
 
 /// Sums since the start of the process, and what is now.
@@ -103,6 +107,10 @@ pub(crate) struct Status {
     pub(crate) commands_acknowledged: u64,
     /// Messages released to live subscribers by functions.
     pub(crate) published: u64,
+    /// Timers of functions that fired.
+    pub(crate) fired: u64,
+    /// Messages between entities that became events.
+    pub(crate) sent: u64,
     /// Groups of records that were made durable together.
     pub(crate) log_syncs: u64,
 }
@@ -121,15 +129,26 @@ impl Engine {
         config.workers = worker_count;
         let partitions = config.partitions;
 
-        let (room, metrics, feed) =
-            (Arc::new(Room::default()), Arc::new(Metrics::default()), Arc::new(Feed::new()));
+        let (room, metrics) = (Arc::new(Room::default()), Arc::new(Metrics::default()));
         let inboxes = Inboxes::new(worker_count, partitions);
         let tail = inboxes.tail(Arc::clone(&room), Arc::clone(&metrics));
+        let durable = tail.head();
         let opening = tokio::task::spawn_blocking(move || Store::open(config, Box::new(tail)));
         let (store, recovery) = opening.await?.context("cannot open the store")?;
         tracing::info!(%recovery, "store open");
         let epoch = store.lease(PartitionId::CONTROL).context("cannot take over the registry")?;
-        let registry = Registry::new(store.clone(), modules.clone(), epoch, &token, options.access);
+        let seal = Seal::open(&options.data).context("cannot open the key of secrets")?;
+        let registry = Registry::new(store.clone(), modules.clone(), epoch, &token, options.access, seal);
+        let secrets = Arc::clone(&registry);
+        let fetcher = Fetcher::start(fetch::Parts {
+            store: store.clone(),
+            partitions,
+            room: Arc::clone(&room),
+            secret: Box::new(move |function, name| secrets.secret(function, name)),
+            private: options.private,
+            metrics: Arc::clone(&metrics),
+        });
+        let callers = Callers::default();
 
         let admission = Arc::new(Admission::new(store.clone(), partitions, room));
         let signals = Arc::new(Signals::new(&inboxes));
@@ -149,7 +168,8 @@ impl Engine {
             inboxes,
             mailboxes: broker.mailboxes(),
             publisher: broker.publisher(),
-            feed: Arc::clone(&feed),
+            fetcher,
+            callers: callers.clone(),
             metrics: Arc::clone(&metrics),
             partitions,
         })?;
@@ -161,8 +181,10 @@ impl Engine {
             data: options.data,
             store,
             registry,
-            feed,
             metrics,
+            callers,
+            partitions,
+            durable,
             token,
             _lock: lock,
         })))
@@ -260,29 +282,55 @@ impl Engine {
 
     /// The live functions by name.
     pub(crate) fn functions(&self) -> Result<Vec<FunctionInfo>, registry::Error> {
-        let info = |deployment: fleetfn_core::deployment::Deployment| {
-            let counters = self.0.metrics.function(deployment.manifest.name);
-            FunctionInfo {
-                invocations: counters.invocations.get(),
-                errors: counters.errors.get(),
-                fuel: counters.fuel.get(),
-                guest_us: counters.guest_us.get(),
-                manifest: deployment.manifest,
-                version: deployment.version,
-                deployed_at_ms: deployment.deployed_at_ms,
-            }
+        let info = |(name, deployment): (FunctionName, Deployment)| FunctionInfo {
+            sums: self.0.metrics.function(name),
+            name,
+            deployment,
         };
         Ok(self.0.registry.functions()?.into_iter().map(info).collect())
     }
 
-    /// Every invocation from now on; a slow listener misses some and is told so.
-    pub(crate) fn feed(&self) -> broadcast::Receiver<Arc<InvocationRecord>> {
-        self.0.feed.listen()
+    /// The store, for those who read the log or the shared state.
+    pub(crate) fn store(&self) -> &Store<Waiter> {
+        &self.0.store
     }
 
-    /// The newest invocations that failed or logged, oldest first.
-    pub(crate) fn recent(&self, function: Option<FunctionName>, limit: usize) -> Vec<Arc<InvocationRecord>> {
-        self.0.feed.recent(function, limit)
+    /// What is counted.
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    /// How many partitions there are.
+    pub(crate) fn partitions(&self) -> u16 {
+        self.0.partitions
+    }
+
+    /// Up to where the log is durable; changes with every group. 0 until the first group since the start.
+    pub(crate) fn durable(&self) -> watch::Receiver<Offset> {
+        self.0.durable.clone()
+    }
+
+    /// Makes an event of the engine's own or an operator's making durable, and returns its place in the log. Waits
+    /// while the log has no room.
+    pub(crate) async fn admit(&self, parts: EventParts<'_>) -> Result<Offset, registry::Error> {
+        let event = parts.encode().map_err(|error| registry::Error::Store(error.to_string()))?;
+        let partition = parts.entity.partition(self.0.partitions);
+        loop {
+            let (caller, durable) = oneshot::channel();
+            match self.0.store.admit(partition, event.clone(), Waiter::Call(caller)) {
+                Ok(_) => {
+                    let durable = durable.await.map_err(|_| registry::Error::Store("the log has stopped".into()))?;
+                    return durable.map_err(|error| registry::Error::Store(error.to_string()));
+                }
+                Err(AppendError::Full(_)) => tokio::time::sleep(ROOM_WAIT).await,
+                Err(error) => return Err(registry::Error::Store(error.to_string())),
+            }
+        }
+    }
+
+    /// Waits for the answer of a handler to the request that became the event at `offset`; `None` if too many wait.
+    pub(crate) fn answer_to(&self, offset: Offset) -> Option<oneshot::Receiver<Answer>> {
+        self.0.callers.wait(offset)
     }
 
     /// The newest events that could not be handled, newest first.
@@ -301,13 +349,17 @@ impl Engine {
             commands: metrics.commands.get(),
             commands_acknowledged: metrics.commands_acknowledged.get(),
             published: metrics.published.get(),
+            fired: metrics.fired.get(),
+            sent: metrics.sent.get(),
             log_syncs: metrics.log_syncs.get(),
             ..Status::default()
         };
-        for (_, function) in metrics.functions() {
-            status.invocations += function.invocations.get();
-            status.errors += function.errors.get();
-            status.fuel += function.fuel.get();
+        for ((_, _, role), version) in metrics.versions() {
+            if role == Role::Live {
+                status.invocations += version.invocations.get();
+                status.errors += version.errors.get();
+            }
+            status.fuel += version.fuel.get();
         }
         if let Some(broker) = self.0.broker.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
             let statistics = broker.statistics();

@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{self, Thread};
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// Records that one inbox holds: what a worker handles in about 200 ms; beyond that the log is as good a place.
 const RECORDS_MAX: usize = 16_384;
@@ -58,6 +59,23 @@ pub(crate) struct News {
     pub(crate) acknowledged: Vec<(DeviceId, EffectId)>,
     /// Devices of which a session begins to receive: each once.
     pub(crate) listening: BTreeSet<DeviceId>,
+    /// Messages that are durable as events of their receivers: at most as many as the worker has under way.
+    pub(crate) sent: Vec<(PartitionId, u64)>,
+}
+
+/// A message between entities under way to the log: tells its worker when it is durable there.
+pub(crate) struct Sent {
+    inbox: Arc<Inbox>,
+    partition: PartitionId,
+    sequence: u64,
+}
+
+impl Sent {
+    /// The message is durable. Does not wake the worker: nothing waits for it.
+    pub(crate) fn report(self) {
+        let mut bulletin = self.inbox.bulletin.lock().unwrap_or_else(PoisonError::into_inner);
+        bulletin.news.sent.push((self.partition, self.sequence));
+    }
 }
 
 /// News, and whom to wake the worker for.
@@ -131,6 +149,11 @@ impl Inbox {
         self.stretch.lock().unwrap_or_else(PoisonError::into_inner).take(next, into)
     }
 
+    /// What goes into the log with a message of one of the worker's partitions.
+    pub(crate) fn sent(self: &Arc<Self>, partition: PartitionId, sequence: u64) -> Sent {
+        Sent { inbox: Arc::clone(self), partition, sequence }
+    }
+
     /// Takes all news.
     pub(crate) fn news(&self) -> News {
         mem::take(&mut self.bulletin.lock().unwrap_or_else(PoisonError::into_inner).news)
@@ -194,7 +217,8 @@ impl Inboxes {
     /// What the log calls with each durable group.
     pub(crate) fn tail(&self, room: Arc<Room>, metrics: Arc<Metrics>) -> Fanout {
         let shares = self.inboxes.iter().map(|_| Share::default()).collect();
-        Fanout { inboxes: self.clone(), shares, room, metrics }
+        let (head, _) = watch::channel(Offset(0));
+        Fanout { inboxes: self.clone(), shares, room, metrics, head }
     }
 }
 
@@ -205,9 +229,15 @@ pub(crate) struct Fanout {
     shares: Vec<Share>,
     room: Arc<Room>,
     metrics: Arc<Metrics>,
+    head: watch::Sender<Offset>,
 }
 
 impl Fanout {
+    /// Up to where the log is durable: for whoever follows it. 0 until the first group since the start.
+    pub(crate) fn head(&self) -> watch::Receiver<Offset> {
+        self.head.subscribe()
+    }
+
     fn split(&mut self, group: &[Stored]) {
         let mut events = 0;
         for stored in group {
@@ -246,6 +276,7 @@ impl Tail for Fanout {
                 share.records.clear();
                 share.bytes = 0;
             }
+            self.head.send_replace(last.offset.next());
         }
         self.room.signal();
     }

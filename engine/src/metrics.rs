@@ -1,5 +1,8 @@
 //! Counters since the start of the process: workers add, everybody else reads.
 
+use fleetfn_core::deployment::ModuleHash;
+use fleetfn_core::effect::MetricKind;
+use fleetfn_core::invocation::Role;
 use fleetfn_protocol::FunctionName;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,17 +24,50 @@ impl Counter {
     }
 }
 
-/// What is counted of one function, over all its versions and all workers.
+/// Names of metrics that functions may make up, over all of them: a name per device would fill memory, and every
+/// reader of `/metrics`.
+const MEASURES_MAX: usize = 1_000;
+
+/// What is counted of one version of a function in one role, over all workers.
 #[derive(Debug, Default)]
-pub(crate) struct FunctionCounters {
+pub(crate) struct VersionCounters {
     /// Invocations that were settled, whatever their outcome.
     pub(crate) invocations: Counter,
-    /// Those of them that ended as dead letters.
+    /// Those of them that failed.
     pub(crate) errors: Counter,
+    /// Events whose payload the schema refused.
+    pub(crate) refused: Counter,
     /// Fuel burnt.
     pub(crate) fuel: Counter,
     /// Time spent in the guest, in microseconds.
     pub(crate) guest_us: Counter,
+}
+
+/// Which version, and whether it counts.
+pub(crate) type Runner = (FunctionName, ModuleHash, Role);
+
+/// Sums over all versions of a function that count.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct FunctionSums {
+    /// Invocations that were settled, whatever their outcome.
+    pub(crate) invocations: u64,
+    /// Those of them that ended as dead letters.
+    pub(crate) errors: u64,
+    /// Events whose payload the schema refused.
+    pub(crate) refused: u64,
+    /// Fuel burnt.
+    pub(crate) fuel: u64,
+    /// Time spent in the guest, in microseconds.
+    pub(crate) guest_us: u64,
+}
+
+/// What a function measures itself.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Measure {
+    /// How its values come together.
+    pub(crate) kind: MetricKind,
+    /// The sum, or the last value.
+    pub(crate) value: f64,
 }
 
 /// What is counted of the whole node.
@@ -53,19 +89,58 @@ pub(crate) struct Metrics {
     pub(crate) published: Counter,
     /// Groups of records that were made durable together.
     pub(crate) log_syncs: Counter,
-    functions: Mutex<BTreeMap<FunctionName, Arc<FunctionCounters>>>,
+    /// Timers of functions that fired.
+    pub(crate) fired: Counter,
+    /// Messages between entities that became events.
+    pub(crate) sent: Counter,
+    versions: Mutex<BTreeMap<Runner, Arc<VersionCounters>>>,
+    measures: Mutex<BTreeMap<(FunctionName, String), Measure>>,
 }
 
 impl Metrics {
-    /// The counters of one function: made at first use, kept by the caller.
-    pub(crate) fn function(&self, name: FunctionName) -> Arc<FunctionCounters> {
-        let mut functions = self.functions.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(functions.entry(name).or_default())
+    /// The counters of one version: made at first use, kept by the caller.
+    pub(crate) fn version(&self, runner: Runner) -> Arc<VersionCounters> {
+        let mut versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(versions.entry(runner).or_default())
     }
 
-    /// The counters of every function that has run, by name.
-    pub(crate) fn functions(&self) -> Vec<(FunctionName, Arc<FunctionCounters>)> {
-        let functions = self.functions.lock().unwrap_or_else(PoisonError::into_inner);
-        functions.iter().map(|(name, counters)| (*name, Arc::clone(counters))).collect()
+    /// The sums of one function.
+    pub(crate) fn function(&self, name: FunctionName) -> FunctionSums {
+        let mut sums = FunctionSums::default();
+        let versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
+        let counts = |runner: &Runner| runner.0 == name && runner.2 == Role::Live;
+        for (_, counters) in versions.iter().filter(|(runner, _)| counts(runner)) {
+            sums.invocations += counters.invocations.get();
+            sums.errors += counters.errors.get();
+            sums.refused += counters.refused.get();
+            sums.fuel += counters.fuel.get();
+            sums.guest_us += counters.guest_us.get();
+        }
+        sums
+    }
+
+    /// The counters of every version that has run, by name.
+    pub(crate) fn versions(&self) -> Vec<(Runner, Arc<VersionCounters>)> {
+        let versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
+        versions.iter().map(|(runner, counters)| (*runner, Arc::clone(counters))).collect()
+    }
+
+    /// Takes a value that a function measured; one under a new name is dropped once there are too many.
+    pub(crate) fn measure(&self, function: FunctionName, name: &str, kind: MetricKind, value: f64) {
+        let mut measures = self.measures.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (function, name.to_owned());
+        let room = measures.len() < MEASURES_MAX;
+        match (measures.get_mut(&key), kind) {
+            (Some(measure), MetricKind::Counter) if measure.kind == kind => measure.value += value,
+            (Some(measure), _) => *measure = Measure { kind, value },
+            (None, _) if room => drop(measures.insert(key, Measure { kind, value })),
+            (None, _) => {}
+        }
+    }
+
+    /// What functions have measured, by function and name.
+    pub(crate) fn measures(&self) -> Vec<((FunctionName, String), Measure)> {
+        let measures = self.measures.lock().unwrap_or_else(PoisonError::into_inner);
+        measures.iter().map(|(key, measure)| (key.clone(), *measure)).collect()
     }
 }

@@ -5,13 +5,12 @@
 //! acknowledged it: nothing here need survive.
 
 use crate::admit::Waiter;
-use anyhow::Context;
 use fleetfn_broker::{Mailboxes, Parcel, Undelivered};
-use fleetfn_core::commit::{OutboxEntry, OutboxKey};
+use fleetfn_core::commit::{OutboxEntry, OutboxKey, ParcelKind};
 use fleetfn_core::delivery::{ENTRIES_MAX, Offer};
 use fleetfn_core::{Delivery, Partition, PartitionId};
 use fleetfn_protocol::{DeviceId, EffectId};
-use fleetfn_store::Store;
+use fleetfn_store::{Error, Store};
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::mem;
@@ -36,8 +35,12 @@ pub(crate) struct Outbox {
 
 fn parcel(key: &OutboxKey, entry: OutboxEntry) -> Parcel {
     let (device, name) = (key.device.as_str(), String::from_utf8_lossy(&entry.name));
-    let mut topic = String::with_capacity("devices//commands/".len() + device.len() + name.len());
-    for part in ["devices/", device, "/commands/", &name] {
+    let below = match entry.parcel {
+        ParcelKind::Command => "/commands/",
+        ParcelKind::Twin => "/twin/desired",
+    };
+    let mut topic = String::with_capacity("devices/".len() + device.len() + below.len() + name.len());
+    for part in ["devices/", device, below, &name] {
         topic.push_str(part);
     }
     Parcel { effect: key.effect, topic, payload: entry.payload, expires_at_ms: entry.expires_at_ms }
@@ -50,7 +53,7 @@ impl Outbox {
     }
 
     /// The state of a device, made by counting its entries if it is not known.
-    fn delivery(&mut self, partition: PartitionId, device: DeviceId) -> anyhow::Result<&mut Delivery> {
+    fn delivery(&mut self, partition: PartitionId, device: DeviceId) -> Result<&mut Delivery, Error> {
         match self.deliveries.entry(device) {
             Entry::Occupied(known) => Ok(known.into_mut()),
             Entry::Vacant(unknown) => {
@@ -67,8 +70,15 @@ impl Outbox {
         partition: PartitionId,
         device: DeviceId,
         commands: usize,
-    ) -> anyhow::Result<bool> {
+    ) -> Result<bool, Error> {
         Ok(self.delivery(partition, device)?.reserve(commands))
+    }
+
+    /// An entry is taken away before the device has it.
+    pub(crate) fn withdraw(&mut self, key: &OutboxKey) {
+        if let Some(delivery) = self.deliveries.get_mut(&key.device) {
+            delivery.handle_expired(key.effect);
+        }
     }
 
     /// A command is committed: hands it over if it is its turn.
@@ -103,7 +113,7 @@ impl Outbox {
         &mut self,
         partition: PartitionId,
         device: DeviceId,
-    ) -> anyhow::Result<()> {
+    ) -> Result<(), Error> {
         self.delivery(partition, device)?.handle_listening();
         self.ready.push(device);
         Ok(())
@@ -115,7 +125,7 @@ impl Outbox {
         partition: &mut Partition,
         device: DeviceId,
         now_ms: u64,
-    ) -> anyhow::Result<()> {
+    ) -> Result<(), Error> {
         let Self { store, deliveries, .. } = self;
         let mut delivery = deliveries.get_mut(&device);
         each(store, partition.id(), device, |key, entry| {
@@ -150,17 +160,14 @@ impl Outbox {
         partition: PartitionId,
         device: DeviceId,
         now_ms: u64,
-    ) -> anyhow::Result<()> {
+    ) -> Result<(), Error> {
         let Self { store, mailboxes, deliveries, starved, .. } = self;
         let Some(delivery) = deliveries.get_mut(&device) else {
             return Ok(());
         };
         while let Some(page) = delivery.poll_page() {
             let after = page.after.map(|effect| OutboxKey { device, effect });
-            let entries = store
-                .view()
-                .outbox(partition, device, after, page.limit)
-                .with_context(|| format!("cannot read the outbox of device '{device}'"))?;
+            let entries = store.view().outbox(partition, device, after, page.limit)?;
             let mut through = entries.len() < page.limit;
             for (key, entry) in entries {
                 through &= match delivery.poll_offer(key.effect, entry.expires_at_ms, now_ms) {
@@ -213,13 +220,10 @@ fn each(
     partition: PartitionId,
     device: DeviceId,
     mut visit: impl FnMut(OutboxKey, &OutboxEntry),
-) -> anyhow::Result<()> {
+) -> Result<(), Error> {
     let (mut visited, mut after) = (0, None);
     while visited < ENTRIES_MAX {
-        let page = store
-            .view()
-            .outbox(partition, device, after, PAGE_ENTRIES)
-            .with_context(|| format!("cannot read the outbox of device '{device}'"))?;
+        let page = store.view().outbox(partition, device, after, PAGE_ENTRIES)?;
         for (key, entry) in &page {
             visit(*key, entry);
         }

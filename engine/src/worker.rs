@@ -7,10 +7,13 @@
 //! reads the log from the oldest cursor on.
 
 mod lane;
+mod sends;
 mod tally;
+mod timers;
 
 use crate::admit::{Waiter, now_ms};
-use crate::feed::Feed;
+use crate::callers::Callers;
+use crate::fetch::Fetcher;
 use crate::inbox::{Found, Inbox, Inboxes};
 use crate::metrics::Metrics;
 use crate::modules::Modules;
@@ -19,16 +22,21 @@ use anyhow::{Context, anyhow};
 use bytes::Bytes;
 use fleetfn_broker::{Mailboxes, Publisher};
 use fleetfn_core::commit::OutboxKey;
-use fleetfn_core::{Change, Entity, Epoch, Invocation, Offset, Partition, PartitionId, Routes};
+use fleetfn_core::partition::Committed;
+use fleetfn_core::{
+    Change, Entity, Epoch, Invocation, Offset, Partition, PartitionId, Routes, Settings, Target,
+};
 use fleetfn_host::{Host, Limits};
 use fleetfn_protocol::DeviceId;
 use fleetfn_store::{Channel, Store, Stored, decode_commit};
 use lane::Lane;
+use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle, ScopedJoinHandle};
 use std::time::Duration;
 use tally::Tally;
+use timers::Schedule;
 use tokio::sync::oneshot;
 
 /// Bytes read from the log at once when a worker is behind: some thousand events.
@@ -36,6 +44,12 @@ const READ_BYTES: usize = 1 << 20;
 
 /// Partitions that are taken over at once: short-lived threads that wait for the disk.
 const LEASES_AT_ONCE: usize = 64;
+
+/// How soon to look again whether the log has room for messages.
+const SENDING_SLEEP: Duration = Duration::from_millis(2);
+
+/// Rows that are read at once when a partition is taken over.
+const PAGE_ROWS: usize = 1_024;
 
 /// Devices whose expired commands are looked for before events are handled again.
 const EXPIRIES_PER_TURN: usize = 64;
@@ -47,7 +61,8 @@ pub(crate) struct Parts {
     pub(crate) inboxes: Inboxes,
     pub(crate) mailboxes: Mailboxes,
     pub(crate) publisher: Publisher,
-    pub(crate) feed: Arc<Feed>,
+    pub(crate) fetcher: Fetcher,
+    pub(crate) callers: Callers,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) partitions: u16,
 }
@@ -130,11 +145,17 @@ struct Worker {
     host: Host,
     outbox: Outbox,
     publisher: Publisher,
+    fetcher: Fetcher,
+    callers: Callers,
+    settings: Settings,
+    /// The `cron` triggers of all functions.
+    schedules: Vec<Schedule>,
     tally: Tally,
     /// Every record of the owned partitions below it was taken.
     next: Offset,
     /// Buffers, empty between uses.
     batch: Vec<Stored>,
+    targets: Vec<Target>,
     invocations: Vec<Invocation>,
 }
 
@@ -143,17 +164,19 @@ impl Worker {
         let view = parts.store.view();
         let inbox = parts.inboxes.all().get(number).context("a worker without an inbox")?;
         inbox.open(parts.store.durable_end());
-        let mut routes = Routes::default();
+        let (mut routes, mut newest) = (Routes::default(), BTreeMap::new());
         for (since, name, deployment) in view.deployments().context("cannot read the deployments")? {
             routes.handle_deployment(since, name, deployment.as_ref());
+            newest.insert(name, deployment.map(|deployment| timers::schedules(name, since, &deployment)));
+        }
+        let mut settings = Settings::default();
+        for (since, name, key, setting) in view.settings().context("cannot read the settings")? {
+            settings.handle_setting(since, name, &key, setting.as_ref());
         }
         let mut lanes = Vec::with_capacity(owned.len());
         for (id, epoch) in owned.iter().copied() {
-            let taken = || -> anyhow::Result<Partition> {
-                // One timer a device at most: no page is needed.
-                Ok(Partition::new(id, epoch, view.cursor(id)?, view.timers(id, usize::MAX)?))
-            };
-            lanes.push(Lane::new(taken().with_context(|| format!("cannot read partition {}", id.0))?));
+            let lane = take_over(&parts.store, &parts.fetcher, id, epoch);
+            lanes.push(lane.with_context(|| format!("cannot read partition {}", id.0))?);
         }
         // What was trimmed had been handled: a cursor may be behind over events that changed nothing.
         let oldest = lanes.iter().map(|lane| lane.partition.cursor()).min().unwrap_or_default();
@@ -169,24 +192,33 @@ impl Worker {
             host: Host::new(Limits::default(), Box::new(parts.modules.clone())),
             outbox: Outbox::new(parts.store.clone(), parts.mailboxes.clone()),
             publisher: parts.publisher.clone(),
-            tally: Tally::new(Arc::clone(&parts.metrics), Arc::clone(&parts.feed)),
+            fetcher: parts.fetcher.clone(),
+            callers: parts.callers.clone(),
+            settings,
+            schedules: newest.into_values().flatten().flatten().collect(),
+            tally: Tally::new(Arc::clone(&parts.metrics)),
             next,
             batch: Vec::new(),
+            targets: Vec::new(),
             invocations: Vec::new(),
         })
     }
 
     /// The loop: everything that happens to an event between the log and the device is called from here.
     fn run(mut self) -> anyhow::Result<()> {
+        let schedules = self.schedules.clone();
+        self.set_timers(&schedules, now_ms())?;
         loop {
             let now_ms = now_ms();
             self.news(now_ms)?;
             self.expire(now_ms)?;
+            self.fire(now_ms)?;
             self.resume(now_ms);
-            let more = self.take()?;
+            let more = !self.is_choked() && self.take(now_ms)?;
             for place in 0..self.lanes.len() {
                 self.handle(place, now_ms)?;
             }
+            self.send(now_ms)?;
             self.hand_over(now_ms)?;
             self.report();
             if more {
@@ -196,7 +228,8 @@ impl Worker {
                 return self.rest();
             }
             let starved = self.outbox.take_starved();
-            self.inbox.sleep(self.until_deadline(now_ms), starved);
+            let rest = if self.is_sending() { SENDING_SLEEP } else { self.until_deadline(now_ms) };
+            self.inbox.sleep(rest, starved);
         }
     }
 
@@ -211,6 +244,12 @@ impl Worker {
                 if let Some(lane) = self.lane_of(device) {
                     lane.partition.handle_acknowledged(key, now_ms);
                 }
+            }
+        }
+        for (partition, sequence) in news.sent {
+            let place = usize::from(partition.0) / self.inboxes.all().len();
+            if let Some(lane) = self.lanes.get_mut(place) {
+                lane.partition.handle_sent(sequence, now_ms);
             }
         }
         for device in news.listening {
@@ -251,7 +290,7 @@ impl Worker {
     }
 
     /// Takes what waits and sorts it by partition. Whether there may be more at once.
-    fn take(&mut self) -> anyhow::Result<bool> {
+    fn take(&mut self, now_ms: u64) -> anyhow::Result<bool> {
         let mut batch = std::mem::take(&mut self.batch);
         let found = self.inbox.take(self.next, &mut batch);
         let until = match found {
@@ -265,7 +304,7 @@ impl Worker {
         let more = until > self.next;
         for stored in batch.drain(..).filter(|stored| stored.offset < until) {
             if stored.offset >= self.next {
-                self.sort(stored)?;
+                self.sort(stored, now_ms)?;
             }
         }
         self.next = until.max(self.next);
@@ -273,7 +312,7 @@ impl Worker {
         Ok(more)
     }
 
-    fn sort(&mut self, stored: Stored) -> anyhow::Result<()> {
+    fn sort(&mut self, stored: Stored, now_ms: u64) -> anyhow::Result<()> {
         match stored.channel {
             Channel::Events if self.inboxes.worker_of(stored.partition) == self.number => {
                 let place = usize::from(stored.partition.0) / self.inboxes.all().len();
@@ -282,7 +321,7 @@ impl Worker {
                 lane.events.push((stored.offset, stored.record));
             }
             Channel::Commits if stored.partition == PartitionId::CONTROL => {
-                self.control(stored.offset, &stored.record)?;
+                self.control(stored.offset, &stored.record, now_ms)?;
             }
             Channel::Events | Channel::Commits | Channel::Leases => {}
         }
@@ -290,16 +329,25 @@ impl Worker {
     }
 
     /// An operator's act.
-    fn control(&mut self, offset: Offset, record: &Bytes) -> anyhow::Result<()> {
+    fn control(&mut self, offset: Offset, record: &Bytes, now_ms: u64) -> anyhow::Result<()> {
         let commit =
             decode_commit(record).with_context(|| format!("cannot read the control record at {offset}"))?;
         for change in commit.changes {
-            if let Change::Deployment { name, deployment } = change {
-                self.routes.handle_deployment(offset, name, deployment.as_ref());
+            match change {
+                Change::Deployment { name, deployment } => {
+                    self.routes.handle_deployment(offset, name, deployment.as_ref());
+                    self.schedule(name, offset, deployment.as_ref(), now_ms)?;
+                }
+                Change::Setting { name, key, setting } => {
+                    self.settings.handle_setting(offset, name, &key, setting.as_ref());
+                }
+                Change::Device { id, row: Some(row) } => self.handle_device(id, &row, now_ms)?,
+                _ => {}
             }
         }
         let oldest = self.lanes.iter().map(|lane| lane.partition.cursor()).min();
         self.routes.forget_before(oldest.unwrap_or(offset));
+        self.settings.forget_before(oldest.unwrap_or(offset));
         Ok(())
     }
 
@@ -348,6 +396,42 @@ impl Worker {
         let deadline = self.lanes.iter().filter_map(|lane| lane.partition.next_deadline()).min();
         deadline.map_or(Duration::MAX, |deadline| Duration::from_millis(deadline.saturating_sub(now_ms)))
     }
+}
+
+/// Takes over a partition as it is committed. Requests that waited are made again.
+fn take_over(
+    store: &Store<Waiter>,
+    fetcher: &Fetcher,
+    id: PartitionId,
+    epoch: Epoch,
+) -> anyhow::Result<Lane> {
+    let (view, mut sends, mut requests, mut after) = (store.view(), VecDeque::new(), 0, None);
+    loop {
+        let page = view.sends(id, sends.back().map(|(sequence, _)| *sequence), PAGE_ROWS)?;
+        let last = page.len() < PAGE_ROWS;
+        sends.extend(page);
+        if last {
+            break;
+        }
+    }
+    loop {
+        let page = view.requests(id, after, PAGE_ROWS)?;
+        requests += page.len();
+        after = page.last().map(|(effect, _)| *effect);
+        let last = page.len() < PAGE_ROWS;
+        page.into_iter().for_each(|(effect, request)| fetcher.submit(id, effect, request));
+        if last {
+            break;
+        }
+    }
+    let committed = Committed {
+        cursor: view.cursor(id)?,
+        // One timer a device at most: no page is needed.
+        timers: view.timers(id, usize::MAX)?,
+        send_next: view.send_next(id)?,
+        requests,
+    };
+    Ok(Lane::new(Partition::new(id, epoch, committed), sends))
 }
 
 #[cfg(test)]
