@@ -8,6 +8,7 @@
 mod fixtures;
 
 use fixtures::{Bench, State, event, handler};
+use fleetfn_core::invocation::Role;
 use fleetfn_core::{Offset, Outcome};
 use fleetfn_host::{Call, Limits};
 use std::time::Instant;
@@ -47,7 +48,8 @@ fn measure(wasm: &[u8], payload: &[u8], events: u64) -> (f64, u64) {
         let start = Instant::now();
         for offset in 0..events {
             let (function, version) = (module.manifest().name, module.hash());
-            let call = Call { function, version, trigger: 0, event: &event, offset: Offset(offset) };
+            let offset = Offset(offset);
+            let call = Call { function, version, trigger: 0, event: &event, offset, role: Role::Live };
             let invocation = bench.host.call(&call, state.clone());
             assert!(invocation.outcome == Outcome::Done && !invocation.effects.is_empty());
             fuel = invocation.fuel;

@@ -15,8 +15,9 @@ use crate::host::panic_text;
 use crate::limits::MODULE_BYTES_MAX;
 use crate::version::Version;
 use crate::{Failure, Limits};
+use fleetfn_abi::EXPORT_MIGRATE;
 use fleetfn_core::deployment::{Manifest, ModuleHash};
-use fleetfn_protocol::{IdError, TopicError};
+use fleetfn_protocol::IdError;
 use sha2::{Digest, Sha256};
 use std::fmt;
 use std::panic::catch_unwind;
@@ -118,22 +119,15 @@ pub enum Error {
         /// The rule it breaks.
         reason: String,
     },
-    /// A filter of a grant is not valid.
-    #[error("the publish filter '{filter}' in the manifest is not valid")]
-    Publish {
-        /// As the manifest has it.
-        filter: String,
-        /// The rule it breaks.
-        #[source]
-        source: TopicError,
-    },
-    /// A grant that no function may have.
-    #[error("the publish filter '{filter}' in the manifest is not allowed: {reason}")]
+    /// A grant that is not valid, or that no function may have.
+    #[error("'{value}' under \"{grant}\" in the manifest is not allowed: {reason}")]
     Grant {
-        /// As the manifest has it.
-        filter: String,
-        /// Why not.
-        reason: &'static str,
+        /// The field of the manifest.
+        grant: &'static str,
+        /// What stands there.
+        value: String,
+        /// The rule it breaks.
+        reason: String,
     },
     /// The compiler refuses it.
     #[error("the module does not compile: {0}")]
@@ -220,6 +214,10 @@ pub(crate) fn inspect(wasm: &[u8]) -> Result<Module, Error> {
     limit("bytes of module", wasm.len(), MODULE_BYTES_MAX)?;
     let shape = shape::read(wasm)?;
     let manifest = manifest::parse(shape.manifest.ok_or(Error::MissingManifest)?)?;
+    if manifest.state_version > 0 && !shape.migrates {
+        let expected = "(i32) -> i32, because the manifest has a state_version";
+        return Err(Error::MissingExport { name: EXPORT_MIGRATE, expected });
+    }
     Ok(Module(Arc::new(Admitted {
         hash: ModuleHash(Sha256::digest(wasm).into()),
         manifest: Arc::new(manifest),

@@ -1,32 +1,32 @@
-//! The event as the guest reads it: header, device id, detail, payload.
+//! The event as the guest reads it: header, entity, detail, payload, source.
 
 use crate::failure::Failure;
 use crate::host::Call;
+use bytes::Bytes;
 use fleetfn_abi::{EventCode, EventHeader};
-use fleetfn_core::EventKind;
-use fleetfn_core::Offset;
-use fleetfn_protocol::{DeviceId, FunctionName};
+use fleetfn_core::event::{Firing, Purpose};
+use fleetfn_core::{Event, EventKind, Offset};
+use fleetfn_protocol::FunctionName;
+
+/// An event in the words of the interface.
+struct Told<'a> {
+    code: EventCode,
+    detail: &'a str,
+    source: &'a str,
+    payload: Bytes,
+}
 
 /// Writes an event into the guest's buffer; its length.
 pub(crate) fn write(buffer: &mut [u8], call: &Call<'_>) -> Result<u32, Failure> {
-    let (code, detail) = match call.event.kind() {
-        EventKind::Telemetry { channel } => (EventCode::Telemetry, channel),
-        EventKind::TwinReported
-        | EventKind::CommandReply { .. }
-        | EventKind::UpdateStatus
-        | EventKind::Connected
-        | EventKind::Disconnected { .. }
-        | EventKind::CommandRequested { .. }
-        | EventKind::Shared { .. } => return Err(Failure::EventKind),
-    };
-    let device = call.event.device();
-    let device = device.as_ref().map_or("", DeviceId::as_str);
-    let payload = call.event.payload();
-    let event_bytes = EventHeader::BYTES + device.len() + detail.len() + payload.len();
+    let firing = call.event.firing();
+    let Told { code, detail, source, payload } = tell(call.event, firing.as_ref())?;
+    let entity = call.event.entity();
+    let name = entity.name();
+    let event_bytes = EventHeader::BYTES + name.len() + detail.len() + payload.len() + source.len();
     let capacity = buffer.len();
     let too_large = || Failure::Buffer { event_bytes, capacity };
-    let (Ok(device_len), Ok(detail_len), Ok(payload_len), Ok(length)) = (
-        u16::try_from(device.len()),
+    let (Ok(entity_len), Ok(detail_len), Ok(payload_len), Ok(length)) = (
+        u16::try_from(name.len()),
         u16::try_from(detail.len()),
         u32::try_from(payload.len()),
         u32::try_from(event_bytes),
@@ -38,20 +38,60 @@ pub(crate) fn write(buffer: &mut [u8], call: &Call<'_>) -> Result<u32, Failure> 
     };
     let header = EventHeader {
         code: code as u16,
-        device_len,
+        entity_len,
         detail_len,
         trigger: call.trigger,
         payload_len,
         offset: call.offset.0,
         received_at_ms: call.event.received_at_ms(),
+        is_device: call.event.device().is_some(),
         seed: seed(call.offset, call.function),
     };
-    for part in [&header.to_bytes()[..], device.as_bytes(), detail.as_bytes(), &payload] {
+    let parts = [&header.to_bytes()[..], name.as_bytes(), detail.as_bytes(), &payload, source.as_bytes()];
+    for part in parts {
         let (now, later) = room.split_at_mut(part.len());
         now.copy_from_slice(part);
         room = later;
     }
     Ok(length)
+}
+
+/// Which words an event has for a guest; an error for events that are none of a function's business.
+fn tell<'a>(event: &'a Event, firing: Option<&'a Firing>) -> Result<Told<'a>, Failure> {
+    let origin = || event.origin().map_or("", |origin| origin.source);
+    let (code, detail, source) = match event.kind() {
+        EventKind::Telemetry { channel } => (EventCode::Telemetry, channel, ""),
+        EventKind::Connected => (EventCode::Presence, "connected", ""),
+        EventKind::Disconnected { reason } => (EventCode::Presence, "disconnected", reason),
+        EventKind::TwinReported => (EventCode::Twin, "", ""),
+        EventKind::CommandReply { name } => (EventCode::Reply, name, "device"),
+        EventKind::Message { name } => (EventCode::Message, name, origin()),
+        EventKind::Response { name } => (EventCode::Response, name, origin()),
+        EventKind::Request { path } => (EventCode::Http, path, origin()),
+        EventKind::TimerFired => return tell_timer(firing.ok_or(Failure::EventKind)?),
+        // Unwrapped before it comes here, or for the engine alone.
+        EventKind::Redrive
+        | EventKind::UpdateStatus
+        | EventKind::CommandRequested { .. }
+        | EventKind::TwinRequested { .. }
+        | EventKind::Shared { .. } => return Err(Failure::EventKind),
+    };
+    Ok(Told { code, detail, source, payload: event.payload() })
+}
+
+fn tell_timer(firing: &Firing) -> Result<Told<'_>, Failure> {
+    let without = |code, detail, source| Told { code, detail, source, payload: Bytes::new() };
+    match Purpose::from_bytes(&firing.purpose) {
+        Some(Purpose::Named(name)) => {
+            let payload = firing.payload.clone();
+            Ok(Told { code: EventCode::Timer, detail: name, source: "", payload })
+        }
+        Some(Purpose::Cron(expression)) => Ok(without(EventCode::Cron, expression, "")),
+        Some(Purpose::Quiet(_)) => Ok(without(EventCode::Quiet, "quiet", "")),
+        Some(Purpose::Reply(name)) => Ok(without(EventCode::Reply, name, "timeout")),
+        // The engine's own.
+        Some(Purpose::Expiry(_) | Purpose::Send(..)) | None => Err(Failure::EventKind),
+    }
 }
 
 /// The seed of an event for a function: FNV-1a of the name, then the finalizer of splitmix64 over name and offset.

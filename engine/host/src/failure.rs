@@ -2,6 +2,7 @@
 
 use fleetfn_core::Outcome;
 use fleetfn_core::invocation::StateUnavailable;
+use fleetfn_core::twin::TwinError;
 use fleetfn_protocol::TopicError;
 use wasmi::TrapCode;
 use wasmi::errors::HostError;
@@ -103,6 +104,104 @@ pub enum Failure {
     /// A command for an event that is not about a device.
     #[error("the event is not about a device that could get a command")]
     CommandDevice,
+    /// Not a name of a timer, message, request or key of the configuration.
+    #[error("'{name}' is no name of a {what}: {reason}")]
+    Name {
+        /// What it was to name.
+        what: &'static str,
+        /// What the guest gave.
+        name: String,
+        /// The rule it breaks.
+        reason: String,
+    },
+    /// A number of seconds that is too small or too large.
+    #[error("{what} is {min} to {max} seconds, not {got}")]
+    Seconds {
+        /// Of what.
+        what: &'static str,
+        /// What the guest gave.
+        got: u32,
+        /// At least.
+        min: u32,
+        /// At most.
+        max: u32,
+    },
+    /// Not an entity.
+    #[error("'{0}' is no entity: 'devices/ID' or another topic name of at most {max} bytes", max = fleetfn_protocol::limits::ENTITY_BYTES_MAX)]
+    Entity(String),
+    /// A message to an entity outside of the manifest's grants.
+    #[error("the manifest grants no send to '{0}'")]
+    SendGrant(String),
+    /// A change of the twin without the grant.
+    #[error("the manifest does not ask for changes of the twin")]
+    TwinGrant,
+    /// A change of the twin for an event that is not about a device.
+    #[error("the event is not about a device that has a twin")]
+    TwinDevice,
+    /// Not a change of a twin.
+    #[error("the twin cannot be changed so")]
+    TwinPatch(#[source] TwinError),
+    /// Not a URL to be asked.
+    #[error("'{url}' is no URL of a request: {reason}")]
+    Url {
+        /// What the guest gave.
+        url: String,
+        /// The rule it breaks.
+        reason: &'static str,
+    },
+    /// A URL outside of the manifest's grants.
+    #[error("the manifest grants no HTTP request to '{0}'")]
+    HttpGrant(String),
+    /// Not a method.
+    #[error("'{0}' is no method of an HTTP request")]
+    HttpMethod(String),
+    /// Not a header.
+    #[error("the header '{header}' cannot be sent: {reason}")]
+    HttpHeader {
+        /// What the guest gave.
+        header: String,
+        /// The rule it breaks.
+        reason: String,
+    },
+    /// A secret that the manifest does not name.
+    #[error("the manifest does not ask for the secret '{0}'")]
+    SecretGrant(String),
+    /// A response to what is no request.
+    #[error("the event is no HTTP request that could be answered")]
+    RespondRequest,
+    /// A second response.
+    #[error("the request is answered already")]
+    RespondTwice,
+    /// Not a final status.
+    #[error("the status of a response is 200 to 599, not {0}")]
+    RespondStatus(u32),
+    /// Not a media type.
+    #[error("'{0}' is no content type")]
+    RespondType(String),
+    /// No such kind of metric.
+    #[error("a metric is of kind 0 (counter) or 1 (gauge), not {0}")]
+    MetricKind(u32),
+    /// Not a name of a metric.
+    #[error("'{0}' is no name of a metric: a small letter, then small letters, digits and '_', at most {max} bytes", max = fleetfn_abi::limits::NAME_BYTES_MAX)]
+    MetricName(String),
+    /// Not a value of a metric.
+    #[error("the metric '{name}' cannot take the value {value}: it is finite, and at least 0 for a counter")]
+    MetricValue {
+        /// Of which metric.
+        name: String,
+        /// What the guest gave.
+        value: f64,
+    },
+    /// The state could not be brought to the manifest's version.
+    #[error("cannot bring the state from version {from} to {to}: {reason}")]
+    Migration {
+        /// The version that the state has.
+        from: u32,
+        /// The version that the manifest has.
+        to: u32,
+        /// What became of it.
+        reason: String,
+    },
     /// The event is of a kind that this version of the interface does not carry.
     #[error("events of this kind are not handed to functions")]
     EventKind,
@@ -179,8 +278,26 @@ impl Failure {
             Self::Value(_) => "value",
             Self::Payload(_) => "payload",
             Self::TopicText | Self::Topic { .. } => "topic",
-            Self::PublishGrant(_) | Self::CommandGrant => "grant",
+            Self::PublishGrant(_)
+            | Self::CommandGrant
+            | Self::SendGrant(_)
+            | Self::TwinGrant
+            | Self::HttpGrant(_)
+            | Self::SecretGrant(_) => "grant",
             Self::CommandName(_) | Self::CommandDevice => "command",
+            Self::Name { .. } => "name",
+            Self::Seconds { .. } => "seconds",
+            Self::Entity(_) => "entity",
+            Self::TwinDevice => "twin",
+            Self::TwinPatch(error) => error.error_type(),
+            Self::Url { .. } => "url",
+            Self::HttpMethod(_) => "http-method",
+            Self::HttpHeader { .. } => "http-header",
+            Self::RespondRequest | Self::RespondTwice | Self::RespondStatus(_) | Self::RespondType(_) => {
+                "respond"
+            }
+            Self::MetricKind(_) | Self::MetricName(_) | Self::MetricValue { .. } => "metric",
+            Self::Migration { .. } => "migration",
             Self::EventKind => "event-kind",
             Self::Instance(_) => "instance",
             Self::Panic(_) => "panic",
@@ -191,17 +308,26 @@ impl Failure {
         }
     }
 
-    /// What it means for the event: the guest's doing is a failure, the node's an interruption.
-    pub(crate) fn into_outcome(self) -> Outcome {
-        let detail = match std::error::Error::source(&self) {
+    /// Whether it is the node's doing, not the guest's: another try may end otherwise.
+    pub(crate) fn is_interruption(&self) -> bool {
+        matches!(self, Self::WallClock(_) | Self::OutOfSystemMemory | Self::State(_) | Self::Module(_))
+    }
+
+    /// The text with its cause.
+    pub(crate) fn detail(&self) -> String {
+        match std::error::Error::source(self) {
             Some(source) if !matches!(self, Self::State(_)) => format!("{self}: {source}"),
             _ => self.to_string(),
-        };
-        match self {
-            Self::WallClock(_) | Self::OutOfSystemMemory | Self::State(_) | Self::Module(_) => {
-                Outcome::Interrupted { detail }
-            }
-            _ => Outcome::Failed { error_type: self.error_type(), detail },
+        }
+    }
+
+    /// What it means for the event: the guest's doing is a failure, the node's an interruption.
+    pub(crate) fn into_outcome(self) -> Outcome {
+        let detail = self.detail();
+        if self.is_interruption() {
+            Outcome::Interrupted { detail }
+        } else {
+            Outcome::Failed { error_type: self.error_type(), detail }
         }
     }
 }

@@ -8,19 +8,20 @@ use crate::guest::Guest;
 use std::time::Instant;
 use wasmi::{Error, Store, TrapCode, TypedFunc, TypedResumableCall, WasmParams, WasmResults};
 
-/// Runs a function of the guest to its end. Also the fuel that it burnt, whatever came of it.
+/// Runs a function of the guest to its end, on at most `budget` of fuel. Also the fuel that it burnt, whatever came
+/// of it.
 pub(crate) fn run<P: WasmParams, R: WasmResults>(
     store: &mut Store<Guest>,
     function: TypedFunc<P, R>,
     params: P,
+    budget: u64,
 ) -> (Result<R, Failure>, u64) {
-    let limit = store.data().limits.fuel;
-    let result = run_in_slices(store, function, params);
+    let result = run_in_slices(store, function, params, budget);
     let burnt = match &result {
-        Err(Failure::Fuel(_)) => limit,
+        Err(Failure::Fuel(_)) => budget,
         _ => {
             let left = store.data().fuel_left.saturating_add(store.get_fuel().unwrap_or(0));
-            limit.saturating_sub(left)
+            budget.saturating_sub(left)
         }
     };
     (result, burnt)
@@ -30,10 +31,11 @@ fn run_in_slices<P: WasmParams, R: WasmResults>(
     store: &mut Store<Guest>,
     function: TypedFunc<P, R>,
     params: P,
+    budget: u64,
 ) -> Result<R, Failure> {
     let limits = store.data().limits;
-    let slice = limits.fuel_slice.min(limits.fuel);
-    grant(store, slice, limits.fuel - slice)?;
+    let slice = limits.fuel_slice.min(budget);
+    grant(store, slice, budget - slice)?;
     // The clock is not read by what ends within its first slice.
     let mut since: Option<Instant> = None;
     let mut call = function.call_resumable(&mut *store, params);

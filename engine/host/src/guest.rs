@@ -12,6 +12,15 @@ use wasmi::{Caller, Memory, ResourceLimiter};
 /// A log line counts as many bytes more than its text, so that empty lines are bounded too.
 const LINE_BYTES: usize = 16;
 
+/// What an event allows to ask for.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct About {
+    /// Whether it is about a device: commands and the twin.
+    pub(crate) device: bool,
+    /// Whether it is an HTTP request: a response.
+    pub(crate) request: bool,
+}
+
 /// The data of one instance.
 pub(crate) struct Guest {
     /// Known once the instance is made.
@@ -20,8 +29,8 @@ pub(crate) struct Guest {
     pub(crate) manifest: Arc<Manifest>,
     /// There while an event is handled, and only then.
     pub(crate) state: Option<Box<dyn StateReader>>,
-    /// Whether the event is about a device.
-    pub(crate) is_device: bool,
+    /// What the event allows to ask for.
+    pub(crate) about: About,
     /// Fuel of the budget that is not in the engine's current slice.
     pub(crate) fuel_left: u64,
     pub(crate) wishes: Wishes,
@@ -37,7 +46,7 @@ impl Guest {
             limits,
             manifest,
             state: None,
-            is_device: false,
+            about: About::default(),
             fuel_left: 0,
             wishes: Wishes::default(),
             logs: Vec::new(),
@@ -47,9 +56,9 @@ impl Guest {
     }
 
     /// Forgets the invocation before, and takes what the next one reads.
-    pub(crate) fn begin(&mut self, state: Box<dyn StateReader>, is_device: bool) {
+    pub(crate) fn begin(&mut self, state: Box<dyn StateReader>, about: About) {
         self.state = Some(state);
-        self.is_device = is_device;
+        self.about = about;
         self.wishes.clear();
         self.logs.clear();
         self.log_bytes = 0;
@@ -179,6 +188,27 @@ fn range(pointer: u32, length: u32) -> Result<std::ops::Range<usize>, Failure> {
         (Some(start), Some(end)) => Ok(start..end),
         _ => Err(Failure::Pointer { pointer, length }),
     }
+}
+
+/// Gives bytes of the host to the guest: as many as fit, and their full length.
+pub(crate) fn give(
+    caller: &mut Caller<'_, Guest>,
+    value: &[u8],
+    out_ptr: u32,
+    out_cap: u32,
+) -> Result<i32, Failure> {
+    burn(caller, fuel_of(value.len()))?;
+    fill(split(caller)?.0, value, out_ptr, out_cap)
+}
+
+/// Copies as much of a value as fits; its full length.
+pub(crate) fn fill(memory: &mut [u8], value: &[u8], out_ptr: u32, out_cap: u32) -> Result<i32, Failure> {
+    let out = part_mut(memory, out_ptr, out_cap)?;
+    let fits = out.len().min(value.len());
+    if let (Some(to), Some(from)) = (out.get_mut(..fits), value.get(..fits)) {
+        to.copy_from_slice(from);
+    }
+    Ok(length(value.len()))
 }
 
 /// A length as the guest sees it.

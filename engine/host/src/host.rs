@@ -4,7 +4,8 @@ use crate::admission;
 use crate::version::{Ended, Version};
 use crate::{Failure, Limits};
 use fleetfn_core::deployment::ModuleHash;
-use fleetfn_core::invocation::StateReader;
+use fleetfn_core::invocation::{Role, StateReader};
+use fleetfn_core::recorder::{Reads, Recorder};
 use fleetfn_core::{Event, Invocation, Offset};
 use fleetfn_protocol::FunctionName;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -31,6 +32,8 @@ pub struct Call<'a> {
     pub event: &'a Event,
     /// Its place in the log.
     pub offset: Offset,
+    /// Whether the invocation will count.
+    pub role: Role,
 }
 
 /// Runs functions on one thread; keeps the versions that ran last compiled.
@@ -58,8 +61,11 @@ impl Host {
     /// Runs a version for an event: the same event, state and version give the same invocation on every node,
     /// unless it is interrupted.
     ///
-    /// Never panics, and ends within the limits on fuel and time.
+    /// What is read of `state` is kept in the invocation. `guest_ns` is left 0: the caller knows the clock. Never
+    /// panics, and ends within the limits on fuel and time.
     pub fn call<S: StateReader + 'static>(&mut self, call: &Call<'_>, state: S) -> Invocation {
+        let reads = Reads::default();
+        let state = Recorder::new(state, reads.clone());
         let ended = match self.version(&call.version) {
             Ok(version) => {
                 let run = AssertUnwindSafe(|| version.handle(call, Box::new(state)));
@@ -72,7 +78,18 @@ impl Host {
             Err(failure) => ended(failure),
         };
         let Ended { outcome, fuel, effects, logs } = ended;
-        Invocation { function: call.function, version: call.version, outcome, fuel, effects, logs }
+        Invocation {
+            function: call.function,
+            version: call.version,
+            role: call.role,
+            trigger: call.trigger,
+            outcome,
+            fuel,
+            guest_ns: 0,
+            effects,
+            reads: reads.take(),
+            logs,
+        }
     }
 
     /// The compiled version; it replaces the one that was not called for the longest time.

@@ -2,11 +2,13 @@
 
 use crate::admission::Module;
 use crate::failure::Failure;
-use crate::guest::Guest;
+use crate::guest::{About, Guest};
 use crate::host::Call;
+use crate::migration::Migration;
 use crate::{Limits, event, fuel};
 use fleetfn_abi::limits::BUFFER_BYTES_MIN;
-use fleetfn_abi::{EXPORT_BUFFER, EXPORT_INITIALIZE, EXPORT_MEMORY, EXPORT_ON_EVENT};
+use fleetfn_abi::{EXPORT_BUFFER, EXPORT_INITIALIZE, EXPORT_MEMORY, EXPORT_MIGRATE, EXPORT_ON_EVENT};
+use fleetfn_core::EventKind;
 use fleetfn_core::invocation::StateReader;
 use std::ops::Range;
 use wasmi::{Global, Linker, Memory, Store, TypedFunc, Val};
@@ -16,6 +18,7 @@ pub(crate) struct Instance {
     store: Store<Guest>,
     memory: Memory,
     on_event: TypedFunc<u32, i32>,
+    migrate: Option<TypedFunc<u32, i32>>,
     /// Where the guest wants events.
     buffer: Range<usize>,
     /// The mutable globals, in the order in which admission re-exported them.
@@ -46,16 +49,17 @@ impl Instance {
         let memory = instance.get_memory(&store, EXPORT_MEMORY).ok_or_else(|| lost(EXPORT_MEMORY))?;
         store.data_mut().memory = Some(memory);
         if let Ok(initialize) = instance.get_typed_func::<(), ()>(&store, EXPORT_INITIALIZE) {
-            fuel::run(&mut store, initialize, ()).0?;
+            fuel::run(&mut store, initialize, (), limits.fuel).0?;
         }
         let place =
             instance.get_typed_func::<(), u64>(&store, EXPORT_BUFFER).map_err(|_| lost(EXPORT_BUFFER))?;
-        let place = fuel::run(&mut store, place, ()).0?;
+        let place = fuel::run(&mut store, place, (), limits.fuel).0?;
         let buffer = buffer(place, memory.data_size(&store))?;
         let on_event = instance.get_typed_func(&store, EXPORT_ON_EVENT).map_err(|_| lost(EXPORT_ON_EVENT))?;
+        let migrate = instance.get_typed_func(&store, EXPORT_MIGRATE).ok();
         let global = |name: &String| instance.get_global(&store, name).ok_or_else(|| lost(name));
         let globals = module.reset_exports().iter().map(global).collect::<Result<_, _>>()?;
-        Ok(Self { store, memory, on_event, buffer, globals })
+        Ok(Self { store, memory, on_event, migrate, buffer, globals })
     }
 
     /// Keeps what the instance can be reset to. Only before its first event.
@@ -96,10 +100,49 @@ impl Instance {
             Ok(length) => length,
             Err(failure) => return (Err(failure), 0),
         };
-        self.store.data_mut().begin(state, call.event.device().is_some());
-        let ended = fuel::run(&mut self.store, self.on_event, length);
+        let about = About {
+            device: call.event.device().is_some(),
+            request: matches!(call.event.kind(), EventKind::Request { .. }),
+        };
+        self.store.data_mut().begin(state, about);
+        let ended = self.run(length);
         self.store.data_mut().state = None;
         ended
+    }
+
+    /// Brings the state to the manifest's version if it is not there, and runs the handler.
+    fn run(&mut self, length: u32) -> (Result<i32, Failure>, u64) {
+        let budget = self.store.data().limits.fuel;
+        let migration = match Migration::needed(self.store.data()) {
+            Ok(migration) => migration,
+            Err(failure) => return (Err(failure), 0),
+        };
+        let (migrated, before) = match migration {
+            Migration::None | Migration::Note => (Ok(()), 0),
+            Migration::From(from) => self.migrate(from, budget),
+        };
+        if let Err(failure) = migrated {
+            return (Err(failure), before);
+        }
+        let (result, burnt) = fuel::run(&mut self.store, self.on_event, length, budget - before);
+        migration.note(self.store.data_mut());
+        (result, before + burnt)
+    }
+
+    fn migrate(&mut self, from: u32, budget: u64) -> (Result<(), Failure>, u64) {
+        let to = self.store.data().manifest.state_version;
+        let failed = |reason: String| Failure::Migration { from, to, reason };
+        let Some(migrate) = self.migrate else {
+            return (Err(failed(format!("export '{EXPORT_MIGRATE}' is gone"))), 0);
+        };
+        let (result, burnt) = fuel::run(&mut self.store, migrate, from, budget);
+        let result = match result {
+            Ok(0) => Ok(()),
+            Ok(code) => Err(failed(format!("'{EXPORT_MIGRATE}' returned {code}"))),
+            Err(failure) if failure.is_interruption() => Err(failure),
+            Err(failure) => Err(failed(failure.detail())),
+        };
+        (result, burnt)
     }
 
     /// What the invocation left: effects and log lines.

@@ -17,6 +17,9 @@ mod host;
 mod imports;
 mod instance;
 mod limits;
+mod migration;
+mod outbound;
+mod schema;
 mod version;
 mod wishes;
 

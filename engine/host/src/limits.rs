@@ -48,6 +48,26 @@ pub(crate) const MANIFEST_BYTES_MAX: u64 = 16 * 1024;
 pub(crate) const FILTERS_MAX: u64 = 32;
 /// Longest command name in bytes: the topic `devices/{id}/commands/{name}` stays far below its own limit.
 pub(crate) const COMMAND_NAME_BYTES_MAX: usize = 128;
+/// Longest expression of a `cron` trigger in bytes: five fields with long lists.
+pub(crate) const CRON_BYTES_MAX: usize = 128;
+/// Longest time of a `quiet` trigger in seconds: a year.
+pub(crate) const QUIET_S_MAX: u32 = 366 * 24 * 60 * 60;
+/// Most values and lists of a schema in JSON, with each reference counted as what it stands for: bounds the work
+/// for one payload.
+pub(crate) const SCHEMA_NODES_MAX: u64 = 4_000;
+/// Bytes of a compiled pattern of a schema: matching takes time in proportion.
+pub(crate) const SCHEMA_PATTERN_BYTES_MAX: usize = 64 * 1024;
+
+/// Longest URL of a request in bytes.
+pub(crate) const HTTP_URL_BYTES_MAX: usize = 2 * 1024;
+/// Longest method of a request in bytes.
+pub(crate) const HTTP_METHOD_BYTES_MAX: usize = 16;
+/// Most headers of a request.
+pub(crate) const HTTP_HEADERS_MAX: usize = 32;
+/// Bytes of all header lines of a request: what servers take.
+pub(crate) const HTTP_HEADER_BYTES_MAX: usize = 8 * 1024;
+/// Longest media type of a response in bytes.
+pub(crate) const HTTP_TYPE_BYTES_MAX: usize = 256;
 
 /// Most fuel in one slice. `memory.grow` costs 255: at most 400 of them run between two returns to the host,
 /// so that their native stack (176 bytes each) never matters.
@@ -57,6 +77,10 @@ const FUEL_SLICE_MAX: u64 = 100_000;
 pub(crate) const CALL_FUEL: u64 = 50;
 /// Fuel of a host call that reads the store.
 pub(crate) const READ_FUEL: u64 = 500;
+/// Fuel of parsing a URL and some headers.
+pub(crate) const HTTP_FUEL: u64 = 5_000;
+/// Fuel for each byte of JSON that a host call parses.
+pub(crate) const JSON_BYTE_FUEL: u64 = 16;
 /// Bytes that a host call moves for one unit of fuel.
 pub(crate) const BYTES_PER_FUEL: u64 = 8;
 

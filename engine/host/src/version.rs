@@ -7,8 +7,9 @@ use crate::failure::Failure;
 use crate::guest::Guest;
 use crate::host::Call;
 use crate::instance::{Image, Instance};
+use crate::schema::Schema;
 use crate::{Limits, imports};
-use fleetfn_core::deployment::ModuleHash;
+use fleetfn_core::deployment::{Manifest, ModuleHash, Trigger};
 use fleetfn_core::invocation::{LogLine, StateReader};
 use fleetfn_core::{Effect, Outcome};
 use std::mem;
@@ -28,6 +29,8 @@ pub(crate) struct Version {
     /// What an instance is reset to; `None` until the first is made, and where a reset is not sound.
     image: Option<Image>,
     idle: Option<Instance>,
+    /// What payloads must fulfil, by trigger; empty if no trigger says so.
+    schemas: Vec<Option<Schema>>,
 }
 
 /// What came of one event.
@@ -59,6 +62,15 @@ fn config(limits: &Limits) -> Config {
     config
 }
 
+fn schemas(manifest: &Manifest) -> Result<Vec<Option<Schema>>, String> {
+    let compile = |trigger: &Trigger| match trigger {
+        Trigger::Telemetry { schema: Some(schema), .. } => Schema::compile(schema).map(Some),
+        _ => Ok(None),
+    };
+    let schemas = manifest.triggers.iter().map(compile).collect::<Result<Vec<_>, _>>()?;
+    Ok(if schemas.iter().all(Option::is_none) { Vec::new() } else { schemas })
+}
+
 impl Version {
     /// Compiles an admitted module. The error is the compiler's.
     pub(crate) fn compile(module: Module, limits: Limits) -> Result<Self, String> {
@@ -66,7 +78,8 @@ impl Version {
         let engine = Engine::new(&config(&limits));
         let compiled = wasmi::Module::new(&engine, module.wasm()).map_err(|error| error.to_string())?;
         let linker = imports::linker(&engine).map_err(|error| error.to_string())?;
-        Ok(Self { module, compiled, linker, limits, image: None, idle: None })
+        let schemas = schemas(module.manifest())?;
+        Ok(Self { module, compiled, linker, limits, image: None, idle: None, schemas })
     }
 
     pub(crate) fn hash(&self) -> ModuleHash {
@@ -96,6 +109,12 @@ impl Version {
 
     /// Runs one event on memory that no other event has touched.
     pub(crate) fn handle(&mut self, call: &Call<'_>, state: Box<dyn StateReader>) -> Ended {
+        if let Some(Some(schema)) = self.schemas.get(usize::from(call.trigger))
+            && let Err(detail) = schema.check(&call.event.payload())
+        {
+            let outcome = Outcome::Refused { detail };
+            return Ended { outcome, fuel: 0, effects: Vec::new(), logs: Vec::new() };
+        }
         let mut instance = match self.take() {
             Ok(instance) => instance,
             Err(failure) => {

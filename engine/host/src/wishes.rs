@@ -5,31 +5,49 @@
 
 use bytes::Bytes;
 use fleetfn_core::Effect;
+use fleetfn_core::effect::MetricKind;
 use std::mem;
 use std::ops::Range;
 
 /// From here on the arena itself leaves instead of a copy.
 const COPY_BYTES_MAX: usize = 16 * 1024;
 
-/// What kind of effect; says what its two parts are.
+/// What kind of effect; says what its parts are, and holds what is no bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// Key and value.
-    Put,
-    /// Key and nothing.
+    Put { ttl_s: u32 },
+    /// Key.
     Delete,
     /// Topic and payload.
     Publish,
     /// Name and payload.
-    Command { ttl_s: u32 },
+    Command { ttl_s: u32, timeout_s: u32 },
+    /// Canonical bytes of the entity, name and payload.
+    Send { delay_s: u32 },
+    /// Name and payload.
+    TimerSet { delay_s: u32 },
+    /// Name.
+    TimerCancel,
+    /// JSON.
+    TwinPatch,
+    /// Tag and encoded request.
+    Http,
+    /// Content type and body.
+    Respond { status: u16 },
+    /// Name.
+    Metric { kind: MetricKind, value_bits: u64 },
 }
+
+/// Parts that an effect has at most.
+const PARTS: usize = 3;
 
 #[derive(Debug, Clone, Copy)]
 struct Wish {
     kind: Kind,
     at: usize,
-    middle: usize,
-    end: usize,
+    /// Where each part ends, and the next begins.
+    ends: [usize; PARTS],
 }
 
 /// A key that was written: its place in the arena, and that of its value unless it was deleted.
@@ -60,12 +78,20 @@ impl Wishes {
         self.bytes.len()
     }
 
-    pub(crate) fn push(&mut self, kind: Kind, first: &[u8], second: &[u8]) {
+    pub(crate) fn push(&mut self, kind: Kind, parts: &[&[u8]]) {
         let at = self.bytes.len();
-        self.bytes.extend_from_slice(first);
-        self.bytes.extend_from_slice(second);
-        let middle = at + first.len();
-        self.wishes.push(Wish { kind, at, middle, end: middle + second.len() });
+        let mut ends = [at; PARTS];
+        let mut parts = parts.iter();
+        for end in &mut ends {
+            self.bytes.extend_from_slice(parts.next().copied().unwrap_or_default());
+            *end = self.bytes.len();
+        }
+        self.wishes.push(Wish { kind, at, ends });
+    }
+
+    /// Whether there is an effect that `wanted` takes.
+    pub(crate) fn any(&self, wanted: impl Fn(Kind) -> bool) -> bool {
+        self.wishes.iter().any(|wish| wanted(wish.kind))
     }
 
     /// A part of the arena.
@@ -75,12 +101,21 @@ impl Wishes {
 
     fn written(&self) -> impl DoubleEndedIterator<Item = Written> {
         self.wishes.iter().filter_map(|wish| {
+            let [key_end, value_end, _] = wish.ends;
             let value = match wish.kind {
-                Kind::Put => Some(wish.middle..wish.end),
+                Kind::Put { .. } => Some(key_end..value_end),
                 Kind::Delete => None,
-                Kind::Publish | Kind::Command { .. } => return None,
+                Kind::Publish
+                | Kind::Command { .. }
+                | Kind::Send { .. }
+                | Kind::TimerSet { .. }
+                | Kind::TimerCancel
+                | Kind::TwinPatch
+                | Kind::Http
+                | Kind::Respond { .. }
+                | Kind::Metric { .. } => return None,
             };
-            Some(Written { key: wish.at..wish.middle, value })
+            Some(Written { key: wish.at..key_end, value })
         })
     }
 
@@ -110,12 +145,24 @@ impl Wishes {
             Bytes::copy_from_slice(&self.bytes)
         };
         let effect = |wish: Wish| {
-            let (first, second) = (bytes.slice(wish.at..wish.middle), bytes.slice(wish.middle..wish.end));
+            let [one, two, three] = wish.ends;
+            let (first, second) = (bytes.slice(wish.at..one), bytes.slice(one..two));
             match wish.kind {
-                Kind::Put => Effect::StatePut { key: first, value: second },
+                Kind::Put { ttl_s } => Effect::StatePut { key: first, value: second, ttl_s },
                 Kind::Delete => Effect::StateDelete { key: first },
                 Kind::Publish => Effect::Publish { topic: first, payload: second },
-                Kind::Command { ttl_s } => Effect::Command { name: first, payload: second, ttl_s },
+                Kind::Command { ttl_s, timeout_s } => {
+                    Effect::Command { name: first, payload: second, ttl_s, timeout_s }
+                }
+                Kind::Send { delay_s } => {
+                    Effect::Send { entity: first, name: second, payload: bytes.slice(two..three), delay_s }
+                }
+                Kind::TimerSet { delay_s } => Effect::TimerSet { name: first, payload: second, delay_s },
+                Kind::TimerCancel => Effect::TimerCancel { name: first },
+                Kind::TwinPatch => Effect::TwinPatch { patch: first },
+                Kind::Http => Effect::Http { tag: first, request: second },
+                Kind::Respond { status } => Effect::Respond { content_type: first, body: second, status },
+                Kind::Metric { kind, value_bits } => Effect::Metric { name: first, kind, value_bits },
             }
         };
         let effects = self.wishes.drain(..).map(effect).collect();

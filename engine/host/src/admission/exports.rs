@@ -3,7 +3,8 @@
 use super::{Error, limit, signature};
 use crate::limits::EXPORTS_MAX;
 use fleetfn_abi::{
-    EXPORT_BUFFER, EXPORT_INITIALIZE, EXPORT_MEMORY, EXPORT_ON_EVENT, IMPORT_MODULE, VERSIONED_PREFIX,
+    EXPORT_BUFFER, EXPORT_INITIALIZE, EXPORT_MEMORY, EXPORT_MIGRATE, EXPORT_ON_EVENT, IMPORT_MODULE,
+    VERSIONED_PREFIX,
 };
 use wasm_encoder::{ExportKind, ExportSection};
 use wasmparser::{ExportSectionReader, ExternalKind, FuncType, ValType};
@@ -20,7 +21,7 @@ struct Wanted {
     optional: bool,
 }
 
-const FUNCTIONS: [Wanted; 3] = [
+const FUNCTIONS: [Wanted; 4] = [
     Wanted {
         name: EXPORT_ON_EVENT,
         expected: "(i32) -> i32",
@@ -34,6 +35,13 @@ const FUNCTIONS: [Wanted; 3] = [
         params: &[],
         results: &[ValType::I64],
         optional: false,
+    },
+    Wanted {
+        name: EXPORT_MIGRATE,
+        expected: "(i32) -> i32",
+        params: &[ValType::I32],
+        results: &[ValType::I32],
+        optional: true,
     },
     Wanted { name: EXPORT_INITIALIZE, expected: "() -> ()", params: &[], results: &[], optional: true },
 ];
@@ -120,6 +128,11 @@ impl Exports {
             Some(name) => Error::AbiVersion { name: name.clone() },
             None => Error::MissingExport { name, expected },
         }
+    }
+
+    /// Whether there is an export of this name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.found.iter().any(|(found, ..)| *found == name)
     }
 
     /// The names of the exports for a reset.

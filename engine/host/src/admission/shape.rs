@@ -9,7 +9,7 @@ use crate::limits::{
     GROWS_MAX, IMPORTS_MAX, LOCALS_MAX, MEMORIES_MAX, MEMORY_PAGES_MAX, PARAMS_MAX, SEGMENTS_MAX,
     TABLE_ELEMENTS_MAX, TABLES_MAX, TYPES_MAX,
 };
-use fleetfn_abi::{MANIFEST_SECTION, VERSIONED_PREFIX};
+use fleetfn_abi::{EXPORT_MIGRATE, MANIFEST_SECTION, VERSIONED_PREFIX};
 use wasm_encoder::RawSection;
 use wasmparser::{
     BinaryReaderError, CustomSectionReader, ElementItems, ElementSectionReader, Encoding, FuncType,
@@ -27,6 +27,8 @@ pub(super) struct Shape<'a> {
     pub(super) reset_exports: Vec<String>,
     /// Whether memory and those globals are all that code can change.
     pub(super) resettable: bool,
+    /// Whether it can bring state to another version.
+    pub(super) migrates: bool,
 }
 
 /// What is known of a module while it is read.
@@ -64,6 +66,7 @@ pub(super) fn read(wasm: &[u8]) -> Result<Shape<'_>, Error> {
     Ok(Shape {
         manifest,
         wasm: out.finish(),
+        migrates: exports.has(EXPORT_MIGRATE),
         reset_exports: exports.into_resets(),
         resettable: !irreversible,
     })

@@ -1,11 +1,10 @@
 //! Publishes on a shared topic.
 
-use super::wish;
+use super::{payload, shown, wish};
 use crate::failure::Failure;
 use crate::guest::{Guest, enter, part, split};
 use crate::limits::CALL_FUEL;
 use crate::wishes::Kind;
-use fleetfn_protocol::limits::PAYLOAD_BYTES_MAX;
 use fleetfn_protocol::{Topic, filter_matches};
 use wasmi::Caller;
 
@@ -13,27 +12,19 @@ pub(super) fn publish(
     caller: &mut Caller<'_, Guest>,
     topic: u32,
     topic_len: u32,
-    payload: u32,
+    payload_ptr: u32,
     payload_len: u32,
 ) -> Result<i32, Failure> {
-    enter(caller, CALL_FUEL, &[(topic, topic_len), (payload, payload_len)])?;
+    enter(caller, CALL_FUEL, &[(topic, topic_len), (payload_ptr, payload_len)])?;
     let (memory, guest) = split(caller)?;
     let topic = part(memory, topic, topic_len)?;
-    let payload = part(memory, payload, payload_len)?;
-    if payload.len() > PAYLOAD_BYTES_MAX {
-        return Err(Failure::Payload(payload_len));
-    }
+    let payload = payload(memory, payload_ptr, payload_len)?;
     let name = std::str::from_utf8(topic).map_err(|_| Failure::TopicText)?;
-    let parsed = Topic::parse(name).map_err(|source| Failure::Topic { topic: shown(name), source })?;
+    let parsed = Topic::parse(name).map_err(|source| Failure::Topic { topic: shown(topic), source })?;
     let granted = matches!(parsed, Topic::Shared(_))
         && guest.manifest.publish.iter().any(|filter| filter_matches(filter, name));
     if !granted {
-        return Err(Failure::PublishGrant(shown(name)));
+        return Err(Failure::PublishGrant(shown(topic)));
     }
-    wish(guest, Kind::Publish, topic, payload)
-}
-
-/// A topic as far as it is worth showing.
-fn shown(topic: &str) -> String {
-    topic.chars().take(128).collect()
+    wish(guest, Kind::Publish, &[topic, payload])
 }

@@ -2,10 +2,11 @@
 //!
 //! An invocation reads what it wrote itself; the rest comes from the reader that the host was called with.
 
-use super::wish;
+use super::{seconds, wish};
 use crate::failure::Failure;
-use crate::guest::{Guest, burn, enter, fuel_left, fuel_of, length, part, part_mut, split};
+use crate::guest::{Guest, burn, enter, fill, fuel_left, fuel_of, give, length, part, part_mut, split};
 use crate::limits::{CALL_FUEL, READ_FUEL};
+use crate::migration::STATE_VERSION_KEY;
 use crate::wishes::{Kind, Wishes, Written};
 use bytes::Bytes;
 use fleetfn_abi::MISSING;
@@ -51,25 +52,15 @@ pub(super) fn state_get(
             None => None,
         },
     };
-    let Some(found) = found else {
-        return Ok(MISSING);
-    };
-    let full = match &found {
-        Found::Written(range) => range.len(),
-        Found::Stored(value) => value.len(),
-    };
-    burn(caller, fuel_of(full))?;
-    let (memory, guest) = split(caller)?;
-    let value = match &found {
-        Found::Written(range) => guest.wishes.part(range),
-        Found::Stored(value) => value,
-    };
-    let out = part_mut(memory, out_ptr, out_cap)?;
-    let fits = out.len().min(value.len());
-    if let (Some(to), Some(from)) = (out.get_mut(..fits), value.get(..fits)) {
-        to.copy_from_slice(from);
+    match found {
+        None => Ok(MISSING),
+        Some(Found::Stored(value)) => give(caller, &value, out_ptr, out_cap),
+        Some(Found::Written(range)) => {
+            burn(caller, fuel_of(range.len()))?;
+            let (memory, guest) = split(caller)?;
+            fill(memory, guest.wishes.part(&range), out_ptr, out_cap)
+        }
     }
-    Ok(length(full))
 }
 
 pub(super) fn state_put(
@@ -80,13 +71,35 @@ pub(super) fn state_put(
     value_len: u32,
 ) -> Result<i32, Failure> {
     enter(caller, CALL_FUEL, &[(key_ptr, key_len), (value_ptr, value_len)])?;
+    put(caller, (key_ptr, key_len), (value_ptr, value_len), 0)
+}
+
+pub(super) fn state_put_expiring(
+    caller: &mut Caller<'_, Guest>,
+    key_ptr: u32,
+    key_len: u32,
+    value_ptr: u32,
+    value_len: u32,
+    ttl_s: u32,
+) -> Result<i32, Failure> {
+    enter(caller, CALL_FUEL, &[(key_ptr, key_len), (value_ptr, value_len)])?;
+    let ttl_s = seconds("the time to live of a value", ttl_s, 1..=u32::MAX)?;
+    put(caller, (key_ptr, key_len), (value_ptr, value_len), ttl_s)
+}
+
+fn put(
+    caller: &mut Caller<'_, Guest>,
+    (key_ptr, key_len): (u32, u32),
+    (value_ptr, value_len): (u32, u32),
+    ttl_s: u32,
+) -> Result<i32, Failure> {
     let (memory, guest) = split(caller)?;
     let key = key(memory, key_ptr, key_len)?;
     let value = part(memory, value_ptr, value_len)?;
     if value.len() > VALUE_BYTES_MAX {
         return Err(Failure::Value(value_len));
     }
-    wish(guest, Kind::Put, key, value)
+    wish(guest, Kind::Put { ttl_s }, &[key, value])
 }
 
 pub(super) fn state_delete(
@@ -97,7 +110,7 @@ pub(super) fn state_delete(
     enter(caller, CALL_FUEL, &[(key_ptr, key_len)])?;
     let (memory, guest) = split(caller)?;
     let key = key(memory, key_ptr, key_len)?;
-    wish(guest, Kind::Delete, key, &[])
+    wish(guest, Kind::Delete, &[key])
 }
 
 pub(super) fn state_scan(
@@ -172,7 +185,8 @@ impl Page<'_> {
     }
 }
 
-/// Visits what is stored and what was written, merged in order, without what was deleted.
+/// Visits what is stored and what was written, merged in order, without what was deleted and without the row that
+/// only the host knows.
 fn scan(
     state: &dyn StateReader,
     wishes: &Wishes,
@@ -183,7 +197,7 @@ fn scan(
     let wanted = |key: &[u8]| key.starts_with(prefix) && after.is_none_or(|after| key > after);
     let written = wishes.find_all(wanted);
     if written.is_empty() {
-        return state.scan(prefix, after, visit);
+        return state.scan(prefix, after, &mut |key, value| key == STATE_VERSION_KEY || visit(key, value));
     }
     let mut written = written.iter().peekable();
     let show = |entry: &Written, visit: &mut dyn FnMut(&[u8], &[u8]) -> bool| match &entry.value {
@@ -192,6 +206,9 @@ fn scan(
     };
     let mut go_on = true;
     state.scan(prefix, after, &mut |key, value| {
+        if key == STATE_VERSION_KEY {
+            return true;
+        }
         while let Some(entry) = written.next_if(|entry| wishes.part(&entry.key) < key) {
             go_on = show(entry, visit);
             if !go_on {

@@ -36,6 +36,7 @@ fn agree_on(wasm: &[u8], events: &[Event]) -> Vec<Invocation> {
             Outcome::Done => assert_eq!(expected.code, Some(0)),
             Outcome::Rejected { code } => assert_eq!(expected.code, Some(*code)),
             Outcome::Failed { .. } => assert_eq!(expected.code, None, "{invocation:?}"),
+            Outcome::Refused { detail } => unreachable!("refused: {detail}"),
             Outcome::Interrupted { detail } => unreachable!("interrupted: {detail}"),
         }
         assert_eq!(invocation.logs, expected.logs);

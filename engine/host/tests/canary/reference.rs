@@ -75,11 +75,12 @@ fn encode(event: &Event) -> Vec<u8> {
     let device = event.device().expect("a device");
     let header = EventHeader {
         code: 1,
-        device_len: device.as_str().len() as u16,
+        entity_len: device.as_str().len() as u16,
         detail_len: channel.len() as u16,
         trigger: 0,
         payload_len: event.payload().len() as u32,
         offset: 7,
+        is_device: true,
         received_at_ms: event.received_at_ms(),
         // Guests here do not read it.
         seed: 0,
@@ -110,7 +111,7 @@ fn import(name: &str, caller: &mut Caller<'_, Expected>, a: &[usize]) -> i32 {
         "state_put" => {
             let (key, value) = (part(bytes, 0), part(bytes, 2));
             host.state.insert(key.clone(), value.clone());
-            host.effects.push(Effect::StatePut { key: key.into(), value: value.into() });
+            host.effects.push(Effect::StatePut { key: key.into(), value: value.into(), ttl_s: 0 });
             0
         }
         "state_delete" => {
@@ -127,7 +128,7 @@ fn import(name: &str, caller: &mut Caller<'_, Expected>, a: &[usize]) -> i32 {
         }
         "command" => {
             let (name, payload) = (part(bytes, 0).into(), part(bytes, 2).into());
-            host.effects.push(Effect::Command { name, payload, ttl_s: a[4] as u32 });
+            host.effects.push(Effect::Command { name, payload, ttl_s: a[4] as u32, timeout_s: 0 });
             0
         }
         "log" => {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 fn put(key: &str, value: &str) -> Effect {
-    Effect::StatePut { key: key.to_owned().into(), value: value.to_owned().into() }
+    Effect::StatePut { key: key.to_owned().into(), value: value.to_owned().into(), ttl_s: 0 }
 }
 
 #[test]
@@ -29,7 +29,7 @@ fn effects_come_in_the_order_in_which_they_were_asked_for() {
         put("a", "bcd"),
         Effect::StateDelete { key: "b".into() },
         Effect::Publish { topic: "alerts/x".into(), payload: "bc".into() },
-        Effect::Command { name: "fan".into(), payload: "".into(), ttl_s: 60 },
+        Effect::Command { name: "fan".into(), payload: "".into(), ttl_s: 60, timeout_s: 0 },
     ];
     assert_eq!(invocation.effects, expected);
 }

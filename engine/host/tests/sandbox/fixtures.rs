@@ -1,10 +1,11 @@
 //! Modules, state and events for tests.
 
 use bytes::Bytes;
+use fleetfn_abi::{IMPORTS, Import};
 use fleetfn_core::deployment::ModuleHash;
 use fleetfn_core::event::EventParts;
-use fleetfn_core::invocation::{StateReader, StateUnavailable};
-use fleetfn_core::{Event, EventKind, Invocation, Offset};
+use fleetfn_core::invocation::{Role, StateReader, StateUnavailable};
+use fleetfn_core::{Entity, Event, EventKind, Invocation, Offset};
 use fleetfn_host::{Call, Host, Limits, Module, ModuleSource, admit};
 use fleetfn_protocol::DeviceId;
 use std::collections::{BTreeMap, HashMap};
@@ -31,7 +32,10 @@ impl ModuleSource for Library {
     }
 }
 
-/// State in memory.
+/// The twin of every device.
+pub(crate) const TWIN: &[u8] = br#"{"delta":{},"desired":{},"reported":{"fan":"on"},"version":7}"#;
+
+/// State in memory; the configuration is `limit` = 30.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct State(pub(crate) Rc<BTreeMap<Vec<u8>, Vec<u8>>>);
 
@@ -51,14 +55,23 @@ impl StateReader for State {
         &self,
         prefix: &[u8],
         after: Option<&[u8]>,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> bool,
+        visit: &mut dyn FnMut(&[u8], &Bytes) -> bool,
     ) -> Result<(), StateUnavailable> {
         for (key, value) in self.0.iter() {
-            if key.starts_with(prefix) && after.is_none_or(|after| &key[..] > after) && !visit(key, value) {
+            let fits = key.starts_with(prefix) && after.is_none_or(|after| &key[..] > after);
+            if fits && !visit(key, &Bytes::copy_from_slice(value)) {
                 break;
             }
         }
         Ok(())
+    }
+
+    fn twin(&self) -> Result<Option<Bytes>, StateUnavailable> {
+        Ok(Some(Bytes::from_static(TWIN)))
+    }
+
+    fn config(&self, key: &str) -> Result<Option<Bytes>, StateUnavailable> {
+        Ok((key == "limit").then(|| Bytes::from_static(b"30")))
     }
 }
 
@@ -70,11 +83,12 @@ pub(crate) fn event(payload: &[u8]) -> Event {
 /// A reading of device `d-1`.
 pub(crate) fn event_on(channel: &str, payload: &[u8]) -> Event {
     let parts = EventParts {
-        device: DeviceId::parse("d-1").ok(),
+        entity: Entity::Device(DeviceId::parse("d-1").expect("an id")),
         kind: EventKind::Telemetry { channel },
         received_at_ms: 1_700_000_000_000,
         expiry_s: 0,
         message_id: "",
+        origin: None,
         payload,
     };
     Event::decode(parts.encode().expect("fits")).expect("an event")
@@ -95,27 +109,39 @@ impl Bench {
     /// Runs a module for an event at offset 7.
     pub(crate) fn handle(&mut self, module: &Module, event: &Event, state: &State) -> Invocation {
         let (function, version) = (module.manifest().name, module.hash());
-        let call = Call { function, version, trigger: 0, event, offset: Offset(7) };
+        let call = Call { function, version, trigger: 0, event, offset: Offset(7), role: Role::Live };
         self.host.call(&call, state.clone())
     }
 }
 
+/// A manifest with every grant.
+const MANIFEST: &str = r#"{"abi":1,"name":"f","triggers":[{"telemetry":"climate"}],"publish":["alerts/#"],"command":true,
+    "send":["site/+","devices/+"],"twin":true,"http":["https://api.example.com/v1/"],"secrets":["api-token"]}"#;
+
 /// All imports, a buffer of 8 KiB at 4096 and a manifest with every grant, around what a test adds.
 pub(crate) fn module(body: &str) -> String {
+    module_with(MANIFEST, body)
+}
+
+/// The same with another manifest.
+pub(crate) fn module_with(manifest: &str, body: &str) -> String {
+    let imports: String = IMPORTS.iter().map(import).collect();
     format!(
         r#"(module
-  (@custom "fleetfn_v1_manifest" "{{\"abi\":1,\"name\":\"f\",\"triggers\":[{{\"telemetry\":\"climate\"}}],\"publish\":[\"alerts/#\"],\"command\":true}}")
-  (import "fleetfn_v1" "state_get" (func $get (param i32 i32 i32 i32) (result i32)))
-  (import "fleetfn_v1" "state_put" (func $put (param i32 i32 i32 i32) (result i32)))
-  (import "fleetfn_v1" "state_delete" (func $delete (param i32 i32) (result i32)))
-  (import "fleetfn_v1" "state_scan" (func $scan (param i32 i32 i32 i32 i32 i32) (result i32)))
-  (import "fleetfn_v1" "publish" (func $publish (param i32 i32 i32 i32) (result i32)))
-  (import "fleetfn_v1" "command" (func $command (param i32 i32 i32 i32 i32) (result i32)))
-  (import "fleetfn_v1" "log" (func $log (param i32 i32 i32) (result i32)))
+  (@custom "fleetfn_v1_manifest" "{manifest}")
+  {imports}
   (memory (export "memory") 1)
   (func (export "fleetfn_v1_buffer") (result i64) (i64.const 0x200000001000))
-  {body})"#
+  {body})"#,
+        manifest = manifest.replace('"', "\\\"").replace('\n', " "),
     )
+}
+
+/// One row of the table: `state_get` is `$get`, and so on.
+fn import(row: &Import) -> String {
+    let name = row.name;
+    let short = name.strip_prefix("state_").unwrap_or(name);
+    format!("(import \"fleetfn_v1\" \"{name}\" (func ${short} (param {}) (result i32)))\n", "i32 ".repeat(row.params))
 }
 
 /// The same, where `body` is only what the handler does; it may use `$len`.

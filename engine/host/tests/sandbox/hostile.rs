@@ -39,6 +39,7 @@ fn summary(invocation: &Invocation) -> (String, String) {
     match &invocation.outcome {
         Outcome::Done => ("done".into(), String::new()),
         Outcome::Rejected { code } => (format!("rejected {code}"), String::new()),
+        Outcome::Refused { detail } => ("refused".into(), detail.clone()),
         Outcome::Failed { error_type, detail } => ((*error_type).into(), detail.clone()),
         Outcome::Interrupted { detail } => ("interrupted".into(), detail.clone()),
     }

@@ -3,7 +3,7 @@
 use crate::effects::SCRIPT;
 use crate::fixtures::{Bench, State, event, handler, module};
 use bytes::Bytes;
-use fleetfn_core::invocation::{StateReader, StateUnavailable};
+use fleetfn_core::invocation::{Role, StateReader, StateUnavailable};
 use fleetfn_core::{Invocation, Offset, Outcome};
 use fleetfn_host::{Call, Host, Limits, Module, ModuleSource};
 use proptest::prelude::{ProptestConfig, any, prop, prop_assert_eq, proptest};
@@ -61,7 +61,10 @@ const LOOP: &str = r#"
 fn failed(invocation: &Invocation) -> (&str, &str) {
     match &invocation.outcome {
         Outcome::Failed { error_type, detail } => (error_type, detail),
-        Outcome::Done | Outcome::Rejected { .. } | Outcome::Interrupted { .. } => ("", ""),
+        Outcome::Done
+        | Outcome::Rejected { .. }
+        | Outcome::Refused { .. }
+        | Outcome::Interrupted { .. } => ("", ""),
     }
 }
 
@@ -69,7 +72,10 @@ fn failed(invocation: &Invocation) -> (&str, &str) {
 fn interrupted(invocation: &Invocation) -> &str {
     match &invocation.outcome {
         Outcome::Interrupted { detail } => detail,
-        Outcome::Done | Outcome::Rejected { .. } | Outcome::Failed { .. } => "",
+        Outcome::Done
+        | Outcome::Rejected { .. }
+        | Outcome::Refused { .. }
+        | Outcome::Failed { .. } => "",
     }
 }
 
@@ -139,16 +145,25 @@ impl StateReader for Broken {
         &self,
         _prefix: &[u8],
         _after: Option<&[u8]>,
-        _visit: &mut dyn FnMut(&[u8], &[u8]) -> bool,
+        _visit: &mut dyn FnMut(&[u8], &Bytes) -> bool,
     ) -> Result<(), StateUnavailable> {
         panic!("a bug in the store");
+    }
+
+    fn twin(&self) -> Result<Option<Bytes>, StateUnavailable> {
+        Err(StateUnavailable("disk on fire".into()))
+    }
+
+    fn config(&self, _key: &str) -> Result<Option<Bytes>, StateUnavailable> {
+        Err(StateUnavailable("disk on fire".into()))
     }
 }
 
 fn run_broken(bench: &mut Bench, module: &Module) -> Invocation {
     let event = event(b"");
     let (function, version) = (module.manifest().name, module.hash());
-    bench.host.call(&Call { function, version, trigger: 0, event: &event, offset: Offset(7) }, Broken)
+    let call = Call { function, version, trigger: 0, event: &event, offset: Offset(7), role: Role::Live };
+    bench.host.call(&call, Broken)
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! The sandbox from outside: what is admitted, what ends how, what one event leaves for the next.
 
 mod effects;
+mod events;
 mod fixtures;
+mod golden;
 mod hostile;
 mod isolation;
 mod mutants;
