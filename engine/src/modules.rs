@@ -1,7 +1,10 @@
 //! Modules by hash, one file each: `DIR/modules/HASH.wasm`.
 //!
 //! A file is written under another name, synced, renamed, and its directory synced, before any record names it.
-//! A crash leaves at most a file with the suffix `.part`, which the next write replaces.
+//! A crash leaves at most a file with the suffix `.part`, which the next write replaces. No module is ever deleted:
+//! an old version can be put live again.
+
+mod history;
 
 use fleetfn_core::deployment::ModuleHash;
 use fleetfn_host::ModuleSource;
