@@ -152,6 +152,29 @@ pub enum Change {
         /// The function that had failed.
         function: FunctionName,
     },
+    /// An event waits for a function that is paused, behind, or out of fuel for the moment.
+    BacklogPut {
+        /// Offset of the event.
+        offset: Offset,
+        /// The function.
+        function: FunctionName,
+        /// The event, as the log keeps it.
+        event: Bytes,
+    },
+    /// It was handled, or is a dead letter now.
+    BacklogDelete {
+        /// Offset of the event.
+        offset: Offset,
+        /// The function.
+        function: FunctionName,
+    },
+    /// How much of its fuel of a second an owner has burnt in this partition.
+    Budget {
+        /// The owner.
+        owner: FunctionName,
+        /// The second.
+        spent: Spent,
+    },
     /// What a function has used for an entity in a month.
     Usage {
         /// Who, for whom, when.
@@ -326,6 +349,15 @@ pub struct Request {
     pub asked_at_ms: u64,
 }
 
+/// Fuel that was burnt within a second of the log's time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Spent {
+    /// The second since 1970.
+    pub second: u64,
+    /// Fuel burnt in it.
+    pub fuel: u64,
+}
+
 /// A value of a function's configuration, or a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Setting {
@@ -333,6 +365,8 @@ pub enum Setting {
     Config(Bytes),
     /// Only its HTTP requests carry it. The bytes are sealed with the key of the installation.
     Secret(Bytes),
+    /// Fuel that all functions of the owner may burn in a second, in each partition. The name is the owner's.
+    Budget(u64),
 }
 
 /// An event that a function could not handle.

@@ -167,6 +167,8 @@ pub struct Deployment {
     pub previous: Option<Version>,
     /// When the newest of live and canary is taken back by itself.
     pub guard: Option<Guard>,
+    /// Why its events wait, if they do: an operator paused it, or it kept failing and was parked.
+    pub paused: Option<String>,
     /// Who did what and why, in words: for people.
     pub reason: String,
     /// When, in milliseconds since 1970.

@@ -68,6 +68,16 @@ pub trait Facts {
     /// [`Facts::Error`], as for every read.
     fn has_dead_letter(&self, offset: Offset, function: &FunctionName) -> Result<bool, Self::Error>;
 
+    /// The oldest event above `after` that waits for a function.
+    ///
+    /// # Errors
+    /// [`Facts::Error`], as for every read.
+    fn first_backlog(
+        &self,
+        function: &FunctionName,
+        after: Option<Offset>,
+    ) -> Result<Option<Offset>, Self::Error>;
+
     /// What a function has used so far.
     ///
     /// # Errors

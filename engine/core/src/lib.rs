@@ -7,6 +7,7 @@
 
 extern crate alloc;
 
+pub mod backlog;
 pub mod commit;
 mod dead_letter;
 pub mod delivery;

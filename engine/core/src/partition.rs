@@ -8,16 +8,19 @@
 //! again after a crash changes nothing again. It is committed with the next change, or when it is
 //! [`CURSOR_LAG_MAX`] behind.
 
+mod behind;
 mod effects;
 mod plan;
 mod settle;
 mod timers;
 
+pub use behind::WAITED;
 pub use plan::{Given, Plan};
 pub use settle::Outboxes;
 pub use timers::{Cron, Fire};
 
-use crate::commit::{Change, Commit, OutboxKey, Timer};
+use crate::backlog::Backlog;
+use crate::commit::{Change, Commit, OutboxKey, Spent, Timer};
 use crate::invocation::Role;
 use crate::overlay::{Overlay, Writes};
 use crate::pending::{Gathered, Pending};
@@ -27,7 +30,7 @@ use crate::route::{Quiet, Target};
 use crate::timer::ExpiryTimers;
 use crate::twin::{Twin, TwinError};
 use crate::wheel::Wheel;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -142,6 +145,10 @@ pub struct Committed {
     pub send_next: u64,
     /// HTTP requests that wait for their responses.
     pub requests: usize,
+    /// How many events wait for each function.
+    pub backlog: Vec<(FunctionName, usize)>,
+    /// Fuel that owners with a budget have burnt in their last second.
+    pub spent: Vec<(FunctionName, Spent)>,
 }
 
 /// One partition in the hands of its owner. Dropped when another takes it over.
@@ -157,6 +164,9 @@ pub struct Partition {
     wheel: Wheel,
     send_next: u64,
     requests: usize,
+    backlog: Backlog,
+    /// What the turn has done with, of rows that are looked up: letters, and requests.
+    gone: BTreeSet<Gone>,
     /// The highest handled number of each partition's sends, as far as it was looked up.
     marks: BTreeMap<PartitionId, Option<u64>>,
     stall: Option<Stall>,
@@ -171,10 +181,19 @@ pub struct Partition {
     linger: Option<Wait>,
 }
 
+/// A row that the turn deletes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Gone {
+    Letter(Offset, FunctionName),
+    Request(EffectId),
+}
+
 /// What is known of the event planned last.
 #[derive(Debug, Default)]
 struct Planned {
     targets: Vec<Target>,
+    /// Functions that are to handle it later.
+    waiting: Vec<FunctionName>,
     quiet: Vec<Quiet>,
     at_ms: u64,
     device: Option<DeviceId>,
@@ -198,6 +217,8 @@ impl Partition {
             wheel: Wheel::unread(),
             send_next: committed.send_next,
             requests: committed.requests,
+            backlog: Backlog::new(committed.backlog, committed.spent),
+            gone: BTreeSet::new(),
             marks: BTreeMap::new(),
             stall: None,
             entity: Vec::new(),
@@ -340,6 +361,7 @@ impl Partition {
         self.committed = self.cursor;
         self.urgent = false;
         self.linger = None;
+        self.gone.clear();
         let commit = Commit { partition: self.id, epoch: self.epoch, cursor, changes, recordings };
         Turn { commit, publishes }
     }

@@ -71,6 +71,7 @@ struct Line {
     live: Option<Compiled>,
     canary: Option<(Compiled, u8)>,
     dark: Option<(Compiled, Offset)>,
+    paused: bool,
 }
 
 /// What one function answers to one question.
@@ -109,6 +110,7 @@ impl Line {
             live: deployment.live.as_ref().map(Compiled::new),
             canary: canary.map(|canary| (Compiled::new(&canary.version), canary.percent)),
             dark: deployment.dark.as_ref().map(|dark| (Compiled::new(dark), deployment.dark_since)),
+            paused: deployment.paused.is_some(),
         }
     }
 
@@ -172,6 +174,13 @@ impl Routes {
             }
         }
         self.history.retain(|_, versions| versions.len() > 1 || versions.values().any(Option::is_some));
+    }
+
+    /// Whether a function is paused at a place in the log.
+    #[must_use]
+    pub fn is_paused(&self, offset: Offset, function: &FunctionName) -> bool {
+        let newest = self.history.get(function).and_then(|versions| versions.range(..offset).next_back());
+        matches!(newest, Some((_, Some(line))) if line.paused)
     }
 
     /// What runs for an event of an entity (canonical bytes) at its place in the log. A redriven event is asked for

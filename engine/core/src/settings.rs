@@ -15,7 +15,18 @@ pub type Config = BTreeMap<String, Bytes>;
 #[derive(Debug, Default)]
 pub struct Settings {
     functions: BTreeMap<FunctionName, BTreeMap<Offset, Arc<Config>>>,
+    budgets: BTreeMap<FunctionName, BTreeMap<Offset, Option<u64>>>,
     none: Arc<Config>,
+}
+
+/// Key under which the budget of an owner is set; no function's configuration may have it.
+pub const BUDGET_KEY: &str = "~fuel-per-s";
+
+/// Whom a function belongs to: what stands before the first dot of its name, or all of it.
+#[must_use]
+pub fn owner_of(function: &FunctionName) -> FunctionName {
+    let owner = function.as_str().split('.').next();
+    owner.and_then(|owner| FunctionName::parse(owner).ok()).unwrap_or(*function)
 }
 
 impl Settings {
@@ -28,10 +39,18 @@ impl Settings {
         key: &str,
         setting: Option<&Setting>,
     ) {
+        if key == BUDGET_KEY {
+            let budget = match setting {
+                Some(Setting::Budget(fuel)) => Some(*fuel),
+                Some(Setting::Config(_) | Setting::Secret(_)) | None => None,
+            };
+            self.budgets.entry(name).or_default().insert(since, budget);
+            return;
+        }
         let value = match setting {
             Some(Setting::Config(value)) => Some(value.clone()),
             // It may have been readable before.
-            Some(Setting::Secret(_)) | None => None,
+            Some(Setting::Secret(_) | Setting::Budget(_)) | None => None,
         };
         let versions = self.functions.entry(name).or_default();
         let newest = versions.range(..=since).next_back().map(|(_, config)| Arc::clone(config));
@@ -50,14 +69,22 @@ impl Settings {
         newest.map_or(&self.none, |(_, config)| config)
     }
 
+    /// Fuel that an owner's functions may burn in a second in each partition, at a place in the log; `None` for any.
+    #[must_use]
+    pub fn budget(&self, offset: Offset, owner: &FunctionName) -> Option<u64> {
+        *self.budgets.get(owner)?.range(..offset).next_back()?.1
+    }
+
     /// Forgets what no event at or above `offset` reads.
     pub fn forget_before(&mut self, offset: Offset) {
-        for versions in self.functions.values_mut() {
+        fn cut<T>(versions: &mut BTreeMap<Offset, T>, offset: Offset) {
             let newest = versions.range(..offset).next_back().map(|(since, _)| *since);
             if let Some(newest) = newest {
                 *versions = versions.split_off(&newest);
             }
         }
+        self.functions.values_mut().for_each(|versions| cut(versions, offset));
+        self.budgets.values_mut().for_each(|versions| cut(versions, offset));
     }
 }
 

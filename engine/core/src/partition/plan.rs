@@ -1,6 +1,7 @@
 //! The first half of an event: whether it is handled at all, and what runs for it.
 
-use super::Partition;
+use super::behind::has_waited;
+use super::{Gone, Partition};
 use crate::commit::TimerKey;
 use crate::event::{Event, EventError, EventKind};
 use crate::facts::Facts;
@@ -8,6 +9,7 @@ use crate::invocation::Role;
 use crate::position::Offset;
 use crate::route::{Routes, Target};
 use crate::seen::fingerprint;
+use crate::settings::Settings;
 use alloc::rc::Rc;
 use bytes::Bytes;
 use fleetfn_protocol::EffectId;
@@ -56,6 +58,7 @@ impl Partition {
         offset: Offset,
         given: &Given,
         routes: &mut Routes,
+        settings: &Settings,
         facts: &F,
     ) -> Result<Plan<'_>, F::Error> {
         if offset < self.cursor {
@@ -76,22 +79,34 @@ impl Partition {
         planned.quiet.extend_from_slice(routed.quiet);
         planned.at_ms = event.received_at_ms();
         planned.device = event.device();
+        planned.waiting.clear();
         planned.report = None;
         planned.shadows.clear();
-        if self.is_repeated(logged, facts)? {
+        if self.is_repeated(offset, logged, routes, facts)? {
             self.cursor = offset.next();
             return Ok(Plan::Duplicate);
         }
-        if only.is_some() {
+        self.set_aside(offset, logged, routes, settings);
+        if only.is_some() && !has_waited(logged) {
             // Once is enough: what a dark version did with it is known.
             self.planned.targets.retain(|target| target.role == Role::Live);
         }
-        self.look_up(event, facts)?;
+        if only.is_some() {
+            // The silence was broken when the event came, and what it reported merged.
+            self.planned.quiet.clear();
+        }
+        self.look_up(logged, facts)?;
         Ok(Plan::Run(&self.planned.targets))
     }
 
     /// Whether the event was handled under another offset.
-    fn is_repeated<F: Facts>(&mut self, logged: &Event, facts: &F) -> Result<bool, F::Error> {
+    fn is_repeated<F: Facts>(
+        &mut self,
+        offset: Offset,
+        logged: &Event,
+        routes: &Routes,
+        facts: &F,
+    ) -> Result<bool, F::Error> {
         let Some(origin) = logged.origin().filter(|_| logged.kind().has_origin()) else {
             if self.acts(logged)
                 && let Some(id) = fingerprint(logged)
@@ -126,10 +141,19 @@ impl Partition {
             EventKind::Response { .. } => {
                 let index = u32::try_from(origin.sequence).unwrap_or(u32::MAX);
                 let effect = EffectId { offset: origin.cause.0, function: origin.function, index };
-                self.answered(&effect) || facts.request(&effect)?.is_none()
+                self.gone.contains(&Gone::Request(effect)) || facts.request(&effect)?.is_none()
+            }
+            EventKind::Redrive if has_waited(logged) => {
+                let gone = self.backlog.gone(&origin.function);
+                let first = facts.first_backlog(&origin.function, gone)?;
+                let counts = first == Some(origin.cause) && !routes.is_paused(offset, &origin.function);
+                if !counts {
+                    self.backlog.keep(&origin.function);
+                }
+                !counts
             }
             EventKind::Redrive => {
-                self.redriven(origin.cause, origin.function)
+                self.gone.contains(&Gone::Letter(origin.cause, origin.function))
                     || !facts.has_dead_letter(origin.cause, &origin.function)?
             }
             // The caller waits for this one answer.
@@ -138,11 +162,11 @@ impl Partition {
     }
 
     /// Looks up what handlers may see beside their state.
-    fn look_up<F: Facts>(&mut self, event: &Event, facts: &F) -> Result<(), F::Error> {
-        if let (EventKind::TwinReported, Some(device)) = (event.kind(), event.device()) {
+    fn look_up<F: Facts>(&mut self, logged: &Event, facts: &F) -> Result<(), F::Error> {
+        if let (EventKind::TwinReported, Some(device)) = (logged.kind(), logged.device()) {
             let twin = self.pending.twin(&device, facts)?;
             let mut merged = (*twin).clone();
-            self.planned.report = Some(merged.report(&event.payload()).map(|_| Rc::new(merged)));
+            self.planned.report = Some(merged.report(&logged.payload()).map(|_| Rc::new(merged)));
         }
         for target in self.planned.targets.iter().filter(|target| target.role == Role::Dark) {
             let shadow = self.pending.shadow(&self.entity, target.function, target.dark_since, facts)?;
@@ -164,6 +188,7 @@ impl Partition {
         of_engine
             || logged.kind().has_origin()
             || !self.planned.targets.is_empty()
+            || !self.planned.waiting.is_empty()
             || !self.planned.quiet.is_empty()
     }
 }

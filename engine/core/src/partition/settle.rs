@@ -1,6 +1,7 @@
 //! The second half of an event: what came of its invocations becomes changes, or dead letters, all or nothing.
 
-use super::{Given, Partition, Settled, Stall};
+use super::behind::has_waited;
+use super::{Given, Gone, Partition, Publish, Release, Settled, Stall};
 use crate::commit::{Change, DeadLetter, OutboxKey, ParcelKind, TimerKey};
 use crate::deployment::ModuleHash;
 use crate::difference::Difference;
@@ -11,6 +12,7 @@ use crate::position::Offset;
 use crate::recording::Recording;
 use crate::retry::{self, Wait};
 use crate::seen::fingerprint;
+use crate::settings::Settings;
 use crate::twin::TwinError;
 use crate::usage::{Usage, UsageKey, month_of};
 use alloc::rc::Rc;
@@ -37,12 +39,17 @@ impl Partition {
     ///
     /// # Errors
     /// What `facts` or `outboxes` return; the turn must be given up then.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "an event, what came of it, and what it is settled against"
+    )]
     pub fn settle<F: Facts>(
         &mut self,
         offset: Offset,
         given: &Given,
         invocations: &mut [Invocation],
         now_ms: u64,
+        settings: &Settings,
         facts: &F,
         outboxes: &mut impl Outboxes<F::Error>,
     ) -> Result<Settled, F::Error> {
@@ -52,6 +59,9 @@ impl Partition {
         let Given { logged, event } = given;
         self.act(offset, logged, facts, outboxes)?;
         self.break_silence(offset, event, facts)?;
+        self.let_wait(offset, logged);
+        self.end_wait(logged);
+        self.charge(offset, logged, invocations, settings);
         let entity = Bytes::copy_from_slice(&self.entity);
         let letter_at = match logged.kind() {
             EventKind::Redrive => logged.origin().map_or(offset, |origin| origin.cause),
@@ -62,6 +72,9 @@ impl Partition {
             self.check(event, invocation, &mut room, facts, outboxes)?;
         }
         self.compare(offset, &entity, invocations);
+        if let (EventKind::Request { .. }, Some(origin)) = (logged.kind(), logged.origin()) {
+            self.answer_if_silent(offset, origin.function, invocations);
+        }
         for invocation in &mut *invocations {
             self.account(event, &entity, invocation, facts)?;
             let effects = core::mem::take(&mut invocation.effects);
@@ -131,6 +144,7 @@ impl Partition {
                     let index = u32::try_from(origin.sequence).unwrap_or(u32::MAX);
                     let effect = EffectId { offset: origin.cause.0, function: origin.function, index };
                     self.requests = self.requests.saturating_sub(1);
+                    self.gone.insert(Gone::Request(effect));
                     self.pending.push(Change::RequestDelete { effect });
                 }
                 Ok(())
@@ -225,8 +239,19 @@ impl Partition {
 
     /// What an operator or a device asked for cannot be had: a dead letter says so.
     fn refuse(&mut self, offset: Offset, event: &Event, outcome: Outcome) {
+        self.refuse_for(self.operator, offset, event, outcome);
+    }
+
+    /// What a function was to handle cannot be kept: a dead letter of it says so.
+    pub(super) fn refuse_for(
+        &mut self,
+        function: FunctionName,
+        offset: Offset,
+        event: &Event,
+        outcome: Outcome,
+    ) {
         let refused = Invocation {
-            function: self.operator,
+            function,
             version: ModuleHash([0; 32]),
             role: Role::Live,
             trigger: 0,
@@ -242,6 +267,22 @@ impl Partition {
         }
     }
 
+    /// Answers a request whose handler does not: the caller is not to wait in vain.
+    fn answer_if_silent(&mut self, offset: Offset, function: FunctionName, invocations: &[Invocation]) {
+        let live = invocations.iter().find(|one| one.role == Role::Live);
+        let answers = |effect: &crate::Effect| matches!(effect, crate::Effect::Respond { .. });
+        let status = match live.map(|one| &one.outcome) {
+            Some(Outcome::Done) if live.is_some_and(|one| one.effects.iter().any(answers)) => return,
+            Some(Outcome::Done) => 204,
+            Some(Outcome::Refused { .. }) => 422,
+            Some(Outcome::Rejected { .. } | Outcome::Failed { .. } | Outcome::Interrupted { .. }) => 500,
+            None => 404,
+        };
+        let effect = EffectId { offset: offset.0, function, index: u32::MAX };
+        let release = Release::Response { status, content_type: Bytes::new(), body: Bytes::new() };
+        self.pending.publish(Publish { effect, release });
+    }
+
     /// Notes whether the handler failed, and whether it no longer does.
     fn conclude(&mut self, letter_at: Offset, logged: &Event, event: &Event, invocation: &Invocation) {
         let function = invocation.function;
@@ -249,23 +290,12 @@ impl Partition {
         match (&invocation.outcome, letter) {
             (Outcome::Refused { .. }, Some(letter)) => self.pending.push(Change::Refused { letter }),
             (_, Some(letter)) => self.pending.push(Change::DeadLetterPut { letter }),
-            (_, None) if matches!(logged.kind(), EventKind::Redrive) => {
+            (_, None) if matches!(logged.kind(), EventKind::Redrive) && !has_waited(logged) => {
+                self.gone.insert(Gone::Letter(letter_at, function));
                 self.pending.push(Change::DeadLetterDelete { offset: letter_at, function });
             }
             (_, None) => {}
         }
-    }
-
-    /// Whether the turn answers this request already.
-    pub(super) fn answered(&mut self, request: &EffectId) -> bool {
-        let same = |change: &Change| matches!(change, Change::RequestDelete { effect } if effect == request);
-        self.pending.changes().iter().any(same)
-    }
-
-    /// Whether the turn has done with this dead letter already.
-    pub(super) fn redriven(&mut self, letter: Offset, by: FunctionName) -> bool {
-        let same = |change: &Change| matches!(change, Change::DeadLetterDelete { offset, function } if *offset == letter && *function == by);
-        self.pending.changes().iter().any(same)
     }
 
     /// Notes where a dark version did something else than the one that counts.

@@ -1,0 +1,121 @@
+//! Functions that are behind: which events they handle later, and how they catch up.
+
+use super::Partition;
+use crate::backlog::{BACKLOG_MAX, Drain};
+use crate::commit::Change;
+use crate::event::{Event, EventKind};
+use crate::invocation::{Invocation, Outcome, Role};
+use crate::position::Offset;
+use crate::route::{Routes, Target};
+use crate::settings::{Settings, owner_of};
+use alloc::format;
+use alloc::vec::Vec;
+use fleetfn_protocol::FunctionName;
+
+/// What the sequence of an [`Origin`](crate::event::Origin) says of an event that waited, in contrast to a dead letter.
+pub const WAITED: u64 = 1;
+
+/// Whether an event stands in the log again because it had to wait.
+pub(super) fn has_waited(logged: &Event) -> bool {
+    let waited = logged.origin().is_some_and(|origin| origin.sequence == WAITED);
+    waited && matches!(logged.kind(), EventKind::Redrive)
+}
+
+impl Partition {
+    /// Takes out the targets that are to handle the event planned last later.
+    pub(super) fn set_aside(&mut self, offset: Offset, logged: &Event, routes: &Routes, settings: &Settings) {
+        let Self { backlog, planned, .. } = self;
+        planned.waiting.clear();
+        if matches!(logged.kind(), EventKind::Redrive | EventKind::Request { .. }) {
+            // It has waited, or its caller waits.
+            return;
+        }
+        let at_ms = logged.received_at_ms();
+        let must_wait = |function: &FunctionName| {
+            let owner = owner_of(function);
+            let spent = |budget: u64| backlog.spent(&owner, at_ms) >= budget;
+            backlog.count(function) > 0
+                || routes.is_paused(offset, function)
+                || settings.budget(offset, &owner).is_some_and(spent)
+        };
+        let later = |target: &Target| target.role == Role::Live && must_wait(&target.function);
+        planned
+            .waiting
+            .extend(planned.targets.iter().filter(|target| later(target)).map(|target| target.function));
+        if !planned.waiting.is_empty() {
+            // A dark version runs with the live one, or not at all: nothing could be compared.
+            let waiting = &planned.waiting;
+            planned.targets.retain(|target| !waiting.contains(&target.function));
+        }
+    }
+
+    /// Lets the event settled now wait for the functions that are behind. One that does not fit becomes a failed
+    /// invocation, for its dead letter.
+    pub(super) fn let_wait(&mut self, offset: Offset, logged: &Event) {
+        for function in core::mem::take(&mut self.planned.waiting) {
+            if self.backlog.count(&function) < BACKLOG_MAX {
+                self.backlog.put(function);
+                let event = logged.bytes().clone();
+                self.pending.push(Change::BacklogPut { offset, function, event });
+                continue;
+            }
+            let detail = format!("{BACKLOG_MAX} events of this partition wait for the function");
+            let outcome = Outcome::Failed { error_type: "backlog-full", detail };
+            self.refuse_for(function, offset, logged, outcome);
+        }
+    }
+
+    /// Counts the fuel of the event settled now against the budgets of the functions' owners.
+    pub(super) fn charge(
+        &mut self,
+        offset: Offset,
+        logged: &Event,
+        invocations: &[Invocation],
+        settings: &Settings,
+    ) {
+        for invocation in invocations.iter().filter(|invocation| invocation.fuel > 0) {
+            let owner = owner_of(&invocation.function);
+            if settings.budget(offset, &owner).is_some() {
+                let spent = self.backlog.spend(owner, logged.received_at_ms(), invocation.fuel);
+                self.pending.push(Change::Budget { owner, spent });
+            }
+        }
+    }
+
+    /// An event that waited is done with, whatever came of it.
+    pub(super) fn end_wait(&mut self, logged: &Event) {
+        if let Some(origin) = logged.origin().filter(|_| has_waited(logged)) {
+            let (offset, function) = (origin.cause, origin.function);
+            self.backlog.delete(&function, offset);
+            self.pending.push(Change::BacklogDelete { offset, function });
+        }
+    }
+
+    /// Which rows to put into the log next, as [`EventKind::Redrive`] with a sequence of [`WAITED`]. What the turn has
+    /// gathered must be committed first. `end` is the end of the log: functions are as they are there.
+    #[must_use]
+    pub fn poll_drain(
+        &self,
+        end: Offset,
+        now_ms: u64,
+        routes: &Routes,
+        settings: &Settings,
+    ) -> Option<Drain> {
+        self.backlog.poll(|function| {
+            let owner = owner_of(function);
+            let spent = |budget: u64| self.backlog.spent(&owner, now_ms) >= budget;
+            !routes.is_paused(end, function) && !settings.budget(end, &owner).is_some_and(spent)
+        })
+    }
+
+    /// So many rows were put into the log, up to one.
+    pub fn handle_drained(&mut self, function: FunctionName, rows: &[Offset]) {
+        self.backlog.handle_drained(function, rows.len(), rows.last().copied());
+    }
+
+    /// How many events wait for each function that is behind.
+    #[must_use]
+    pub fn behind(&self) -> Vec<(FunctionName, usize)> {
+        self.backlog.counts()
+    }
+}
