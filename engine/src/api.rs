@@ -6,6 +6,7 @@
 
 mod auth;
 mod blob;
+mod call;
 mod dead_letter;
 mod device;
 mod function;
@@ -34,7 +35,7 @@ use anyhow::Context;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
-use axum::routing::{delete, get};
+use axum::routing::{any, delete, get};
 use listener::Bounded;
 use problem::Kind;
 use std::net::SocketAddr;
@@ -138,6 +139,7 @@ fn router(api: Api) -> Router {
         .layer(middleware::from_fn_with_state(api.clone(), auth::require_operator));
     Router::new()
         .nest(PREFIX, resources)
+        .route("/fn/{name}/{*path}", any(call::call))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(metrics::show))

@@ -4,15 +4,18 @@
 mod access;
 mod admit;
 mod api;
+mod calendar;
+mod callers;
 mod cli;
 mod demo;
 mod engine;
-mod feed;
+mod fetch;
 mod inbox;
 mod metrics;
 mod modules;
 mod outbox;
 mod registry;
+mod seal;
 mod worker;
 
 fn main() -> std::process::ExitCode {

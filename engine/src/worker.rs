@@ -6,6 +6,7 @@
 //! and says so: the process is to end then, since its partitions would stand still unnoticed. The next start
 //! reads the log from the oldest cursor on.
 
+mod backlog;
 mod lane;
 mod sends;
 mod tally;
@@ -219,6 +220,7 @@ impl Worker {
                 self.handle(place, now_ms)?;
             }
             self.send(now_ms)?;
+            self.catch_up(now_ms)?;
             self.hand_over(now_ms)?;
             self.report();
             if more {
@@ -430,6 +432,8 @@ fn take_over(
         timers: view.timers(id, usize::MAX)?,
         send_next: view.send_next(id)?,
         requests,
+        backlog: view.backlog_counts(id)?,
+        spent: view.spent(id)?,
     };
     Ok(Lane::new(Partition::new(id, epoch, committed), sends))
 }

@@ -3,6 +3,7 @@
 use super::Api;
 use super::problem::{Kind, Problem};
 use axum::extract::{Request, State};
+use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::middleware::Next;
 use axum::response::Response;
@@ -25,6 +26,12 @@ pub(super) async fn require_operator(
         return Err(Problem::new(Kind::Unauthorized, "the token is not the operator's"));
     }
     Ok(next.run(request).await)
+}
+
+/// Whether a request carries the operator's token.
+pub(super) fn is_operator(api: &Api, headers: &HeaderMap) -> bool {
+    let token = headers.get(AUTHORIZATION).and_then(|header| bearer(header.as_bytes()));
+    token.is_some_and(|token| api.engine.is_operator(token))
 }
 
 /// The token of a header value; the scheme's case does not matter (RFC 9110, section 11.1).

@@ -48,6 +48,19 @@ impl<S: Send + Sync> FromRequestParts<S> for Name {
     }
 }
 
+/// The name in the path, and all that follows it.
+pub(super) struct NameAndRest(pub(super) String, pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for NameAndRest {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = Path::<(String, String)>::from_request_parts(parts, state).await;
+        path.map(|Path((name, rest))| Self(name, rest))
+            .map_err(|rejection| Problem::malformed("path", &rejection))
+    }
+}
+
 /// A JSON document as the body.
 pub(super) struct Document<T>(pub(super) T);
 

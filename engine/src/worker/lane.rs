@@ -83,7 +83,7 @@ impl Worker {
         let partition = &mut lanes.get_mut(place).context("an event without a partition")?.partition;
         let (id, view) = (partition.id(), store.view());
         let facts = view.partition(id);
-        match partition.plan(offset, given, routes, &facts)? {
+        match partition.plan(offset, given, routes, settings, &facts)? {
             Plan::Run(planned) => {
                 targets.clear();
                 targets.extend_from_slice(planned);
@@ -108,7 +108,7 @@ impl Worker {
             invocations.push(measure(|| host.call(&call, state)));
         }
         let room = &mut Room { outbox, partition: id };
-        let settled = partition.settle(offset, given, invocations, now_ms, &facts, room)?;
+        let settled = partition.settle(offset, given, invocations, now_ms, settings, &facts, room)?;
         tally.settled(settled, invocations);
         Ok(())
     }
