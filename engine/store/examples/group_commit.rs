@@ -5,6 +5,7 @@
 //! is to be measured.
 
 use bytes::Bytes;
+use fleetfn_core::commit::Value;
 use fleetfn_core::{Change, Commit, Offset, PartitionId};
 use fleetfn_store::{Config, Failure, Receipt, Store, Stored, Tail};
 use rustix::time::{ClockId, clock_gettime};
@@ -88,7 +89,7 @@ fn commits(dir: &Path, entities: u64) -> Result<(), Box<dyn Error>> {
     let (store, _) = open(dir)?;
     let partition = PartitionId(0);
     let epoch = store.lease(partition)?;
-    let value = Bytes::from(vec![7; 64]);
+    let value = Value { bytes: Bytes::from(vec![7; 64]), expires_at_ms: u64::MAX };
     let since = Instant::now();
     let (cpu_before, mut own) = (cpu(), Duration::ZERO);
     for number in 0..COMMITS {
@@ -99,7 +100,8 @@ fn commits(dir: &Path, entities: u64) -> Result<(), Box<dyn Error>> {
             key: Bytes::from_static(b"last"),
             value: Some(value.clone()),
         };
-        let commit = Commit { partition, epoch, cursor: Some(Offset(number + 1)), changes: vec![change] };
+        let cursor = Some(Offset(number + 1));
+        let commit = Commit { partition, epoch, cursor, changes: vec![change], recordings: Vec::new() };
         let before = clock_gettime(ClockId::ThreadCPUTime);
         store.commit(&commit, None)?;
         let after = clock_gettime(ClockId::ThreadCPUTime);

@@ -2,7 +2,7 @@
 //!
 //! Lengths are checked before anything is taken; nothing here panics on any bytes.
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use fleetfn_protocol::EffectId;
 
 /// Why stored bytes cannot be read.
@@ -45,8 +45,9 @@ impl Reader {
     }
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N], CodecError> {
-        let taken = self.take(N)?;
-        taken.first_chunk::<N>().copied().ok_or(CodecError::Truncated(self.what))
+        let array = *self.rest.first_chunk::<N>().ok_or(CodecError::Truncated(self.what))?;
+        self.rest.advance(N);
+        Ok(array)
     }
 
     pub(crate) fn u8(&mut self) -> Result<u8, CodecError> {
@@ -101,11 +102,6 @@ impl Reader {
             1 => Ok(true),
             _ => Err(self.unknown()),
         }
-    }
-
-    /// What is left.
-    pub(crate) fn into_rest(self) -> Bytes {
-        self.rest
     }
 
     pub(crate) fn list<T>(

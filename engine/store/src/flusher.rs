@@ -22,8 +22,8 @@ const RESERVE_BYTES: u64 = 8 << 20;
 /// How long to wait before a database that failed is made again.
 const RETRY: Duration = Duration::from_millis(500);
 
-/// Dead letters that a partition keeps; the oldest go.
-pub(crate) const LETTERS_MAX: usize = 256;
+/// Rows of dark versions that are deleted at once: about 3 MB in the overlay. The rest goes with the next flushes.
+const SHADOW_ROWS_MAX: usize = 16_384;
 
 impl View {
     pub(crate) fn dirty_bytes(&self) -> u64 {
@@ -38,18 +38,17 @@ impl View {
     }
 
     pub(crate) fn apply_to(&self, content: &mut view::overlay::Content, row: Row) {
-        let mut change = 0;
-        if row.key.first() == Some(&(crate::key::Kind::DeadLetter as u8)) && row.value.is_some() {
-            if !content.letters.contains(&row.key) {
-                content.letters.push_back(row.key.clone());
+        let surplus = match row.value {
+            Some(_) => content.kept.handle_put(&row.key),
+            None => {
+                content.kept.handle_delete(&row.key);
+                None
             }
-            while content.letters.len() > LETTERS_MAX {
-                if let Some(key) = content.letters.pop_front() {
-                    change += content.apply(Row { key, value: None, once: false });
-                }
-            }
+        };
+        let mut change = content.apply(row);
+        if let Some(key) = surplus {
+            change += content.apply(Row { key, value: None, once: false });
         }
-        change += content.apply(row);
         // Wraps around for a negative change, as two's complement does.
         self.0.dirty_bytes.fetch_add(change.cast_unsigned(), Ordering::Relaxed);
     }
@@ -90,6 +89,8 @@ pub(crate) struct Flusher<R: Receipt> {
     pub(crate) room: Arc<Room>,
     pub(crate) handled: Arc<Vec<AtomicU64>>,
     pub(crate) snapshot_log_bytes: u64,
+    /// Whether dark versions that run no more may have left rows behind.
+    pub(crate) shadows_left: bool,
 }
 
 impl<R: Receipt> Flusher<R> {
@@ -188,9 +189,14 @@ impl<R: Receipt> Flusher<R> {
         }
         let handled = self.handled.iter().map(|below| below.load(Ordering::Acquire)).min();
         let handled = Offset(handled.unwrap_or_default());
+        // The rows go with the next flush.
+        let failed = |error: view::Error| io::Error::other(error.to_string());
         if snapshot_due {
-            // The rows go with the next flush.
-            self.view.prune_deployments(handled).map_err(|error| io::Error::other(error.to_string()))?;
+            self.view.prune_history(handled).map_err(failed)?;
+            self.shadows_left = true;
+        }
+        if self.shadows_left {
+            self.shadows_left = self.view.prune_shadows(SHADOW_ROWS_MAX).map_err(failed)?;
         }
         let below = self
             .snapshots

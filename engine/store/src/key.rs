@@ -3,6 +3,8 @@
 //! All rows stand in one tree. The first byte of a key is its kind; what follows is made so that the order of the
 //! bytes is the order in which rows are wanted. Names hold no zero byte, so a zero ends a name.
 
+pub(crate) mod backlog;
+pub(crate) mod budget;
 pub(crate) mod cursor;
 pub(crate) mod dead_letter;
 pub(crate) mod deployment;
@@ -54,6 +56,8 @@ pub(crate) enum Kind {
     Difference = 19,
     Refused = 20,
     Setting = 21,
+    Backlog = 22,
+    Budget = 23,
 }
 
 /// The key under which the tree says up to which offset it is complete. Only the tree itself holds it.

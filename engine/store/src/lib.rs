@@ -20,7 +20,7 @@ pub use log::group::Durability;
 pub use log::{
     Append, AppendError, Channel, Failure, LeaseError, PartitionLog, ReadError, Receipt, Stored, Tail,
 };
-pub use record::{decode_commit, encode_commit};
+pub use record::{decode_changes, decode_commit, decode_recordings, encode_commit};
 pub use recovery::Recovery;
 pub use store::{CommitError, Committed, Config, OpenError, Store};
-pub use view::{Error, StateView, View};
+pub use view::{Error, PartitionView, StateSize, StateView, View};

@@ -6,9 +6,10 @@
 //! every other case it is deleted and made again from the newest whole snapshot. Then the commits behind it are
 //! read from the log; they are absolute, so reading some twice changes nothing.
 
+use crate::key;
 use crate::log::segment::sync_directory;
 use crate::log::{Channel, PartitionLog, ReadError, Receipt};
-use crate::record::decode_commit;
+use crate::record::decode_changes;
 use crate::snapshot::Snapshots;
 use crate::store::{Config, OpenError};
 use crate::view::tree::{Filler, Rows, Tree};
@@ -191,7 +192,7 @@ fn each_row(stored: &crate::Stored, mut put: impl FnMut(view::overlay::Row)) -> 
         Channel::Events => {}
         Channel::Leases => put(rows::of_lease(stored.partition, &stored.record)),
         Channel::Commits => {
-            let commit = decode_commit(&stored.record)
+            let commit = decode_changes(&stored.record)
                 .map_err(|source| OpenError::Commit { offset: stored.offset, source })?;
             rows::of_commit(&commit, stored.offset, put);
         }
@@ -220,7 +221,7 @@ pub(crate) fn open_view<R: Receipt>(
         }
     };
     let view = View::new(config.partitions, tree);
-    load_letters(&view, config.partitions)?;
+    load_kept(&view, config.partitions)?;
     let replayed = replay(log, applied, log_end, |offset, stored| {
         if stored.channel == Channel::Commits {
             view.lane(stored.partition)?.lock().last_commit = Some(offset);
@@ -242,10 +243,17 @@ pub(crate) fn open_view<R: Receipt>(
     Ok((view, Recovery { log_start, log_end, torn, trusted, applied, replayed }))
 }
 
-fn load_letters(view: &View, partitions: u16) -> Result<(), OpenError> {
+/// Takes note of rows of which only the newest are kept.
+fn load_kept(view: &View, partitions: u16) -> Result<(), OpenError> {
     for partition in (0..partitions).map(fleetfn_core::PartitionId) {
-        let letters = view.keys(partition, &crate::key::dead_letter::prefix(partition))?;
-        view.lane(partition)?.lock().letters = letters.into();
+        for prefix in [key::dead_letter::prefix(partition), key::difference::prefix_all(partition)] {
+            for key in view.keys(partition, &prefix, usize::MAX)? {
+                let surplus = view.lane(partition)?.lock().kept.handle_put(&key);
+                if let Some(key) = surplus {
+                    view.apply(partition, view::overlay::Row { key, value: None, once: false })?;
+                }
+            }
+        }
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 //! `DIR/snapshots/OFFSET.snapshot`, little-endian:
 //!
 //! ```text
-//! magic FFNSNAP1 | applied u64 | rows: (key_len u32, value_len u32, key, value)* | u32::MAX | count u64 | crc u32
+//! magic FFNSNAP2 | applied u64 | rows: (key_len u32, value_len u32, key, value)* | u32::MAX | count u64 | crc u32
 //! ```
 //! The checksum (CRC-32C) is over everything before it. A snapshot is written under another name, synced, renamed, and
 //! its directory synced; the newest two are kept, and the log is forgotten only before the older one.
@@ -16,7 +16,7 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
-const MAGIC: &[u8; 8] = b"FFNSNAP1";
+const MAGIC: &[u8; 8] = b"FFNSNAP2";
 const END: u32 = u32::MAX;
 const KEPT: usize = 2;
 
@@ -157,7 +157,7 @@ impl Snapshots {
     pub(crate) fn read(path: &Path, mut row: impl FnMut(Vec<u8>, Bytes)) -> io::Result<Offset> {
         let mut input = Summing { inner: BufReader::with_capacity(1 << 20, File::open(path)?), crc: 0 };
         if input.take::<8>()? != *MAGIC {
-            return Err(io::ErrorKind::InvalidData.into());
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "it is not of this version"));
         }
         let applied = Offset(u64::from_le_bytes(input.take()?));
         let mut count = 0_u64;

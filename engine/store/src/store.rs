@@ -80,7 +80,7 @@ pub enum OpenError {
     #[error("the state cannot be made from the log")]
     View(#[from] view::Error),
     /// A commit in the log cannot be read.
-    #[error("the commit at offset {offset} cannot be read: was it written by a newer version?")]
+    #[error("the commit at offset {offset} cannot be read: was it written by another version?")]
     Commit {
         /// Its place.
         offset: Offset,
@@ -255,6 +255,7 @@ impl<R: Receipt> Store<R> {
             room: Arc::clone(&room),
             handled: Arc::clone(&handled),
             snapshot_log_bytes: 0,
+            shadows_left: true,
         };
         let thread = std::thread::Builder::new()
             .name("view".into())
@@ -303,8 +304,9 @@ impl<R: Receipt> Store<R> {
 
     /// Makes a commit: log and view in one step. Its effects may leave when this returns [`Committed::Now`]; with a
     /// receipt it is synced at once, without one it rides with the next group. Waits while the view has no room. The
-    /// receipt of a commit that was not accepted is dropped. A key of the outbox is put once and never again, as
-    /// effects' ids are unique: one that is put and deleted between two flushes never reaches the disk.
+    /// receipt of a commit that was not accepted is dropped. Entries of outboxes, sends and requests are put once and
+    /// never again, as effects' ids and the numbers of sends are unique: one that is put and deleted between two
+    /// flushes never reaches the disk.
     ///
     /// # Errors
     /// [`CommitError`]; the same commit may be made again.

@@ -3,26 +3,38 @@
 //! What a commit changes goes into an *overlay* in memory, one for each partition, in the same step in which the commit
 //! goes into the log. A flusher moves the overlays into one sled tree several times a second, and notes with them
 //! the offset up to which the tree is complete. Reads look at the overlay first, then at the generation that was
-//! flushed last, then at the tree.
+//! flushed last, then at the tree. What can be read stands in the files below, by what it is about.
 
+mod account;
+mod dark;
+mod dead_letter;
+pub(crate) mod kept;
 pub(crate) mod overlay;
+mod partition;
+mod registry;
 pub(crate) mod rows;
+mod state;
 pub(crate) mod tree;
+mod waiting;
+
+pub use account::StateSize;
+pub use partition::PartitionView;
+pub use state::StateView;
 
 use crate::codec::CodecError;
 use crate::key;
 use bytes::Bytes;
-use fleetfn_core::commit::{DeadLetter, DeviceRow, OutboxEntry, OutboxKey, Timer};
-use fleetfn_core::deployment::Deployment;
-use fleetfn_core::invocation::{StateReader, StateUnavailable};
-use fleetfn_core::{Epoch, Offset, PartitionId};
-use fleetfn_protocol::{DeviceId, FunctionName};
+use fleetfn_core::twin::Twin;
+use fleetfn_core::{Entity, Epoch, Offset, PartitionId};
+use fleetfn_protocol::DeviceId;
 use overlay::Lane;
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use tree::Tree;
+
+/// Rows of the overlay that a scan copies at once, twice at most: bounds how long it holds up the partition's commits.
+const OVERLAY_ROWS_MAX: usize = 1_024;
 
 /// Why the view cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +75,16 @@ impl View {
         lanes.get(index).filter(|_| fits).ok_or(Error::Partition(partition.0))
     }
 
+    /// How many partitions there are beside control.
+    fn partition_count(&self) -> u16 {
+        u16::try_from(self.0.lanes.len().saturating_sub(1)).unwrap_or(u16::MAX)
+    }
+
+    /// Every partition but control.
+    fn partitions(&self) -> impl Iterator<Item = PartitionId> + use<> {
+        (0..self.partition_count()).map(PartitionId)
+    }
+
     fn get(&self, partition: PartitionId, key: &[u8]) -> Result<Option<Bytes>, Error> {
         match self.lane(partition)?.get(key) {
             Some(known) => Ok(known),
@@ -78,8 +100,68 @@ impl View {
         after: Option<&[u8]>,
         visit: &mut dyn FnMut(&[u8], &Bytes) -> bool,
     ) -> Result<(), Error> {
-        let newer = self.lane(partition)?.range(prefix, after);
-        self.0.tree.merge(prefix, after, newer, visit)
+        let lane = self.lane(partition)?;
+        let mut part = lane.range(prefix, after, OVERLAY_ROWS_MAX);
+        let (mut last, mut more) = (None::<Vec<u8>>, true);
+        loop {
+            let after = last.as_deref().or(after);
+            self.0.tree.merge(prefix, after, part.until.as_deref(), part.rows, &mut |key, value| {
+                more = visit(key, value);
+                more
+            })?;
+            if part.until.is_none() || !more {
+                return Ok(());
+            }
+            last = part.until;
+            part = lane.range(prefix, last.as_deref(), OVERLAY_ROWS_MAX);
+        }
+    }
+
+    /// What `row` makes of up to `limit` rows under a prefix and above a key, ascending.
+    fn collect<T>(
+        &self,
+        partition: PartitionId,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+        mut row: impl FnMut(&[u8], Bytes) -> Result<T, CodecError>,
+    ) -> Result<Vec<T>, Error> {
+        let mut rows = Vec::new();
+        if limit > 0 {
+            self.each(partition, prefix, after, |key, value| {
+                rows.push(row(key, value)?);
+                Ok(rows.len() < limit)
+            })?;
+        }
+        Ok(rows)
+    }
+
+    /// Calls `row` with rows under a prefix and above a key, ascending, until it says that it is enough.
+    fn each(
+        &self,
+        partition: PartitionId,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        mut row: impl FnMut(&[u8], Bytes) -> Result<bool, CodecError>,
+    ) -> Result<(), Error> {
+        let mut failed = None;
+        self.scan(partition, prefix, after, &mut |key, value| {
+            row(key, value.clone()).unwrap_or_else(|error| {
+                failed = Some(error);
+                false
+            })
+        })?;
+        failed.map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    /// Up to `limit` keys under a prefix.
+    pub(crate) fn keys(
+        &self,
+        partition: PartitionId,
+        prefix: &[u8],
+        limit: usize,
+    ) -> Result<Vec<Vec<u8>>, Error> {
+        self.collect(partition, prefix, None, limit, |key, _| Ok(key.to_vec()))
     }
 
     /// How far a partition is: events below are done.
@@ -96,12 +178,6 @@ impl View {
         Ok(value.map(key::lease::decode_value).transpose()?.unwrap_or_default())
     }
 
-    /// The state of one function and one entity, to be read later.
-    #[must_use]
-    pub fn state(&self, partition: PartitionId, entity: &[u8], function: &FunctionName) -> StateView {
-        StateView { view: self.clone(), partition, prefix: key::state::prefix(partition, entity, function) }
-    }
-
     /// Hashes of the newest message ids of an entity, oldest first.
     ///
     /// # Errors
@@ -111,173 +187,17 @@ impl View {
         Ok(value.map(key::seen::decode_value).transpose()?.unwrap_or_default())
     }
 
-    /// What waits for a device, in the order in which it is to be sent.
+    /// The twin of a device; `None` if nothing is known of it.
     ///
     /// # Errors
     /// [`Error`], as for every read.
-    pub fn outbox(
-        &self,
-        partition: PartitionId,
-        device: DeviceId,
-        after: Option<OutboxKey>,
-        limit: usize,
-    ) -> Result<Vec<(OutboxKey, OutboxEntry)>, Error> {
-        let prefix = key::outbox::prefix(partition, &device);
-        let after = after.map(|after| key::outbox::encode(partition, &after));
-        self.collect(partition, &prefix, after.as_deref(), limit, |key, value| {
-            let key = key::outbox::decode(key).ok_or(CodecError::Unknown("the key of an outbox entry"))?;
-            Ok((key, key::outbox::decode_value(value)?))
-        })
+    pub fn twin(&self, device: DeviceId) -> Result<Option<Twin>, Error> {
+        self.twin_in(Entity::Device(device).partition(self.partition_count()), &device)
     }
 
-    /// Timers of a partition in the order in which they are due.
-    ///
-    /// # Errors
-    /// [`Error`], as for every read.
-    pub fn timers(&self, partition: PartitionId, limit: usize) -> Result<Vec<Timer>, Error> {
-        self.collect(partition, &key::timer::prefix(partition), None, limit, |key, _| {
-            key::timer::decode(key).ok_or(CodecError::Unknown("a timer"))
-        })
-    }
-
-    /// What the registry knows of a device.
-    ///
-    /// # Errors
-    /// [`Error`], as for every read.
-    pub fn device(&self, id: DeviceId) -> Result<Option<DeviceRow>, Error> {
-        let value = self.get(PartitionId::CONTROL, &key::device::encode(&id))?;
-        Ok(value.map(key::device::decode_value).transpose()?)
-    }
-
-    /// Devices by id, after one.
-    ///
-    /// # Errors
-    /// [`Error`], as for every read.
-    pub fn devices(
-        &self,
-        after: Option<DeviceId>,
-        limit: usize,
-    ) -> Result<Vec<(DeviceId, DeviceRow)>, Error> {
-        let after = after.map(|id| key::device::encode(&id));
-        let prefix = key::device::prefix();
-        self.collect(PartitionId::CONTROL, &prefix, after.as_deref(), limit, |key, value| {
-            let id = key::device::decode(key).ok_or(CodecError::Unknown("the key of a device"))?;
-            Ok((id, key::device::decode_value(value)?))
-        })
-    }
-
-    /// Every deployment that is kept, in the order of the records that made them; `None` took a function out.
-    ///
-    /// # Errors
-    /// [`Error`], as for every read.
-    pub fn deployments(&self) -> Result<Vec<(Offset, FunctionName, Option<Deployment>)>, Error> {
-        let prefix = key::deployment::prefix_all();
-        let mut all = self.collect(PartitionId::CONTROL, &prefix, None, usize::MAX, |key, value| {
-            let (name, since) =
-                key::deployment::decode(key).ok_or(CodecError::Unknown("the key of a deployment"))?;
-            Ok((since, name, key::deployment::decode_value(value)?))
-        })?;
-        all.sort_unstable_by_key(|(since, _, _)| *since);
-        Ok(all)
-    }
-
-    /// The newest events that could not be handled, newest first.
-    ///
-    /// # Errors
-    /// [`Error`], as for every read.
-    pub fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, Error> {
-        let mut all = Vec::new();
-        let partitions = self.0.lanes.len().saturating_sub(1);
-        for partition in (0..partitions).filter_map(|index| u16::try_from(index).ok()).map(PartitionId) {
-            let prefix = key::dead_letter::prefix(partition);
-            all.extend(self.collect(partition, &prefix, None, usize::MAX, |_, value| {
-                key::dead_letter::decode_value(value)
-            })?);
-        }
-        all.sort_unstable_by_key(|letter| Reverse((letter.offset, letter.function)));
-        all.truncate(limit);
-        Ok(all)
-    }
-
-    /// Takes out deployments that no event from `handled` on runs any more.
-    pub(crate) fn prune_deployments(&self, handled: Offset) -> Result<(), Error> {
-        let mut newer: BTreeMap<FunctionName, Offset> = BTreeMap::new();
-        for (since, name, deployment) in self.deployments()?.into_iter().rev() {
-            let replaced = newer.insert(name, since).is_some_and(|next| next < handled);
-            if replaced || (deployment.is_none() && since < handled) {
-                let key = key::deployment::encode(&name, since);
-                self.apply(PartitionId::CONTROL, overlay::Row { key, value: None, once: false })?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Keys under a prefix.
-    pub(crate) fn keys(&self, partition: PartitionId, prefix: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
-        self.collect(partition, prefix, None, usize::MAX, |key, _| Ok(key.to_vec()))
-    }
-
-    fn collect<T>(
-        &self,
-        partition: PartitionId,
-        prefix: &[u8],
-        after: Option<&[u8]>,
-        limit: usize,
-        mut row: impl FnMut(&[u8], Bytes) -> Result<T, CodecError>,
-    ) -> Result<Vec<T>, Error> {
-        let mut rows = Vec::new();
-        let mut failed = None;
-        if limit == 0 {
-            return Ok(rows);
-        }
-        self.scan(partition, prefix, after, &mut |key, value| match row(key, value.clone()) {
-            Ok(row) => {
-                rows.push(row);
-                rows.len() < limit
-            }
-            Err(error) => {
-                failed = Some(error);
-                false
-            }
-        })?;
-        failed.map_or(Ok(rows), |error| Err(error.into()))
-    }
-}
-
-/// The state of one function and one entity.
-pub struct StateView {
-    view: View,
-    partition: PartitionId,
-    prefix: Vec<u8>,
-}
-
-impl StateView {
-    fn key(&self, name: &[u8]) -> Vec<u8> {
-        let mut key = Vec::with_capacity(self.prefix.len() + name.len());
-        key.extend_from_slice(&self.prefix);
-        key.extend_from_slice(name);
-        key
-    }
-}
-
-impl StateReader for StateView {
-    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StateUnavailable> {
-        self.view.get(self.partition, &self.key(key)).map_err(|error| StateUnavailable(error.to_string()))
-    }
-
-    fn scan(
-        &self,
-        prefix: &[u8],
-        after: Option<&[u8]>,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> bool,
-    ) -> Result<(), StateUnavailable> {
-        let after = after.map(|after| self.key(after));
-        let own = self.prefix.len();
-        self.view
-            .scan(self.partition, &self.key(prefix), after.as_deref(), &mut |key, value| {
-                visit(key.get(own..).unwrap_or_default(), value)
-            })
-            .map_err(|error| StateUnavailable(error.to_string()))
+    fn twin_in(&self, partition: PartitionId, device: &DeviceId) -> Result<Option<Twin>, Error> {
+        let value = self.get(partition, &key::twin::encode(partition, device))?;
+        Ok(value.map(|value| key::twin::decode_value(&value)).transpose()?)
     }
 }
 

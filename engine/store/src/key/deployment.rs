@@ -41,7 +41,7 @@ fn take_version(reader: &mut Reader) -> Result<Version, CodecError> {
 }
 
 fn put_value(out: &mut Vec<u8>, deployment: &Deployment) {
-    let Deployment { live, canary, dark, previous, guard, reason, at_ms, dark_since } = deployment;
+    let Deployment { live, canary, dark, previous, guard, paused, reason, at_ms, dark_since } = deployment;
     out.put_option(live.as_ref(), put_version);
     out.put_option(canary.as_ref(), |out, canary| {
         put_version(out, &canary.version);
@@ -54,6 +54,7 @@ fn put_value(out: &mut Vec<u8>, deployment: &Deployment) {
         out.put_u16(guard.fuel_percent);
         out.put_u32(guard.invocations_min);
     });
+    out.put_option(paused.as_ref(), |out, paused| out.put_text(paused));
     out.put_text(reason);
     out.put_u64(*at_ms);
     out.put_u64(dark_since.0);
@@ -79,6 +80,7 @@ fn take_value(reader: &mut Reader) -> Result<Deployment, CodecError> {
                 invocations_min: reader.u32()?,
             })
         })?,
+        paused: reader.option(Reader::text)?,
         reason: reader.text()?,
         at_ms: reader.u64()?,
         dark_since: Offset(reader.u64()?),
@@ -119,18 +121,27 @@ pub(crate) mod tests {
             },
         );
         let versions = (version(), version(), version(), version());
-        (versions, proptest::option::of(guard), any::<(u8, u64, u64)>(), ".{0,20}").prop_map(
-            |((live, canary, dark, previous), guard, (percent, at_ms, dark_since), reason)| Deployment {
-                live,
-                canary: canary.map(|version| Canary { version, percent }),
-                dark,
-                previous,
-                guard,
-                reason,
-                at_ms,
-                dark_since: Offset(dark_since),
-            },
+        (
+            versions,
+            proptest::option::of(guard),
+            any::<(u8, u64, u64)>(),
+            (".{0,20}", proptest::option::of(".{0,9}")),
         )
+            .prop_map(
+                |((live, canary, dark, previous), guard, (percent, at_ms, dark_since), (reason, paused))| {
+                    Deployment {
+                        live,
+                        canary: canary.map(|version| Canary { version, percent }),
+                        dark,
+                        previous,
+                        guard,
+                        paused,
+                        reason,
+                        at_ms,
+                        dark_since: Offset(dark_since),
+                    }
+                },
+            )
     }
 
     proptest! {

@@ -1,7 +1,7 @@
 //! Where a dark version did something else than the live one: `kind | partition u16 BE | function 0 | offset u64 BE` to the
 //! difference. Of each function in each partition the newest are kept.
 
-use super::{Kind, after_partition, of_partition, put_function, take_name};
+use super::{Kind, of_partition, put_function};
 use crate::codec::{CodecError, Reader, Write};
 use crate::record::effect;
 use bytes::Bytes;
@@ -25,11 +25,6 @@ pub(crate) fn encode(partition: PartitionId, function: &FunctionName, offset: Of
     let mut key = prefix(partition, function);
     key.extend_from_slice(&offset.0.to_be_bytes());
     key
-}
-
-pub(crate) fn decode(key: &[u8]) -> Option<(FunctionName, Offset)> {
-    let (function, rest) = take_name(after_partition(key)?)?;
-    Some((function.parse().ok()?, Offset(u64::from_be_bytes(rest.try_into().ok()?))))
 }
 
 fn put_side(out: &mut Vec<u8>, side: &Side) {
@@ -102,7 +97,6 @@ mod tests {
             let function = "climate".parse().expect("a name");
             let key = |offset| encode(PartitionId(2), &function, Offset(offset));
             prop_assert_eq!(key(a).cmp(&key(b)), a.cmp(&b));
-            prop_assert_eq!(decode(&key(a)), Some((function, Offset(a))));
             let effect_count = u32::try_from(effects.len()).expect("few");
             let side = Side { version: ModuleHash([7; 32]), failure, fuel, effect_count, effects };
             let (live, dark) = (Some(side), None);

@@ -84,7 +84,8 @@ mod tests {
             let function = "climate".parse().expect("a name");
             let key = TimerKey { entity: entity.clone().into(), function, purpose: purpose.clone().into() };
             let owner = prefix(PartitionId(2), entity.as_bytes(), &function);
-            prop_assert_eq!(encode(PartitionId(2), &key).strip_prefix(&owner[..]), Some(&purpose[..]));
+            let own = encode(PartitionId(2), &key);
+            prop_assert_eq!(own.strip_prefix(&owner[..]), Some(&purpose[..]));
             prop_assert!(!encode(PartitionId(3), &key).starts_with(&owner));
             let row = TimerRow { due_ms, armed_ms, cause: Offset(cause), payload: payload.into() };
             prop_assert_eq!(decode_value(value(&row)), Ok(row));

@@ -10,6 +10,7 @@ use fleetfn_protocol::FunctionName;
 
 const CONFIG: u8 = 1;
 const SECRET: u8 = 2;
+const BUDGET: u8 = 3;
 
 pub(crate) fn prefix_all() -> Vec<u8> {
     key(Kind::Setting)
@@ -32,12 +33,20 @@ pub(crate) fn decode(key: &[u8]) -> Option<(FunctionName, Offset, &str)> {
 }
 
 fn put_value(out: &mut Vec<u8>, setting: &Setting) {
-    let (kind, bytes) = match setting {
-        Setting::Config(value) => (CONFIG, value),
-        Setting::Secret(sealed) => (SECRET, sealed),
-    };
-    out.put_u8(kind);
-    out.put_bytes(bytes);
+    match setting {
+        Setting::Config(value) => {
+            out.put_u8(CONFIG);
+            out.put_bytes(value);
+        }
+        Setting::Secret(sealed) => {
+            out.put_u8(SECRET);
+            out.put_bytes(sealed);
+        }
+        Setting::Budget(fuel) => {
+            out.put_u8(BUDGET);
+            out.put_u64(*fuel);
+        }
+    }
 }
 
 pub(crate) fn value(setting: Option<&Setting>) -> Bytes {
@@ -50,6 +59,7 @@ fn take_value(reader: &mut Reader) -> Result<Setting, CodecError> {
     match reader.u8()? {
         CONFIG => reader.bytes().map(Setting::Config),
         SECRET => reader.bytes().map(Setting::Secret),
+        BUDGET => reader.u64().map(Setting::Budget),
         _ => Err(reader.unknown()),
     }
 }
@@ -81,7 +91,8 @@ mod tests {
             prop_assert_eq!(first.cmp(&second), a.cmp(&b));
             prop_assert_eq!(decode(&first), Some((name, Offset(a), text.as_str())));
             let bytes = Bytes::from(bytes);
-            for setting in [None, Some(Setting::Config(bytes.clone())), Some(Setting::Secret(bytes))] {
+            let some = [Setting::Config(bytes.clone()), Setting::Secret(bytes), Setting::Budget(a)].map(Some);
+            for setting in some.into_iter().chain([None]) {
                 prop_assert_eq!(decode_value(value(setting.as_ref())), Ok(setting));
             }
         }

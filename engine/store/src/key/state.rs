@@ -5,7 +5,7 @@
 
 use super::{Kind, after_partition, of_partition, put_owner, take_owner};
 use crate::codec::{CodecError, Reader, Write};
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use fleetfn_core::commit::Value;
 use fleetfn_core::{Change, PartitionId};
 use fleetfn_protocol::FunctionName;
@@ -47,11 +47,6 @@ pub(crate) fn decode(key: &[u8]) -> Option<(&[u8], FunctionName, &[u8])> {
 /// A copy of its own: a slice would hold on to all that its invocation made.
 pub(crate) fn value(value: &Value) -> Bytes {
     let mut row = Vec::with_capacity(9 + value.bytes.len());
-    put_row(&mut row, value);
-    Bytes::from(row)
-}
-
-pub(crate) fn put_row(row: &mut Vec<u8>, value: &Value) {
     if value.expires_at_ms == u64::MAX {
         row.put_u8(FOR_EVER);
     } else {
@@ -59,21 +54,26 @@ pub(crate) fn put_row(row: &mut Vec<u8>, value: &Value) {
         row.put_u64(value.expires_at_ms);
     }
     row.put(&value.bytes);
+    Bytes::from(row)
 }
 
 /// Shares the row's memory.
-pub(crate) fn decode_value(row: Bytes) -> Result<Value, CodecError> {
-    let mut reader = Reader::new(row, "a value of state");
-    let expires_at_ms = match reader.u8()? {
-        FOR_EVER => u64::MAX,
-        EXPIRES => reader.u64()?,
-        _ => return Err(reader.unknown()),
+pub(crate) fn decode_value(mut row: Bytes) -> Result<Value, CodecError> {
+    let (expires_at_ms, head_bytes) = match row.split_first() {
+        Some((&FOR_EVER, _)) => (u64::MAX, 1),
+        Some((&EXPIRES, rest)) => {
+            let expires = rest.first_chunk::<8>().ok_or(CodecError::Truncated("a value of state"))?;
+            (u64::from_le_bytes(*expires), 9)
+        }
+        Some(_) => return Err(CodecError::Unknown("a value of state")),
+        None => return Err(CodecError::Truncated("a value of state")),
     };
-    Ok(Value { bytes: reader.into_rest(), expires_at_ms })
+    row.advance(head_bytes);
+    Ok(Value { bytes: row, expires_at_ms })
 }
 
 /// A value in a commit: nothing, or when it expires and its bytes.
-pub(crate) fn put_value(out: &mut Vec<u8>, value: Option<&Value>) {
+fn put_value(out: &mut Vec<u8>, value: Option<&Value>) {
     out.put_option(value, |out, value| {
         out.put_option((value.expires_at_ms != u64::MAX).then_some(value.expires_at_ms), Write::put_u64);
         out.put_bytes(&value.bytes);

@@ -2,8 +2,8 @@
 
 use crate::codec::{CodecError, Reader, Write};
 use crate::key::{
-    dead_letter, deployment, device, difference, due, function_timer, mark, outbox, request, seen, send,
-    setting, shadow, state, timer, twin, usage,
+    backlog, budget, dead_letter, deployment, device, difference, due, function_timer, mark, outbox, request,
+    seen, send, setting, shadow, state, timer, twin, usage,
 };
 use fleetfn_core::Change;
 
@@ -31,6 +31,9 @@ const USAGE: u8 = 21;
 const DIFFERENCE: u8 = 22;
 const REFUSED: u8 = 23;
 const SETTING: u8 = 24;
+const BACKLOG_PUT: u8 = 25;
+const BACKLOG_DELETE: u8 = 26;
+const BUDGET: u8 = 27;
 
 fn kind(change: &Change) -> u8 {
     match change {
@@ -58,6 +61,9 @@ fn kind(change: &Change) -> u8 {
         Change::Difference { .. } => DIFFERENCE,
         Change::Refused { .. } => REFUSED,
         Change::Setting { .. } => SETTING,
+        Change::BacklogPut { .. } => BACKLOG_PUT,
+        Change::BacklogDelete { .. } => BACKLOG_DELETE,
+        Change::Budget { .. } => BUDGET,
     }
 }
 
@@ -84,6 +90,9 @@ pub(super) fn put(out: &mut Vec<u8>, change: &Change) {
         Change::Seen { entity, ids } => seen::put(out, entity, ids),
         Change::DeadLetterPut { letter } | Change::Refused { letter } => dead_letter::put_value(out, letter),
         Change::DeadLetterDelete { offset, function } => dead_letter::put_key(out, *offset, function),
+        Change::BacklogPut { offset, function, event } => backlog::put(out, *offset, function, event),
+        Change::BacklogDelete { offset, function } => backlog::put_key(out, *offset, function),
+        Change::Budget { owner, spent } => budget::put(out, owner, *spent),
         Change::Usage { key, usage } => usage::put(out, key, usage),
         Change::Difference { difference } => difference::put_value(out, difference),
         Change::Device { id, row } => device::put(out, id, row.as_ref()),
@@ -118,6 +127,9 @@ pub(super) fn take(reader: &mut Reader) -> Result<Change, CodecError> {
         DEVICE => device::take(reader),
         DEPLOYMENT => deployment::take(reader),
         SETTING => setting::take(reader),
+        BACKLOG_PUT => backlog::take(reader),
+        BACKLOG_DELETE => backlog::take_delete(reader),
+        BUDGET => budget::take(reader),
         _ => Err(reader.unknown()),
     }
 }

@@ -60,9 +60,7 @@ pub(crate) fn put(out: &mut Vec<u8>, effect: &Effect) {
 
 pub(crate) fn take(reader: &mut Reader) -> Result<Effect, CodecError> {
     Ok(match reader.u8()? {
-        STATE_PUT => {
-            Effect::StatePut { key: reader.bytes()?, value: reader.bytes()?, ttl_s: reader.u32()? }
-        }
+        STATE_PUT => Effect::StatePut { key: reader.bytes()?, value: reader.bytes()?, ttl_s: reader.u32()? },
         STATE_DELETE => Effect::StateDelete { key: reader.bytes()? },
         PUBLISH => Effect::Publish { topic: reader.bytes()?, payload: reader.bytes()? },
         COMMAND => Effect::Command {
@@ -112,8 +110,7 @@ pub(crate) mod tests {
     pub(crate) fn any_effect() -> impl Strategy<Value = Effect> {
         let two = || (any_bytes(), any_bytes());
         prop_oneof![
-            (two(), any::<u32>())
-                .prop_map(|((key, value), ttl_s)| Effect::StatePut { key, value, ttl_s }),
+            (two(), any::<u32>()).prop_map(|((key, value), ttl_s)| Effect::StatePut { key, value, ttl_s }),
             any_bytes().prop_map(|key| Effect::StateDelete { key }),
             two().prop_map(|(topic, payload)| Effect::Publish { topic, payload }),
             (two(), any::<(u32, u32)>()).prop_map(|((name, payload), (ttl_s, timeout_s))| {
@@ -122,13 +119,19 @@ pub(crate) mod tests {
             (any_bytes(), two(), any::<u32>()).prop_map(|(entity, (name, payload), delay_s)| {
                 Effect::Send { entity, name, payload, delay_s }
             }),
-            (two(), any::<u32>())
-                .prop_map(|((name, payload), delay_s)| Effect::TimerSet { name, payload, delay_s }),
+            (two(), any::<u32>()).prop_map(|((name, payload), delay_s)| Effect::TimerSet {
+                name,
+                payload,
+                delay_s
+            }),
             any_bytes().prop_map(|name| Effect::TimerCancel { name }),
             any_bytes().prop_map(|patch| Effect::TwinPatch { patch }),
             two().prop_map(|(tag, request)| Effect::Http { tag, request }),
-            (two(), any::<u16>())
-                .prop_map(|((content_type, body), status)| Effect::Respond { content_type, body, status }),
+            (two(), any::<u16>()).prop_map(|((content_type, body), status)| Effect::Respond {
+                content_type,
+                body,
+                status
+            }),
             (any_bytes(), any::<bool>(), any::<u64>()).prop_map(|(name, gauge, value_bits)| {
                 let kind = if gauge { MetricKind::Gauge } else { MetricKind::Counter };
                 Effect::Metric { name, kind, value_bits }

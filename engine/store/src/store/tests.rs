@@ -31,7 +31,7 @@ fn open(dir: &Path, memory: &Memory, faults: &Faults) -> Store<()> {
 fn commit(epoch: Epoch, number: u64) -> Commit {
     let entity = bytes::Bytes::from(number.to_string());
     let changes = vec![Change::Seen { entity, ids: vec![number] }];
-    Commit { partition: PARTITION, epoch, cursor: Some(Offset(number + 1)), changes }
+    Commit { partition: PARTITION, epoch, cursor: Some(Offset(number + 1)), changes, recordings: Vec::new() }
 }
 
 fn seen(store: &Store<()>, number: u64) -> Vec<u64> {

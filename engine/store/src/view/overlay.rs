@@ -4,9 +4,10 @@
 //! answered while it is being written, and after that, as a cache, until the next flush.
 
 use super::Newer;
+use super::kept::Kept;
 use bytes::Bytes;
 use fleetfn_core::{Epoch, Offset};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -23,6 +24,15 @@ pub(crate) struct Row {
     pub(crate) value: Option<Bytes>,
     /// Whether its key was never used before: deleted before the next flush, it need not reach the tree.
     pub(crate) once: bool,
+}
+
+/// A part of what the overlay knows.
+#[derive(Debug)]
+pub(crate) struct Part {
+    /// Rows that are newer than the tree.
+    pub(crate) rows: Newer,
+    /// The last key that was looked at; `None` if there are no more.
+    pub(crate) until: Option<Vec<u8>>,
 }
 
 #[derive(Debug)]
@@ -47,8 +57,8 @@ pub(crate) struct Content {
     pub(crate) epoch: Epoch,
     /// The last commit that this process has made or read.
     pub(crate) last_commit: Option<Offset>,
-    /// Keys of the partition's dead letters, oldest first.
-    pub(crate) letters: VecDeque<Vec<u8>>,
+    /// Rows of which only the newest are kept.
+    pub(crate) kept: Kept,
 }
 
 impl Lane {
@@ -65,26 +75,45 @@ impl Lane {
         }
     }
 
-    /// What the overlay knows of the keys under a prefix and above a key.
-    pub(crate) fn range(&self, prefix: &[u8], after: Option<&[u8]>) -> Newer {
+    /// What the overlay knows of the keys under a prefix and above a key; not of many more than `limit` at once, for
+    /// the partition's commits wait meanwhile.
+    pub(crate) fn range(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Part {
         let content = self.lock();
         let from = match after {
             Some(after) if after >= prefix => Bound::Excluded(after),
             _ => Bound::Included(prefix),
         };
         let bounds = (from, Bound::Unbounded);
-        let mut newer = Newer::new();
-        for (key, value) in
-            content.flushed.range::<[u8], _>(bounds).take_while(|(key, _)| key.starts_with(prefix))
-        {
-            newer.insert(key.clone(), value.clone());
+        let flushed = content.flushed.range::<[u8], _>(bounds);
+        let active = content.active.range::<[u8], _>(bounds);
+        let mut part = Part { rows: Newer::new(), until: None };
+        part.take(prefix, limit, flushed);
+        // Later, so that it prevails.
+        part.take(prefix, limit, active.map(|(key, entry)| (key, &entry.value)));
+        if let Some(until) = &part.until {
+            part.rows.retain(|key, _| key <= until);
         }
-        for (key, entry) in
-            content.active.range::<[u8], _>(bounds).take_while(|(key, _)| key.starts_with(prefix))
-        {
-            newer.insert(key.clone(), entry.value.clone());
+        part
+    }
+}
+
+impl Part {
+    fn take<'a>(
+        &mut self,
+        prefix: &[u8],
+        limit: usize,
+        rows: impl Iterator<Item = (&'a Vec<u8>, &'a Option<Bytes>)>,
+    ) {
+        for (count, (key, value)) in (1..).zip(rows.take_while(|(key, _)| key.starts_with(prefix))) {
+            self.rows.insert(key.clone(), value.clone());
+            if count == limit {
+                // There may be more behind it, which the other generation must not run ahead of.
+                if self.until.as_ref().is_none_or(|until| key < until) {
+                    self.until = Some(key.clone());
+                }
+                return;
+            }
         }
-        newer
     }
 }
 
@@ -154,7 +183,37 @@ mod tests {
         assert_eq!(lane.get(b"a"), Some(Some(Bytes::from_static(b"1"))));
         lane.lock().apply(row(b"a", Some(b"2"), false));
         assert_eq!(lane.get(b"a"), Some(Some(Bytes::from_static(b"2"))));
-        assert_eq!(lane.range(b"a", None).len(), 1);
-        assert_eq!(lane.range(b"a", Some(b"a")).len(), 0);
+        assert_eq!(lane.range(b"a", None, 9).rows.len(), 1);
+        assert_eq!(lane.range(b"a", Some(b"a"), 9).rows.len(), 0);
+    }
+
+    #[test]
+    fn parts_of_a_range_make_up_the_whole_of_both_generations() {
+        let lane = Lane::default();
+        for number in 0..40_u8 {
+            lane.lock().apply(row(&[7, number], Some(b"old"), false));
+        }
+        lane.lock().begin_flush();
+        for number in (0..60_u8).step_by(3) {
+            lane.lock().apply(row(&[7, number], (number % 2 == 0).then_some(b"new"), false));
+        }
+        lane.lock().apply(row(&[8], Some(b"other"), false));
+        let whole = lane.range(&[7], None, usize::MAX);
+        assert_eq!((whole.rows.len(), &whole.until), (46, &None));
+        for limit in 1..50 {
+            let (mut rows, mut after) = (Newer::new(), None);
+            loop {
+                let part = lane.range(&[7], after.as_deref(), limit);
+                assert!(
+                    part.rows.len() <= 2 * limit && part.rows.keys().all(|key| Some(key) > after.as_ref())
+                );
+                rows.extend(part.rows);
+                after = part.until;
+                if after.is_none() {
+                    break;
+                }
+            }
+            assert_eq!(rows, whole.rows, "{limit} at once");
+        }
     }
 }

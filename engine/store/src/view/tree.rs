@@ -16,6 +16,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
+/// The form of the rows, noted with the offset: a tree of another form is made again.
+const ROWS_VERSION: u8 = 2;
+
 /// Rows that one batch writes: bounds the memory that a batch takes a second time.
 const BATCH_ROWS_MAX: usize = 16_384;
 
@@ -129,11 +132,13 @@ impl Tree {
         }
     }
 
-    /// The offset up to which the tree is complete; `None` for one that was not yet filled.
+    /// The offset up to which the tree is complete; `None` for one that was not yet filled, or by another version.
     pub(crate) fn applied(&self) -> Result<Option<Offset>, Error> {
         let value = self.get(&APPLIED)?;
-        let bytes = value.as_deref().and_then(|value| value.first_chunk::<8>());
-        Ok(bytes.map(|bytes| Offset(u64::from_le_bytes(*bytes))))
+        Ok(match value.as_deref().and_then(|value| value.split_first_chunk::<8>()) {
+            Some((applied, [ROWS_VERSION])) => Some(Offset(u64::from_le_bytes(*applied))),
+            _ => None,
+        })
     }
 
     pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Bytes>, Error> {
@@ -152,11 +157,12 @@ impl Tree {
         self.once(|database| Filler(database).write(rows, applied))
     }
 
-    /// Rows of the tree under a prefix and above a key, overlaid by newer ones, ascending.
+    /// Rows of the tree under a prefix, above a key and up to another, overlaid by newer ones, ascending.
     pub(crate) fn merge(
         &self,
         prefix: &[u8],
         after: Option<&[u8]>,
+        until: Option<&[u8]>,
         newer: Newer,
         visit: &mut dyn FnMut(&[u8], &Bytes) -> bool,
     ) -> Result<(), Error> {
@@ -164,10 +170,11 @@ impl Tree {
             Some(after) if after >= prefix => Bound::Excluded(after.to_vec()),
             _ => Bound::Included(prefix.to_vec()),
         };
+        let to = until.map_or(Bound::Unbounded, |until| Bound::Included(until.to_vec()));
         // A database that has failed says so at the first read: later failures are the caller's.
         self.with(|database| guarded(|| database.get(prefix)).map(drop))?;
         self.once(|database| {
-            let mut older = database.range((from, Bound::Unbounded));
+            let mut older = database.range((from, to));
             let mut next_older = || -> Result<Option<(Vec<u8>, Bytes)>, Error> {
                 let Some(row) = guarded(|| older.next().transpose())? else { return Ok(None) };
                 let (key, value) = row;
@@ -259,7 +266,9 @@ impl Filler<'_> {
                 guarded(|| self.0.apply_batch(full))?;
             }
         }
-        batch.insert(APPLIED.as_slice(), applied.0.to_le_bytes().as_slice());
+        let mut note = applied.0.to_le_bytes().to_vec();
+        note.push(ROWS_VERSION);
+        batch.insert(APPLIED.as_slice(), note);
         guarded(|| self.0.apply_batch(batch))
     }
 }

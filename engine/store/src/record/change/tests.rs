@@ -5,8 +5,8 @@ use crate::key::deployment::tests::any_deployment;
 use crate::record::effect::tests::any_effect;
 use bytes::Bytes;
 use fleetfn_core::commit::{
-    DeadLetter, DeviceRow, Due, DueState, OutboxEntry, OutboxKey, ParcelKind, Request, Send, Setting, Timer,
-    TimerKey, TimerPurpose, TimerRow, Value,
+    DeadLetter, DeviceRow, Due, DueState, OutboxEntry, OutboxKey, ParcelKind, Request, Send, Setting, Spent,
+    Timer, TimerKey, TimerPurpose, TimerRow, Value,
 };
 use fleetfn_core::deployment::ModuleHash;
 use fleetfn_core::difference::{Difference, Side};
@@ -33,15 +33,16 @@ fn device() -> impl Strategy<Value = DeviceId> {
 }
 
 fn effect_id() -> impl Strategy<Value = EffectId> {
-    (any::<(u64, u32)>(), function())
-        .prop_map(|((offset, index), function)| EffectId { offset, index, function })
+    (any::<(u64, u32)>(), function()).prop_map(|((offset, index), function)| EffectId {
+        offset,
+        index,
+        function,
+    })
 }
 
 fn value() -> impl Strategy<Value = Option<Value>> {
-    of((bytes(), of(any::<u64>())).prop_map(|(bytes, expires)| Value {
-        bytes,
-        expires_at_ms: expires.unwrap_or(u64::MAX),
-    }))
+    of((bytes(), of(any::<u64>()))
+        .prop_map(|(bytes, expires)| Value { bytes, expires_at_ms: expires.unwrap_or(u64::MAX) }))
 }
 
 fn letter() -> impl Strategy<Value = DeadLetter> {
@@ -77,15 +78,22 @@ fn side() -> impl Strategy<Value = Side> {
 /// What concerns an entity and a function.
 fn any_of_entity() -> BoxedStrategy<Change> {
     let timer_key = || {
-        (bytes(), function(), bytes())
-            .prop_map(|(entity, function, purpose)| TimerKey { entity, function, purpose })
+        (bytes(), function(), bytes()).prop_map(|(entity, function, purpose)| TimerKey {
+            entity,
+            function,
+            purpose,
+        })
     };
     let timer_row = (any::<(u64, u64, u64)>(), bytes()).prop_map(|((due_ms, armed_ms, cause), payload)| {
         TimerRow { due_ms, armed_ms, cause: Offset(cause), payload }
     });
     prop_oneof![
-        (bytes(), function(), bytes(), value())
-            .prop_map(|(entity, function, key, value)| Change::State { entity, function, key, value }),
+        (bytes(), function(), bytes(), value()).prop_map(|(entity, function, key, value)| Change::State {
+            entity,
+            function,
+            key,
+            value
+        }),
         (bytes(), function(), any::<u64>(), bytes(), value()).prop_map(
             |(entity, function, since, key, value)| Change::Shadow {
                 entity,
@@ -114,20 +122,26 @@ fn any_of_entity() -> BoxedStrategy<Change> {
                 difference: Difference { offset: Offset(offset), entity, function, live, dark },
             }
         ),
-        letter().prop_map(|letter| Change::Refused { letter }),
-        letter().prop_map(|letter| Change::DeadLetterPut { letter }),
-        (any::<u64>(), function()).prop_map(|(offset, function)| Change::DeadLetterDelete {
+        (any::<u64>(), function(), bytes()).prop_map(|(offset, function, event)| Change::BacklogPut {
             offset: Offset(offset),
             function,
+            event,
         }),
+        (any::<u64>(), function())
+            .prop_map(|(offset, function)| Change::BacklogDelete { offset: Offset(offset), function }),
+        (function(), any::<(u64, u64)>())
+            .prop_map(|(owner, (second, fuel))| Change::Budget { owner, spent: Spent { second, fuel } }),
+        letter().prop_map(|letter| Change::Refused { letter }),
+        letter().prop_map(|letter| Change::DeadLetterPut { letter }),
+        (any::<u64>(), function())
+            .prop_map(|(offset, function)| Change::DeadLetterDelete { offset: Offset(offset), function }),
     ]
     .boxed()
 }
 
 /// What is on its way.
 fn any_waiting() -> BoxedStrategy<Change> {
-    let outbox_key =
-        || (device(), effect_id()).prop_map(|(device, effect)| OutboxKey { device, effect });
+    let outbox_key = || (device(), effect_id()).prop_map(|(device, effect)| OutboxKey { device, effect });
     let entry = (any::<bool>(), bytes(), bytes(), any::<u64>()).prop_map(
         |(is_twin, name, payload, expires_at_ms)| OutboxEntry {
             parcel: if is_twin { ParcelKind::Twin } else { ParcelKind::Command },
@@ -175,13 +189,20 @@ fn any_act() -> BoxedStrategy<Change> {
             added_at_ms,
         },
     );
-    let setting = prop_oneof![bytes().prop_map(Setting::Config), bytes().prop_map(Setting::Secret)];
+    let setting = prop_oneof![
+        bytes().prop_map(Setting::Config),
+        bytes().prop_map(Setting::Secret),
+        any::<u64>().prop_map(Setting::Budget),
+    ];
     prop_oneof![
         (device(), of(row)).prop_map(|(id, row)| Change::Device { id, row }),
         (function(), of(any_deployment()))
             .prop_map(|(name, deployment)| Change::Deployment { name, deployment }),
-        (function(), ".{0,9}", of(setting))
-            .prop_map(|(name, key, setting)| Change::Setting { name, key, setting }),
+        (function(), ".{0,9}", of(setting)).prop_map(|(name, key, setting)| Change::Setting {
+            name,
+            key,
+            setting
+        }),
     ]
     .boxed()
 }

@@ -1,0 +1,109 @@
+//! What operators have said: devices, deployments, settings. It stands in the lane of control.
+//!
+//! Deployments and settings keep what they were before, for events that are still to be handled: each row holds from
+//! the offset of its record on.
+
+use super::overlay::Row;
+use super::{Error, View};
+use crate::codec::CodecError;
+use crate::key;
+use fleetfn_core::commit::{DeviceRow, Setting};
+use fleetfn_core::deployment::Deployment;
+use fleetfn_core::{Offset, PartitionId};
+use fleetfn_protocol::{DeviceId, FunctionName};
+use std::collections::BTreeMap;
+
+const CONTROL: PartitionId = PartitionId::CONTROL;
+
+impl View {
+    /// What the registry knows of a device.
+    ///
+    /// # Errors
+    /// [`Error`], as for every read.
+    pub fn device(&self, id: DeviceId) -> Result<Option<DeviceRow>, Error> {
+        let value = self.get(CONTROL, &key::device::encode(&id))?;
+        Ok(value.map(key::device::decode_value).transpose()?)
+    }
+
+    /// Devices by id, after one.
+    ///
+    /// # Errors
+    /// [`Error`], as for every read.
+    pub fn devices(
+        &self,
+        after: Option<DeviceId>,
+        limit: usize,
+    ) -> Result<Vec<(DeviceId, DeviceRow)>, Error> {
+        let after = after.map(|id| key::device::encode(&id));
+        self.collect(CONTROL, &key::device::prefix(), after.as_deref(), limit, |key, value| {
+            let id = key::device::decode(key).ok_or(CodecError::Unknown("the key of a device"))?;
+            Ok((id, key::device::decode_value(value)?))
+        })
+    }
+
+    /// Every deployment that is kept, in the order of the records that made them; `None` took a function out.
+    ///
+    /// # Errors
+    /// [`Error`], as for every read.
+    pub fn deployments(&self) -> Result<Vec<(Offset, FunctionName, Option<Deployment>)>, Error> {
+        let prefix = key::deployment::prefix_all();
+        let mut all = self.collect(CONTROL, &prefix, None, usize::MAX, |key, value| {
+            let (name, since) =
+                key::deployment::decode(key).ok_or(CodecError::Unknown("the key of a deployment"))?;
+            Ok((since, name, key::deployment::decode_value(value)?))
+        })?;
+        all.sort_by_key(|(since, _, _)| *since);
+        Ok(all)
+    }
+
+    /// Every setting that is kept, in the order of the records that made them; `None` deleted one.
+    ///
+    /// # Errors
+    /// [`Error`], as for every read.
+    pub fn settings(&self) -> Result<Vec<(Offset, FunctionName, String, Option<Setting>)>, Error> {
+        let prefix = key::setting::prefix_all();
+        let mut all = self.collect(CONTROL, &prefix, None, usize::MAX, |key, value| {
+            let (name, since, setting) =
+                key::setting::decode(key).ok_or(CodecError::Unknown("the key of a setting"))?;
+            Ok((since, name, setting.to_owned(), key::setting::decode_value(value)?))
+        })?;
+        all.sort_by_key(|(since, ..)| *since);
+        Ok(all)
+    }
+
+    /// Takes out deployments and settings that no event from `handled` on sees any more.
+    pub(crate) fn prune_history(&self, handled: Offset) -> Result<(), Error> {
+        let mut newer = Newer { handled, since: BTreeMap::new() };
+        for (since, name, deployment) in self.deployments()?.into_iter().rev() {
+            if newer.hides(since, name, deployment.is_none()) {
+                self.forget(key::deployment::encode(&name, since))?;
+            }
+        }
+        let mut newer = Newer { handled, since: BTreeMap::new() };
+        for (since, name, setting, value) in self.settings()?.into_iter().rev() {
+            let key = key::setting::encode(&name, since, &setting);
+            if newer.hides(since, (name, setting), value.is_none()) {
+                self.forget(key)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn forget(&self, key: Vec<u8>) -> Result<(), Error> {
+        self.apply(CONTROL, Row { key, value: None, once: false })
+    }
+}
+
+/// What replaced what, while history is walked from the newest on.
+struct Newer<K> {
+    handled: Offset,
+    since: BTreeMap<K, Offset>,
+}
+
+impl<K: Ord> Newer<K> {
+    /// Whether no event that is still to be handled sees the row that holds from `since` on.
+    fn hides(&mut self, since: Offset, key: K, is_deletion: bool) -> bool {
+        let replaced = self.since.insert(key, since).is_some_and(|next| next < self.handled);
+        replaced || (is_deletion && since < self.handled)
+    }
+}
