@@ -10,7 +10,7 @@ use crate::fetch::{self, Fetcher, Private};
 use crate::inbox::{Inboxes, Signals};
 use crate::metrics::{FunctionSums, Metrics};
 use crate::modules::Modules;
-use crate::registry::{self, Access, DeployReport, DeviceInfo, Registry};
+use crate::registry::{self, Access, DeployReport, DeviceInfo, NewDevice, Newcomer, Placement, Registry, Source};
 use crate::seal::Seal;
 use crate::worker;
 use anyhow::Context;
@@ -138,7 +138,17 @@ impl Engine {
         tracing::info!(%recovery, "store open");
         let epoch = store.lease(PartitionId::CONTROL).context("cannot take over the registry")?;
         let seal = Seal::open(&options.data).context("cannot open the key of secrets")?;
-        let registry = Registry::new(store.clone(), modules.clone(), epoch, &token, options.access, seal);
+        let registry = Registry::new(registry::Parts {
+            store: store.clone(),
+            modules: modules.clone(),
+            epoch,
+            operator_token: &token,
+            access: options.access,
+            seal,
+            metrics: Arc::clone(&metrics),
+        })
+        .context("cannot read what operators have set")?;
+        registry::start_guard(&registry);
         let secrets = Arc::clone(&registry);
         let fetcher = Fetcher::start(fetch::Parts {
             store: store.clone(),
@@ -239,7 +249,8 @@ impl Engine {
         product: Option<ProductId>,
         tags: Vec<String>,
     ) -> Result<String, registry::Error> {
-        self.0.registry.add_device(id, product, tags).await
+        let new = NewDevice { product, tags, time_zone: None };
+        self.0.registry.add_device(id, new).await
     }
 
     /// Forgets a device and ends its sessions; its state stays. Durable on return.
@@ -260,27 +271,31 @@ impl Engine {
         let rows = self.0.registry.devices(after, limit)?;
         let broker = self.0.broker.lock().unwrap_or_else(PoisonError::into_inner);
         let online = |id: &DeviceId| broker.as_ref().is_some_and(|broker| broker.online(id));
-        let info = |(id, row): (DeviceId, fleetfn_core::commit::DeviceRow)| DeviceInfo {
-            online: online(&id),
-            id,
-            product: row.product,
-            tags: row.tags,
-            added_at_ms: row.added_at_ms,
-        };
+        let info = |(id, row)| DeviceInfo::new(id, row, online(&id));
         Ok(rows.into_iter().map(info).collect())
+    }
+
+    /// A device that is registered.
+    pub(crate) fn device(&self, id: DeviceId) -> Result<DeviceInfo, registry::Error> {
+        let row = self.0.registry.device(id)?;
+        let row = row.ok_or_else(|| registry::Error::Missing(format!("device '{id}'")))?;
+        let broker = self.0.broker.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(DeviceInfo::new(id, row, broker.as_ref().is_some_and(|broker| broker.online(&id))))
+    }
+
+    /// Devices, versions and settings, and the acts that change them.
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.0.registry
     }
 
     /// Checks a module and puts it live, or with `dry_run` only says what would happen. Durable on return.
     pub(crate) async fn deploy(&self, wasm: Bytes, dry_run: bool) -> Result<DeployReport, registry::Error> {
-        self.0.registry.deploy(wasm, dry_run).await
+        let (source, placement) = (Source::Module(wasm), Placement::Live);
+        let new = Newcomer { source, placement, guard: None, reason: String::new(), dry_run };
+        self.0.registry.deploy(new).await
     }
 
-    /// Takes a function out of service; its state stays. Durable on return.
-    pub(crate) async fn remove_function(&self, name: FunctionName) -> Result<(), registry::Error> {
-        self.0.registry.remove_function(name).await
-    }
-
-    /// The live functions by name.
+    /// The functions by name.
     pub(crate) fn functions(&self) -> Result<Vec<FunctionInfo>, registry::Error> {
         let info = |(name, deployment): (FunctionName, Deployment)| FunctionInfo {
             sums: self.0.metrics.function(name),

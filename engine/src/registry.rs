@@ -1,25 +1,45 @@
-//! Devices, tokens and deployments: who may connect, and which version of which function is live.
+//! Devices, tokens, deployments and settings: who may connect, which version of which function runs, and what it is
+//! told.
 //!
 //! Every act is one control record of the log, so that a restart, and later another node, sees it at the same
 //! place between the same events. Acts are made one at a time. A module is on disk, synced, before the record
 //! that names it.
 
-use crate::admit::{Waiter, now_ms};
+mod comparison;
+mod devices;
+mod functions;
+mod guard;
+mod line;
+mod settings;
+mod versions;
+
+pub(crate) use comparison::Comparison;
+pub(crate) use devices::{DeviceInfo, NewDevice};
+pub(crate) use functions::{Act, DeployReport, Newcomer, Source};
+pub(crate) use guard::start as start_guard;
+pub(crate) use line::{Candidate, Placement};
+pub(crate) use settings::{ConfigEntry, SecretEntry};
+pub(crate) use versions::{State, VersionInfo};
+
+use crate::admit::Waiter;
+use crate::metrics::Metrics;
 use crate::modules::Modules;
-use bytes::Bytes;
+use crate::seal::Seal;
 use fleetfn_broker::{Directory, Principal, Refused, Role};
-use fleetfn_core::commit::DeviceRow;
-use fleetfn_core::deployment::{Deployment, Manifest, ModuleHash};
 use fleetfn_core::{Change, Commit, Epoch, Offset, PartitionId};
-use fleetfn_protocol::{DeviceId, FunctionName, ProductId};
+use fleetfn_protocol::{DeviceId, FunctionName};
 use fleetfn_store::{Committed, Store};
 use sha2::{Digest, Sha256};
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, RwLock};
 use subtle::ConstantTimeEq;
 use tokio::sync::{Mutex, oneshot};
 
 /// User name under which an operator connects to the broker; no device may be registered under it.
-pub(crate) const OPERATOR: &str = "operator";
+pub(crate) const OPERATOR: &str = fleetfn_core::partition::OPERATOR;
+
+/// Names that no function may have: they stand for the engine itself where functions are named.
+const RESERVED: [&str; 2] = [OPERATOR, "fleetfn"];
 
 /// Random bytes in a token: 256 bits need no slow hash.
 const TOKEN_BYTES: usize = 32;
@@ -33,15 +53,40 @@ pub(crate) enum Error {
     /// There is none of that name.
     #[error("there is no {0}")]
     Missing(String),
+    /// More than one could be meant.
+    #[error("{0}")]
+    Ambiguous(String),
+    /// What is asked for breaks a rule.
+    #[error("{0}")]
+    Invalid(String),
+    /// The versions of the function do not allow it.
+    #[error("function '{name}': {source}")]
+    Line {
+        /// The function.
+        name: FunctionName,
+        /// Why.
+        source: line::Error,
+    },
+    /// A dark version is not known to do what the live one does.
+    #[error("the dark version of function '{name}' is not promoted without approval: {why}")]
+    Unproven {
+        /// The function.
+        name: FunctionName,
+        /// What is known of it.
+        why: String,
+    },
     /// The module is not fit to run.
     #[error("the module is refused")]
     Refused(#[source] fleetfn_host::admission::Error),
     /// The name is taken by the engine itself.
-    #[error("the name '{OPERATOR}' is reserved")]
-    Reserved,
-    /// The module could not be written.
-    #[error("cannot keep the module in the data directory")]
+    #[error("the name '{0}' is reserved")]
+    Reserved(String),
+    /// The module could not be written or read.
+    #[error("cannot keep or read the module in the data directory")]
     Module(#[source] std::io::Error),
+    /// A secret could not be sealed.
+    #[error("the secret cannot be sealed: {0}")]
+    Seal(String),
     /// No randomness for a token.
     #[error("the system gives no randomness for a token: {0}")]
     Random(getrandom::Error),
@@ -50,32 +95,34 @@ pub(crate) enum Error {
     Store(String),
 }
 
-/// A device, as it is listed.
-#[derive(Debug, Clone)]
-pub(crate) struct DeviceInfo {
-    /// Its id.
-    pub(crate) id: DeviceId,
-    /// What it is one of.
-    pub(crate) product: Option<ProductId>,
-    /// Free words for selecting it.
-    pub(crate) tags: Vec<String>,
-    /// When it was added, in milliseconds since 1970.
-    pub(crate) added_at_ms: u64,
-    /// Whether it has a session now.
-    pub(crate) online: bool,
+impl From<fleetfn_store::Error> for Error {
+    fn from(error: fleetfn_store::Error) -> Self {
+        Self::Store(error.to_string())
+    }
 }
 
-/// What a deployment did, or would do.
-#[derive(Debug, Clone)]
-pub(crate) struct DeployReport {
-    /// What the module says of itself.
-    pub(crate) manifest: Manifest,
-    /// The version by hash.
-    pub(crate) version: ModuleHash,
-    /// The version that was live before.
-    pub(crate) previous: Option<ModuleHash>,
-    /// Events after this offset run the new version; `None` for a dry run.
-    pub(crate) offset: Option<Offset>,
+impl From<tokio::task::JoinError> for Error {
+    fn from(error: tokio::task::JoinError) -> Self {
+        Self::Store(error.to_string())
+    }
+}
+
+/// What a registry is made of.
+pub(crate) struct Parts<'a> {
+    /// Log and state.
+    pub(crate) store: Store<Waiter>,
+    /// Where modules are kept.
+    pub(crate) modules: Modules,
+    /// The lease of the control lane.
+    pub(crate) epoch: Epoch,
+    /// The operator's token.
+    pub(crate) operator_token: &'a str,
+    /// Who may connect.
+    pub(crate) access: Access,
+    /// The key of secrets.
+    pub(crate) seal: Seal,
+    /// What versions have done.
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 /// The registry of one node.
@@ -85,6 +132,13 @@ pub(crate) struct Registry {
     epoch: Epoch,
     operator_sha256: [u8; 32],
     access: Access,
+    seal: Seal,
+    metrics: Arc<Metrics>,
+    /// Where the log ended when the counters began at zero.
+    counted_from: Offset,
+    /// The counters when dark versions began: as many as there are functions.
+    bases: std::sync::Mutex<BTreeMap<FunctionName, comparison::Base>>,
+    settings: RwLock<settings::Settings>,
     acts: Mutex<()>,
 }
 
@@ -109,116 +163,28 @@ pub(crate) fn new_token() -> Result<String, Error> {
 }
 
 impl Registry {
-    pub(crate) fn new(
-        store: Store<Waiter>,
-        modules: Modules,
-        epoch: Epoch,
-        operator_token: &str,
-        access: Access,
-    ) -> Arc<Self> {
-        let operator_sha256 = sha256(operator_token.as_bytes());
-        Arc::new(Self { store, modules, epoch, operator_sha256, access, acts: Mutex::new(()) })
+    /// Reads what operators have set so far.
+    pub(crate) fn new(parts: Parts<'_>) -> Result<Arc<Self>, Error> {
+        let Parts { store, modules, epoch, operator_token, access, seal, metrics } = parts;
+        let settings = RwLock::new(settings::load(store.view())?);
+        Ok(Arc::new(Self {
+            counted_from: store.durable_end(),
+            store,
+            modules,
+            epoch,
+            operator_sha256: sha256(operator_token.as_bytes()),
+            access,
+            seal,
+            metrics,
+            bases: std::sync::Mutex::default(),
+            settings,
+            acts: Mutex::new(()),
+        }))
     }
 
     /// Whether `token` is the operator's, compared in constant time.
     pub(crate) fn is_operator(&self, token: &[u8]) -> bool {
         bool::from(sha256(token).ct_eq(&self.operator_sha256))
-    }
-
-    /// Registers a device and returns its token, which is kept nowhere else. Durable on return.
-    pub(crate) async fn add_device(
-        &self,
-        id: DeviceId,
-        product: Option<ProductId>,
-        tags: Vec<String>,
-    ) -> Result<String, Error> {
-        if id.as_str() == OPERATOR {
-            return Err(Error::Reserved);
-        }
-        let token = new_token()?;
-        let token_sha256 = sha256(token.as_bytes());
-        let row = DeviceRow { product, token_sha256, tags, added_at_ms: now_ms() };
-        let _one_at_a_time = self.acts.lock().await;
-        if self.device(id)?.is_some() {
-            return Err(Error::Exists(format!("device '{id}'")));
-        }
-        self.record(Change::Device { id, row: Some(row) }).await?;
-        Ok(token)
-    }
-
-    /// Forgets a device; its state stays. Durable on return.
-    pub(crate) async fn remove_device(&self, id: DeviceId) -> Result<(), Error> {
-        let _one_at_a_time = self.acts.lock().await;
-        if self.device(id)?.is_none() {
-            return Err(Error::Missing(format!("device '{id}'")));
-        }
-        self.record(Change::Device { id, row: None }).await?;
-        Ok(())
-    }
-
-    fn device(&self, id: DeviceId) -> Result<Option<DeviceRow>, Error> {
-        self.store.view().device(id).map_err(|error| Error::Store(error.to_string()))
-    }
-
-    /// Devices by id, after one, at most `limit`.
-    pub(crate) fn devices(
-        &self,
-        after: Option<DeviceId>,
-        limit: usize,
-    ) -> Result<Vec<(DeviceId, DeviceRow)>, Error> {
-        self.store.view().devices(after, limit).map_err(|error| Error::Store(error.to_string()))
-    }
-
-    /// Checks a module and puts it live under the name of its manifest. Durable on return.
-    pub(crate) async fn deploy(&self, wasm: Bytes, dry_run: bool) -> Result<DeployReport, Error> {
-        let image = wasm.clone();
-        let admitted = tokio::task::spawn_blocking(move || fleetfn_host::admit(&image))
-            .await
-            .map_err(|error| Error::Store(error.to_string()))?;
-        let module = admitted.map_err(Error::Refused)?;
-        let manifest = module.manifest().clone();
-        if manifest.name.as_str() == OPERATOR {
-            return Err(Error::Reserved);
-        }
-        let version = module.hash();
-        let _one_at_a_time = self.acts.lock().await;
-        let previous = self.live(manifest.name)?.map(|deployment| deployment.version);
-        if dry_run {
-            return Ok(DeployReport { manifest, version, previous, offset: None });
-        }
-        let modules = self.modules.clone();
-        tokio::task::spawn_blocking(move || modules.write(&version, &wasm))
-            .await
-            .map_err(|error| Error::Store(error.to_string()))?
-            .map_err(Error::Module)?;
-        let deployment = Deployment { manifest: manifest.clone(), version, deployed_at_ms: now_ms() };
-        let change = Change::Deployment { name: manifest.name, deployment: Some(deployment) };
-        let offset = self.record(change).await?;
-        Ok(DeployReport { manifest, version, previous, offset: Some(offset) })
-    }
-
-    /// Takes a function out of service; its state stays. Durable on return.
-    pub(crate) async fn remove_function(&self, name: FunctionName) -> Result<(), Error> {
-        let _one_at_a_time = self.acts.lock().await;
-        if self.live(name)?.is_none() {
-            return Err(Error::Missing(format!("function '{name}'")));
-        }
-        self.record(Change::Deployment { name, deployment: None }).await?;
-        Ok(())
-    }
-
-    fn live(&self, name: FunctionName) -> Result<Option<Deployment>, Error> {
-        Ok(self.functions()?.into_iter().find(|deployment| deployment.manifest.name == name))
-    }
-
-    /// The version that is live of each function, by name.
-    pub(crate) fn functions(&self) -> Result<Vec<Deployment>, Error> {
-        let rows = self.store.view().deployments().map_err(|error| Error::Store(error.to_string()))?;
-        let mut live = std::collections::BTreeMap::new();
-        for (_, name, deployment) in rows {
-            live.insert(name, deployment);
-        }
-        Ok(live.into_values().flatten().collect())
     }
 
     /// Appends one control record and waits until it is durable.
@@ -228,14 +194,14 @@ impl Registry {
             epoch: self.epoch,
             cursor: None,
             changes: vec![change],
+            recordings: Vec::new(),
         };
         let (caller, durable) = oneshot::channel();
         let store = self.store.clone();
         // The store blocks while its view has no room.
         let committed =
             tokio::task::spawn_blocking(move || store.commit(&commit, Some(Waiter::Call(caller))))
-                .await
-                .map_err(|error| Error::Store(error.to_string()))?
+                .await?
                 .map_err(|error| Error::Store(error.to_string()))?;
         if let Committed::Fenced = committed {
             return Err(Error::Store("another node has taken over".into()));

@@ -1,7 +1,9 @@
-//! Takes a version back by itself when it fails or burns more than its deployment allows.
+//! Takes a version back by itself when it fails or burns more than its deployment allows, and parks a function of which
+//! nothing succeeds any more.
 //!
 //! Once a second the counters of every guarded version since its deployment are held against the bounds. Counters
-//! begin at zero when the engine starts: after a restart a guard judges what has run since.
+//! begin at zero when the engine starts: after a restart a guard judges what has run since. A function that is parked
+//! loses nothing: its events wait until an operator lets it go on.
 
 use super::{Registry, line};
 use crate::metrics::Metrics;
@@ -16,6 +18,10 @@ use tokio::time::{MissedTickBehavior, interval};
 
 /// How often the counters are looked at.
 const EVERY: Duration = Duration::from_secs(1);
+
+/// Failed invocations in a row, over all entities, after which a function is parked: as many dead letters can still be
+/// looked at one by one, and no fleet has so many bad devices alone.
+const FAILURES_MAX: u64 = 1_000;
 
 /// Sums over the invocations of one version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -57,7 +63,7 @@ struct Base {
 pub(crate) fn start(registry: &Arc<Registry>) {
     let registry = Arc::downgrade(registry);
     tokio::spawn(async move {
-        let mut bases = BTreeMap::new();
+        let mut watches = Watches::default();
         let mut ticks = interval(EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -65,43 +71,71 @@ pub(crate) fn start(registry: &Arc<Registry>) {
             let Some(registry) = registry.upgrade() else {
                 return;
             };
-            if let Err(error) = look(&registry, &mut bases).await {
+            if let Err(error) = look(&registry, &mut watches).await {
                 tracing::error!(%error, "the versions under guard cannot be judged");
             }
         }
     });
 }
 
-/// Judges every guarded version once.
-async fn look(registry: &Registry, bases: &mut BTreeMap<FunctionName, Base>) -> Result<(), super::Error> {
+/// What is remembered between two looks.
+#[derive(Debug, Default)]
+struct Watches {
+    bases: BTreeMap<FunctionName, Base>,
+    /// The counts of a function when an invocation had succeeded last.
+    succeeded: BTreeMap<FunctionName, Counts>,
+}
+
+/// Judges every function once.
+async fn look(registry: &Registry, watches: &mut Watches) -> Result<(), super::Error> {
     let lines = registry.lines()?;
-    bases.retain(|name, base| lines.get(name).is_some_and(|(since, _)| *since == base.since));
-    for (name, (since, line)) in &lines {
-        if let Some(reason) = verdict(&registry.metrics, bases, *name, *since, line) {
-            tracing::warn!(function = %name, reason, "a version is taken back");
-            registry.take_back(*name, *since, &reason).await?;
+    watches.bases.retain(|name, base| lines.get(name).is_some_and(|(since, _)| *since == base.since));
+    watches.succeeded.retain(|name, _| lines.contains_key(name));
+    for (name, (since, line)) in lines.iter().filter(|(_, (_, line))| line.paused.is_none()) {
+        let metrics = &registry.metrics;
+        if let Some(why) = watches.verdict(metrics, *name, *since, line) {
+            tracing::warn!(function = %name, why, "a version is taken back");
+            registry.take_back(*name, *since, &why).await?;
+        } else if let Some(why) = watches.hopeless(metrics, *name) {
+            tracing::warn!(function = %name, why, "a function is parked");
+            registry.park(*name, *since, &why).await?;
         }
     }
     Ok(())
 }
 
-/// Why the version under guard is to be taken back, if it is.
-fn verdict(
-    metrics: &Metrics,
-    bases: &mut BTreeMap<FunctionName, Base>,
-    name: FunctionName,
-    since: Offset,
-    line: &Deployment,
-) -> Option<String> {
-    let (guard, watched) = (line.guard.as_ref()?, line::watched(line)?.hash);
-    let canary = line.canary.is_some();
-    let before = if canary { line.live.as_ref() } else { line.previous.as_ref() }?.hash;
-    let watched = Counts::now(metrics, name, watched);
-    let before = Counts::now(metrics, name, before);
-    // What is live beside a canary is compared over the same time; the one before a live version runs no more.
-    let base_before = if canary { before } else { Counts::default() };
-    let base = *bases.entry(name).or_insert(Base { since, watched, before: base_before });
-    judge(guard, watched.since(base.watched), before.since(base.before))
+impl Watches {
+    /// Why the version under guard is to be taken back, if it is.
+    fn verdict(
+        &mut self,
+        metrics: &Metrics,
+        name: FunctionName,
+        since: Offset,
+        line: &Deployment,
+    ) -> Option<String> {
+        let (guard, watched) = (line.guard.as_ref()?, line::watched(line)?.hash);
+        let canary = line.canary.is_some();
+        let before = if canary { line.live.as_ref() } else { line.previous.as_ref() };
+        let watched = Counts::now(metrics, name, watched);
+        let before = before.map(|before| Counts::now(metrics, name, before.hash)).unwrap_or_default();
+        // What is live beside a canary is compared over the same time; the one before a live version runs no more.
+        let base_before = if canary { before } else { Counts::default() };
+        let base = *self.bases.entry(name).or_insert(Base { since, watched, before: base_before });
+        judge(guard, watched.since(base.watched), before.since(base.before))
+    }
+
+    /// Why a function is to be parked, if it is.
+    fn hopeless(&mut self, metrics: &Metrics, name: FunctionName) -> Option<String> {
+        let sums = metrics.function(name);
+        let now = Counts { invocations: sums.invocations, errors: sums.errors, fuel: sums.fuel };
+        let succeeded = self.succeeded.entry(name).or_insert(now);
+        let Counts { invocations, errors, .. } = now.since(*succeeded);
+        if errors < invocations {
+            *succeeded = now;
+            return None;
+        }
+        (errors >= FAILURES_MAX).then(|| format!("the last {errors} invocations failed, every one of them"))
+    }
 }
 
 /// Names the figure and the bound that it has passed.
@@ -168,6 +202,24 @@ mod tests {
             "an invocation burns 3100 fuel in the mean of 200, 310% of the 1000 of the version before; at most 200% may"
         );
         assert_eq!(judge(&guard(100, 1), counts(u64::MAX, 0, u64::MAX), counts(1, 0, 0)), None);
+    }
+
+    #[test]
+    fn a_function_is_parked_when_nothing_succeeds_any_more() {
+        let (metrics, mut watches) = (Metrics::default(), Watches::default());
+        let name = FunctionName::parse("climate").expect("a name");
+        let counters = metrics.version((name, ModuleHash([1; 32]), Role::Live));
+        let mut ran = |done: u64, failed: u64| {
+            counters.invocations.add(done + failed);
+            counters.errors.add(failed);
+            watches.hopeless(&metrics, name)
+        };
+        assert_eq!(ran(0, 5_000), None, "what was before the first look does not count");
+        assert_eq!(ran(0, FAILURES_MAX - 1), None);
+        assert_eq!(ran(1, 5_000), None);
+        assert_eq!(ran(0, FAILURES_MAX - 1), None);
+        let why = ran(0, 1).expect("is parked");
+        assert_eq!(why, "the last 1000 invocations failed, every one of them");
     }
 
     #[test]

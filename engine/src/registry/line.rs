@@ -27,6 +27,12 @@ pub(crate) enum Error {
     /// None of the kind that was named.
     #[error("there is no {0} version")]
     None(Candidate),
+    /// Its events wait already.
+    #[error("it is paused already")]
+    IsPaused,
+    /// Its events do not wait.
+    #[error("it is not paused")]
+    NotPaused,
     /// Nothing to go back to.
     #[error("there is no version before the live one to go back to")]
     NothingBefore,
@@ -73,8 +79,7 @@ pub(super) fn deploy(
     match placement {
         Placement::Live => {
             put_live(&mut line, version);
-            // Without a version before there is nothing to go back to.
-            line.guard = guard.filter(|_| line.previous.is_some());
+            line.guard = guard;
         }
         Placement::Canary(percent) => {
             if !(1..=99).contains(&percent) {
@@ -109,7 +114,6 @@ pub(super) fn promote(mut line: Deployment, candidate: Candidate) -> Result<Depl
         Candidate::Dark => line.dark.take(),
     };
     put_live(&mut line, version.ok_or(Error::None(candidate))?);
-    line.guard = line.guard.filter(|_| line.previous.is_some());
     Ok(line)
 }
 
@@ -122,6 +126,26 @@ pub(super) fn roll_back(mut line: Deployment) -> Result<Deployment, Error> {
         line.previous = line.live.replace(before);
     }
     Ok(line)
+}
+
+/// Lets events wait from now on, or no longer.
+pub(super) fn pause(mut line: Deployment, why: Option<String>) -> Result<Deployment, Error> {
+    match (&line.paused, &why) {
+        (Some(_), Some(_)) => return Err(Error::IsPaused),
+        (None, None) => return Err(Error::NotPaused),
+        (Some(_), None) | (None, Some(_)) => line.paused = why,
+    }
+    Ok(line)
+}
+
+/// Takes back what a guard watches, or lets its events wait where there is nothing to go back to.
+pub(super) fn take_back(mut line: Deployment, why: String) -> Deployment {
+    if line.canary.is_some() || line.previous.is_some() {
+        return roll_back(line.clone()).unwrap_or(line);
+    }
+    line.paused.get_or_insert(why);
+    line.guard = None;
+    line
 }
 
 /// Ends the dark version. Nothing is left of a function that had no other.
@@ -254,16 +278,34 @@ mod tests {
     }
 
     #[test]
-    fn a_guard_watches_only_what_can_be_taken_back() {
-        let guarded = |line, number, placement| {
-            deploy(line, version(number), placement, Some(GUARD), Offset(7)).map(|line| line.guard)
-        };
-        assert_eq!(guarded(Deployment::default(), 1, Placement::Live), Ok(None));
+    fn what_a_guard_takes_back_is_rolled_back_or_else_waits() {
+        let guarded = |line, number, placement| deploy(line, version(number), placement, Some(GUARD), Offset(7));
+        let first = guarded(Deployment::default(), 1, Placement::Live).expect("is placed");
+        assert_eq!(guarded(first.clone(), 2, Placement::Dark), Err(Error::GuardOfDark));
+        let parked = take_back(first.clone(), "it fails".into());
+        assert_eq!((numbers(&parked), parked.guard), ([Some(1), None, None, None], None));
+        assert_eq!(parked.paused.as_deref(), Some("it fails"));
+
+        let second = guarded(first.clone(), 2, Placement::Live).expect("is placed");
+        assert_eq!(second.guard, Some(GUARD));
+        let back = take_back(second, "it fails".into());
+        assert_eq!((numbers(&back), back.guard, &back.paused), ([Some(1), None, None, Some(2)], None, &None));
+
+        let canary = guarded(first, 2, Placement::Canary(10)).expect("is placed");
+        let promoted = promote(canary.clone(), Candidate::Canary).expect("is promoted");
+        assert_eq!(promoted.guard, Some(GUARD));
+        let back = take_back(canary, "it fails".into());
+        assert_eq!((numbers(&back), back.guard), ([Some(1), None, None, None], None));
+    }
+
+    #[test]
+    fn a_function_is_paused_once_and_stays_so_whatever_is_deployed() {
         let line = placed(Deployment::default(), 1, Placement::Live).expect("is placed");
-        assert_eq!(guarded(line.clone(), 2, Placement::Live), Ok(Some(GUARD)));
-        assert_eq!(guarded(line.clone(), 2, Placement::Dark), Err(Error::GuardOfDark));
-        let line = deploy(line, version(2), Placement::Canary(10), Some(GUARD), Offset(7)).expect("is placed");
-        assert_eq!(roll_back(line.clone()).map(|line| line.guard), Ok(None));
-        assert_eq!(promote(line, Candidate::Canary).map(|line| line.guard), Ok(Some(GUARD)));
+        assert_eq!(pause(line.clone(), None), Err(Error::NotPaused));
+        let paused = pause(line.clone(), Some("a repair".into())).expect("is paused");
+        assert_eq!(pause(paused.clone(), Some("again".into())), Err(Error::IsPaused));
+        let paused = placed(paused, 2, Placement::Live).expect("is placed");
+        assert_eq!(paused.paused.as_deref(), Some("a repair"));
+        assert_eq!(pause(paused, None).map(|line| line.paused), Ok(None));
     }
 }

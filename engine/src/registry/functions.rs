@@ -1,0 +1,261 @@
+//! Acts on functions: each changes the line of versions and records it as a whole, with who did what and why.
+
+use super::line::{self, Candidate, Placement};
+use super::{Error, RESERVED, Registry};
+use crate::admit::now_ms;
+use bytes::Bytes;
+use fleetfn_core::deployment::{Deployment, Guard, Manifest, ModuleHash, Version};
+use fleetfn_core::{Change, Offset};
+use fleetfn_host::ModuleSource;
+use fleetfn_protocol::FunctionName;
+use std::collections::BTreeMap;
+
+/// Longest reason that a person gives, in bytes: a sentence, kept with every act.
+const REASON_BYTES_MAX: usize = 512;
+
+/// Where a version comes from.
+#[derive(Debug, Clone)]
+pub(crate) enum Source {
+    /// A module that is uploaded.
+    Module(Bytes),
+    /// A version that was deployed before, by the beginning of its hash.
+    Kept(FunctionName, String),
+}
+
+/// A version that is to be deployed.
+#[derive(Debug, Clone)]
+pub(crate) struct Newcomer {
+    /// Its module.
+    pub(crate) source: Source,
+    /// Which traffic it gets.
+    pub(crate) placement: Placement,
+    /// When it is taken back by itself.
+    pub(crate) guard: Option<Guard>,
+    /// Why, in a person's words; may be empty.
+    pub(crate) reason: String,
+    /// Whether only to say what would happen.
+    pub(crate) dry_run: bool,
+}
+
+/// What an act did, or would do.
+#[derive(Debug, Clone)]
+pub(crate) struct Act {
+    /// The function.
+    pub(crate) name: FunctionName,
+    /// Its versions before.
+    pub(crate) before: Option<Deployment>,
+    /// Its versions from now on.
+    pub(crate) after: Option<Deployment>,
+    /// Events after this offset follow it; `None` for a dry run.
+    pub(crate) offset: Option<Offset>,
+}
+
+/// What a deployment did, or would do.
+#[derive(Debug, Clone)]
+pub(crate) struct DeployReport {
+    /// What the module says of itself.
+    pub(crate) manifest: Manifest,
+    /// The version by hash.
+    pub(crate) version: ModuleHash,
+    /// Events after this offset follow it; `None` for a dry run.
+    pub(crate) offset: Option<Offset>,
+    /// The versions before and after.
+    pub(crate) act: Act,
+}
+
+impl Registry {
+    /// Every function with its versions and the record that says so, by name.
+    pub(crate) fn lines(&self) -> Result<BTreeMap<FunctionName, (Offset, Deployment)>, Error> {
+        let mut lines = BTreeMap::new();
+        for (since, name, deployment) in self.store.view().deployments()? {
+            lines.insert(name, deployment.map(|deployment| (since, deployment)));
+        }
+        Ok(lines.into_iter().filter_map(|(name, line)| Some((name, line?))).collect())
+    }
+
+    /// Every function with its versions, by name.
+    pub(crate) fn functions(&self) -> Result<Vec<(FunctionName, Deployment)>, Error> {
+        Ok(self.lines()?.into_iter().map(|(name, (_, line))| (name, line)).collect())
+    }
+
+    /// The versions of a function that is deployed.
+    pub(crate) fn function(&self, name: FunctionName) -> Result<(Offset, Deployment), Error> {
+        self.lines()?.remove(&name).ok_or_else(|| Error::Missing(format!("function '{name}'")))
+    }
+
+    /// Checks a module and gives it traffic. Durable on return.
+    pub(crate) async fn deploy(&self, new: Newcomer) -> Result<DeployReport, Error> {
+        let Newcomer { source, placement, guard, reason, dry_run } = new;
+        let (wasm, named) = self.fetch(source).await?;
+        let image = wasm.clone();
+        let admitted = tokio::task::spawn_blocking(move || fleetfn_host::admit(&image)).await?;
+        let module = admitted.map_err(Error::Refused)?;
+        let (manifest, hash) = (module.manifest().clone(), module.hash());
+        let name = manifest.name;
+        if RESERVED.contains(&name.as_str()) {
+            return Err(Error::Reserved(name.to_string()));
+        }
+        if let Some(named) = named.filter(|named| *named != name) {
+            return Err(Error::Invalid(format!("version {hash} belongs to function '{name}', not '{named}'")));
+        }
+        let at_ms = now_ms();
+        let version = Version { hash, manifest: manifest.clone(), deployed_at_ms: at_ms };
+        let why = match placement {
+            Placement::Live => words("deployed live", &reason)?,
+            Placement::Canary(percent) => words(&format!("deployed as canary of {percent}%"), &reason)?,
+            Placement::Dark => words("deployed dark", &reason)?,
+        };
+        let _one_at_a_time = self.acts.lock().await;
+        let before = self.lines()?.remove(&name).map(|(_, line)| line);
+        // The offset of the record is not known yet. Any place that no dark version of the function began at before
+        // will do, and the end of what is durable is one: the record of that other one lies below it.
+        let end = self.store.durable_end();
+        let line = before.clone().unwrap_or_default();
+        let after =
+            line::deploy(line, version, placement, guard, end).map_err(|source| Error::Line { name, source })?;
+        let mut act = Act { name, before, after: Some(after), offset: None };
+        if !dry_run {
+            let modules = self.modules.clone();
+            let kept = tokio::task::spawn_blocking(move || {
+                modules.write(&hash, &wasm)?;
+                modules.remember(&name, &hash, at_ms)
+            });
+            kept.await?.map_err(Error::Module)?;
+            act = self.perform(act, why).await?;
+            if placement == Placement::Dark {
+                self.begin_comparison(name, hash);
+            }
+        }
+        Ok(DeployReport { manifest, version: hash, offset: act.offset, act })
+    }
+
+    /// The bytes of a module, and the name that it must have.
+    async fn fetch(&self, source: Source) -> Result<(Bytes, Option<FunctionName>), Error> {
+        let (name, beginning) = match source {
+            Source::Module(wasm) => return Ok((wasm, None)),
+            Source::Kept(name, beginning) => (name, beginning),
+        };
+        let hash = self.resolve_version(name, &beginning)?;
+        let modules = self.modules.clone();
+        let read = tokio::task::spawn_blocking(move || modules.read(&hash)).await?;
+        match read {
+            Ok(wasm) => Ok((wasm.into(), Some(name))),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                Err(Error::Missing(format!("module of version {hash} in the data directory any more")))
+            }
+            Err(error) => Err(Error::Module(error)),
+        }
+    }
+
+    /// Gives all traffic to the canary or the dark version. A dark one that was not seen to do what the live one does
+    /// needs approval. Durable on return.
+    pub(crate) async fn promote(
+        &self,
+        name: FunctionName,
+        named: Option<Candidate>,
+        approved: bool,
+        reason: &str,
+    ) -> Result<Act, Error> {
+        let _one_at_a_time = self.acts.lock().await;
+        let (_, line) = self.function(name)?;
+        let refuse = |source| Error::Line { name, source };
+        let candidate = line::candidate(&line, named).map_err(refuse)?;
+        let after = line::promote(line.clone(), candidate).map_err(refuse)?;
+        if candidate == Candidate::Dark
+            && !approved
+            && let Some(why) = self.compare(name)?.objection()
+        {
+            return Err(Error::Unproven { name, why });
+        }
+        let why = words(&format!("{candidate} version promoted"), reason)?;
+        self.perform(Act { name, before: Some(line), after: Some(after), offset: None }, why).await
+    }
+
+    /// Drops the canary, or puts the version before live again; what functions have written stays. Durable on return.
+    pub(crate) async fn roll_back(&self, name: FunctionName, reason: &str) -> Result<Act, Error> {
+        let _one_at_a_time = self.acts.lock().await;
+        let (_, line) = self.function(name)?;
+        let why = words(if line.canary.is_some() { "canary dropped" } else { "rolled back" }, reason)?;
+        let after = line::roll_back(line.clone()).map_err(|source| Error::Line { name, source })?;
+        self.perform(Act { name, before: Some(line), after: Some(after), offset: None }, why).await
+    }
+
+    /// Takes a version back for a guard, unless somebody has acted since it judged.
+    pub(super) async fn take_back(&self, name: FunctionName, judged: Offset, why: &str) -> Result<(), Error> {
+        let _one_at_a_time = self.acts.lock().await;
+        let Some((_, line)) = self.lines()?.remove(&name).filter(|(since, _)| *since == judged) else {
+            return Ok(());
+        };
+        let watched = line::watched(&line).map(|version| version.hash.to_string()).unwrap_or_default();
+        let why = format!("guard took {} back: {why}", watched.get(..12).unwrap_or(&watched));
+        let after = line::take_back(line.clone(), format!("parked: {why}"));
+        self.perform(Act { name, before: Some(line), after: Some(after), offset: None }, why).await.map(drop)
+    }
+
+    /// Lets the events of a function wait that fails, unless somebody has acted since that was found.
+    pub(super) async fn park(&self, name: FunctionName, judged: Offset, why: &str) -> Result<(), Error> {
+        let _one_at_a_time = self.acts.lock().await;
+        let Some((_, line)) = self.lines()?.remove(&name).filter(|(since, _)| *since == judged) else {
+            return Ok(());
+        };
+        let why = format!("parked: {why}");
+        let after = line::pause(line.clone(), Some(why.clone())).map_err(|source| Error::Line { name, source })?;
+        self.perform(Act { name, before: Some(line), after: Some(after), offset: None }, why).await.map(drop)
+    }
+
+    /// Lets the events of a function wait from now on. Durable on return.
+    pub(crate) async fn pause(&self, name: FunctionName, reason: &str) -> Result<Act, Error> {
+        let why = words("paused", reason)?;
+        self.change_pause(name, Some(why.clone()), why).await
+    }
+
+    /// Lets a function handle what has waited, and go on. Durable on return.
+    pub(crate) async fn resume(&self, name: FunctionName, reason: &str) -> Result<Act, Error> {
+        self.change_pause(name, None, words("resumed", reason)?).await
+    }
+
+    async fn change_pause(&self, name: FunctionName, pause: Option<String>, why: String) -> Result<Act, Error> {
+        let _one_at_a_time = self.acts.lock().await;
+        let (_, line) = self.function(name)?;
+        let after = line::pause(line.clone(), pause).map_err(|source| Error::Line { name, source })?;
+        self.perform(Act { name, before: Some(line), after: Some(after), offset: None }, why).await
+    }
+
+    /// Ends the dark version. Durable on return.
+    pub(crate) async fn stop_dark(&self, name: FunctionName, reason: &str) -> Result<Act, Error> {
+        let _one_at_a_time = self.acts.lock().await;
+        let (_, line) = self.function(name)?;
+        let after = line::stop_dark(line.clone()).map_err(|source| Error::Line { name, source })?;
+        let why = words("dark version stopped", reason)?;
+        self.perform(Act { name, before: Some(line), after, offset: None }, why).await
+    }
+
+    /// Takes a function out of service; its state stays. Durable on return.
+    pub(crate) async fn remove_function(&self, name: FunctionName) -> Result<(), Error> {
+        let _one_at_a_time = self.acts.lock().await;
+        let (_, line) = self.function(name)?;
+        self.perform(Act { name, before: Some(line), after: None, offset: None }, String::new()).await.map(drop)
+    }
+
+    /// Records what an act makes of the line. The acts lock is held.
+    async fn perform(&self, mut act: Act, reason: String) -> Result<Act, Error> {
+        if let Some(after) = &mut act.after {
+            after.reason = reason;
+            after.at_ms = now_ms();
+        }
+        let change = Change::Deployment { name: act.name, deployment: act.after.clone() };
+        act.offset = Some(self.record(change).await?);
+        Ok(act)
+    }
+}
+
+/// What was done, with what a person says about it.
+fn words(deed: &str, reason: &str) -> Result<String, Error> {
+    if reason.len() > REASON_BYTES_MAX {
+        return Err(Error::Invalid(format!(
+            "a reason has at most {REASON_BYTES_MAX} bytes, this one has {}",
+            reason.len()
+        )));
+    }
+    Ok(if reason.is_empty() { deed.into() } else { format!("{deed}: {reason}") })
+}
