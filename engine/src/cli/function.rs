@@ -10,6 +10,7 @@ mod name;
 mod new;
 mod rm;
 mod tail;
+mod test;
 
 use super::failure::Failure;
 use std::path::Path;
@@ -20,6 +21,8 @@ pub(super) enum Command {
     New(new::Arguments),
     /// Build a function to a WebAssembly module
     Build(build::Arguments),
+    /// Run a function's cases in the engine's sandbox
+    Test(test::Arguments),
     /// Put a module live under the name of its manifest
     Deploy(deploy::Arguments),
     /// List the live functions
@@ -38,6 +41,7 @@ pub(super) fn run(command: Command, data: &Path) -> Result<(), Failure> {
     match command {
         Command::New(arguments) => new::run(&arguments),
         Command::Build(arguments) => build::run(&arguments),
+        Command::Test(arguments) => test::run(&arguments),
         Command::Deploy(arguments) => deploy::run(&arguments, data),
         Command::Ls(arguments) => ls::run(&arguments, data),
         Command::Rm(arguments) => rm::run(&arguments, data),
