@@ -8,3 +8,4 @@ mod hostile_network;
 mod kill9;
 mod power_cut;
 mod shutdown;
+mod transcript;
