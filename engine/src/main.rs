@@ -16,6 +16,7 @@ mod modules;
 mod outbox;
 mod registry;
 mod seal;
+mod twin;
 mod worker;
 
 fn main() -> std::process::ExitCode {
