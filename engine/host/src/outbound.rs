@@ -89,7 +89,8 @@ pub(crate) fn method(text: &str) -> Result<String, Failure> {
 /// Headers from `Name: value` lines.
 pub(crate) fn headers(text: &str, secrets: &[String]) -> Result<Vec<(String, String)>, Failure> {
     if text.len() > HTTP_HEADER_BYTES_MAX {
-        let reason = format!("all together have {} bytes, at most {HTTP_HEADER_BYTES_MAX} are allowed", text.len());
+        let reason =
+            format!("all together have {} bytes, at most {HTTP_HEADER_BYTES_MAX} are allowed", text.len());
         return Err(Failure::HttpHeader { header: String::new(), reason });
     }
     let mut headers = Vec::new();
@@ -197,7 +198,9 @@ mod tests {
 
     #[test]
     fn a_grant_ends_with_a_slash_and_is_nothing_but_a_place() {
-        for text in ["https://a.b", "https://a.b/c", "https://a.b/?q=/", "https://a.b/#/", "ftp://a/", "https://u@a/"] {
+        for text in
+            ["https://a.b", "https://a.b/c", "https://a.b/?q=/", "https://a.b/#/", "ftp://a/", "https://u@a/"]
+        {
             assert!(grant(text).is_err(), "{text}");
         }
         assert_eq!(grant("HTTP://A.b:80/c/../").as_deref(), Ok("http://a.b/"));

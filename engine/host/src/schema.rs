@@ -16,7 +16,8 @@ const ADDRESS: &str = "http://schema.invalid/";
 /// Longest text of what is wrong with a payload: it may quote the payload.
 const DETAIL_CHARS_MAX: usize = 300;
 /// Keywords whose target is only known when a payload is there, or lies elsewhere.
-const FORBIDDEN: [&str; 5] = ["$dynamicRef", "$recursiveRef", "$dynamicAnchor", "$recursiveAnchor", "$vocabulary"];
+const FORBIDDEN: [&str; 5] =
+    ["$dynamicRef", "$recursiveRef", "$dynamicAnchor", "$recursiveAnchor", "$vocabulary"];
 
 /// A compiled schema.
 pub(crate) struct Schema {
@@ -52,7 +53,8 @@ impl Schema {
         compiler.set_default_draft(Draft::V2020_12);
         compiler.add_resource(ADDRESS, json).map_err(|error| error.to_string())?;
         let mut schemas = Schemas::new();
-        let index = compiler.compile(ADDRESS, &mut schemas).map_err(|error| one_line(&format!("{error:#}")))?;
+        let index =
+            compiler.compile(ADDRESS, &mut schemas).map_err(|error| one_line(&format!("{error:#}")))?;
         Ok(Self { schemas, index })
     }
 
@@ -234,7 +236,12 @@ mod tests {
         let hidden = r##"{"properties":{"$ref":{"$ref":"#/properties/$ref"}}}"##;
         assert!(Schema::compile(hidden).expect_err("refused").contains("goes round"));
         let doubled: Vec<String> = (0..60)
-            .map(|n| format!(r##""d{n}":{{"allOf":[{{"$ref":"#/$defs/d{m}"}},{{"$ref":"#/$defs/d{m}"}}]}}"##, m = n + 1))
+            .map(|n| {
+                format!(
+                    r##""d{n}":{{"allOf":[{{"$ref":"#/$defs/d{m}"}},{{"$ref":"#/$defs/d{m}"}}]}}"##,
+                    m = n + 1
+                )
+            })
             .collect();
         let doubled = format!(r##"{{"$ref":"#/$defs/d0","$defs":{{{},"d60":true}}}}"##, doubled.join(","));
         assert!(Schema::compile(&doubled).expect_err("refused").contains("more than 4000"));

@@ -164,7 +164,10 @@ mod tests {
         ];
         assert_eq!(manifest.triggers, expected);
         assert_eq!(manifest.http, ["https://api.example.com/v1/"]);
-        assert_eq!((manifest.send, manifest.secrets), (vec!["site/+".into(), "devices/+".into()], vec!["api-token".into()]));
+        assert_eq!(
+            (manifest.send, manifest.secrets),
+            (vec!["site/+".into(), "devices/+".into()], vec!["api-token".into()])
+        );
         assert!(manifest.twin && manifest.state_version == 2);
     }
 

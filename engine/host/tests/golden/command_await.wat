@@ -16,3 +16,8 @@
 ---
 ;; ends: pointer
 (drop (call $command_await `reboot` (i32.const 65530) (i32.const 7) (i32.const 0) (i32.const 1)))
+---
+;; grants: none
+;; ends: grant
+;; says: does not ask for commands
+(drop (call $command_await `reboot` `` (i32.const 0) (i32.const 1)))

@@ -41,6 +41,7 @@
 ---
 ;; ends: url
 ;; says: too long
+(memory.fill (i32.const 4096) (i32.const 0x61) (i32.const 2049))
 (drop (call $http `a` `GET` (i32.const 4096) (i32.const 2049) `` `` (i32.const 5)))
 ---
 ;; ends: http-method
@@ -71,6 +72,7 @@
 ---
 ;; ends: http-header
 ;; says: at most 8192 are allowed
+(memory.fill (i32.const 4096) (i32.const 0x61) (i32.const 8193))
 (drop (call $http `a` `GET` `https://api.example.com/v1/` (i32.const 4096) (i32.const 8193) `` (i32.const 5)))
 ---
 ;; ends: grant
@@ -94,3 +96,7 @@
 ---
 ;; ends: pointer
 (drop (call $http `a` `GET` `https://api.example.com/v1/` (i32.const 65536) (i32.const 1) `` (i32.const 5)))
+---
+;; grants: none
+;; ends: grant
+(drop (call $http `a` `GET` `https://api.example.com/v1/` `` `` (i32.const 5)))

@@ -1,5 +1,5 @@
 ;; effect: Metric { name: b"fans_on", kind: Counter, value_bits: 4607182418800017408 }
-;; effect: Metric { name: b"mean", kind: Gauge, value_bits: 13837591653736390656 }
+;; effect: Metric { name: b"mean", kind: Gauge, value_bits: 13835339530258874368 }
 (f64.store (i32.const 64) (f64.const 1))
 (drop (call $metric (i32.const 0) `fans_on` (i32.const 64)))
 (f64.store (i32.const 64) (f64.const -2.125))

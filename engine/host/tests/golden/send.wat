@@ -25,7 +25,7 @@
 ;; ends: entity
 (drop (call $send `site/+` `a` `` (i32.const 0)))
 ---
-;; ends: entity
+;; ends: grant
 (drop (call $send `$SYS/a` `a` `` (i32.const 0)))
 ---
 ;; ends: entity
@@ -59,3 +59,7 @@
 ;; ends: payload
 (drop (memory.grow (i32.const 1)))
 (drop (call $send `site/a` `a` (i32.const 0) (i32.const 65537) (i32.const 0)))
+---
+;; grants: none
+;; ends: grant
+(drop (call $send `site/a` `a` `` (i32.const 0)))

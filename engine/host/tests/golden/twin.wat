@@ -34,3 +34,13 @@
 ;; ends: payload
 (drop (memory.grow (i32.const 1)))
 (drop (call $twin_patch (i32.const 0) (i32.const 65537)))
+---
+;; grants: none
+;; ends: grant
+;; says: does not ask for changes of the twin
+(drop (call $twin_patch `{}`))
+---
+;; Reading needs no grant.
+;; grants: none
+;; ends: rejected 61
+(return (call $twin_get (i32.const 64) (i32.const 100)))

@@ -2,7 +2,7 @@
 
 use fleetfn_core::event::{EventParts, Firing, Origin, Purpose};
 use fleetfn_core::{Entity, Event, EventKind, Offset, PartitionId};
-use fleetfn_protocol::{DeviceId, FunctionName};
+use fleetfn_protocol::FunctionName;
 
 /// An event about an entity; those kinds that have an origin come from `source`.
 pub(crate) fn event(entity: &str, kind: EventKind<'_>, source: &str, payload: &[u8]) -> Event {

@@ -115,7 +115,7 @@ impl Bench {
 }
 
 /// A manifest with every grant.
-const MANIFEST: &str = r#"{"abi":1,"name":"f","triggers":[{"telemetry":"climate"}],"publish":["alerts/#"],"command":true,
+pub(crate) const MANIFEST: &str = r#"{"abi":1,"name":"f","triggers":[{"telemetry":"climate"}],"publish":["alerts/#"],"command":true,
     "send":["site/+","devices/+"],"twin":true,"http":["https://api.example.com/v1/"],"secrets":["api-token"]}"#;
 
 /// All imports, a buffer of 8 KiB at 4096 and a manifest with every grant, around what a test adds.
@@ -141,7 +141,10 @@ pub(crate) fn module_with(manifest: &str, body: &str) -> String {
 fn import(row: &Import) -> String {
     let name = row.name;
     let short = name.strip_prefix("state_").unwrap_or(name);
-    format!("(import \"fleetfn_v1\" \"{name}\" (func ${short} (param {}) (result i32)))\n", "i32 ".repeat(row.params))
+    format!(
+        "(import \"fleetfn_v1\" \"{name}\" (func ${short} (param {}) (result i32)))\n",
+        "i32 ".repeat(row.params)
+    )
 }
 
 /// The same, where `body` is only what the handler does; it may use `$len`.

@@ -5,12 +5,13 @@
 //! result of 0. `` `text` `` in the body stands for the pointer and the length of that text; `\n` and `\hh` in it are
 //! escapes.
 //!
+//! - `;; grants: none`: with a manifest that asks for nothing.
 //! - `;; event: KIND`: for which event it runs, see [`events::of`]; a reading unless it says otherwise.
 //! - `;; effect: …`: the next effect, in Rust's debugging form. All must be named.
 //! - `;; ends: WORD`: how it ends, if not with `done`; `;; says: TEXT`: a part of the failure's detail.
 
 use crate::events;
-use crate::fixtures::{Bench, State, handler};
+use crate::fixtures::{Bench, MANIFEST, State, module_with};
 use fleetfn_core::Outcome;
 use fleetfn_host::Limits;
 use std::fmt::Write;
@@ -18,6 +19,8 @@ use std::path::Path;
 
 /// Where texts begin in memory: behind what handlers use by number.
 const TEXTS_AT: usize = 16 * 1024;
+
+const NO_GRANTS: &str = r#"{"abi":1,"name":"f","triggers":[{"telemetry":"climate"}]}"#;
 
 fn unescaped(text: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -41,7 +44,7 @@ fn unescaped(text: &str) -> Vec<u8> {
 }
 
 /// The module of a case: its texts become data.
-fn module(body: &str) -> String {
+fn module(manifest: &str, body: &str) -> String {
     let (mut code, mut data, mut at) = (String::new(), String::new(), TEXTS_AT);
     for (place, part) in body.split('`').enumerate() {
         if place.is_multiple_of(2) {
@@ -57,16 +60,18 @@ fn module(body: &str) -> String {
         write!(data, "(data (i32.const {at}) \"{hex}\")").expect("writes to a string");
         at += bytes.len();
     }
-    // The wrapper closes one parenthesis: that of the last data segment.
-    handler(&format!("{code} (i32.const 0)) {data} (data (i32.const 0) \"\""))
+    let handler = r#"(func (export "fleetfn_v1_on_event") (param $len i32) (result i32)"#;
+    module_with(manifest, &format!("{handler} {code} (i32.const 0)) {data}"))
 }
 
 fn try_one(bench: &mut Bench, case: &str) -> Result<(), String> {
     let says = |key: &str| -> Vec<&str> {
         case.lines().filter_map(|line| line.strip_prefix(";; ")?.strip_prefix(key)).collect()
     };
-    let one = |key: &str, otherwise: &'static str| says(key).first().map_or(otherwise, |value| *value).to_owned();
-    let module = bench.add(&module(case));
+    let one =
+        |key: &str, otherwise: &'static str| says(key).first().map_or(otherwise, |value| *value).to_owned();
+    let manifest = if says("grants: ").is_empty() { MANIFEST } else { NO_GRANTS };
+    let module = bench.add(&module(manifest, case));
     let event = events::of(&one("event: ", "telemetry"));
     let invocation = bench.handle(&module, &event, &State::of(&[("k", "stored")]));
     let (ended, detail) = match &invocation.outcome {

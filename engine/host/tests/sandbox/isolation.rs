@@ -61,10 +61,9 @@ const LOOP: &str = r#"
 fn failed(invocation: &Invocation) -> (&str, &str) {
     match &invocation.outcome {
         Outcome::Failed { error_type, detail } => (error_type, detail),
-        Outcome::Done
-        | Outcome::Rejected { .. }
-        | Outcome::Refused { .. }
-        | Outcome::Interrupted { .. } => ("", ""),
+        Outcome::Done | Outcome::Rejected { .. } | Outcome::Refused { .. } | Outcome::Interrupted { .. } => {
+            ("", "")
+        }
     }
 }
 
@@ -72,10 +71,7 @@ fn failed(invocation: &Invocation) -> (&str, &str) {
 fn interrupted(invocation: &Invocation) -> &str {
     match &invocation.outcome {
         Outcome::Interrupted { detail } => detail,
-        Outcome::Done
-        | Outcome::Rejected { .. }
-        | Outcome::Refused { .. }
-        | Outcome::Failed { .. } => "",
+        Outcome::Done | Outcome::Rejected { .. } | Outcome::Refused { .. } | Outcome::Failed { .. } => "",
     }
 }
 

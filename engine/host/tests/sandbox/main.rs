@@ -6,6 +6,8 @@ mod fixtures;
 mod golden;
 mod hostile;
 mod isolation;
+mod kinds;
+mod migration;
 mod mutants;
 
 use fixtures::{Bench, State, event};

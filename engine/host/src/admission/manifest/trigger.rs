@@ -93,20 +93,8 @@ impl TriggerJson {
 
     /// A field that was not taken.
     fn left(&self) -> Option<&'static str> {
-        let Self {
-            telemetry,
-            schema,
-            quiet,
-            for_s,
-            presence,
-            twin,
-            timer,
-            cron,
-            per,
-            message,
-            reply,
-            http,
-        } = self;
+        let Self { telemetry, schema, quiet, for_s, presence, twin, timer, cron, per, message, reply, http } =
+            self;
         [
             ("telemetry", telemetry.is_some()),
             ("schema", schema.is_some()),
@@ -176,7 +164,8 @@ fn cron(expression: String) -> Result<String, Error> {
     let reason = if expression.len() > CRON_BYTES_MAX {
         format!("it has {} bytes, at most {CRON_BYTES_MAX} are allowed", expression.len())
     } else if expression.split(' ').count() != 5 || expression.contains(char::is_control) {
-        "it has five fields, with one blank between them: minute, hour, day of month, month, day of week".into()
+        "it has five fields, with one blank between them: minute, hour, day of month, month, day of week"
+            .into()
     } else {
         let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
         match parser.parse(&expression) {
