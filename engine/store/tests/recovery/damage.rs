@@ -1,6 +1,6 @@
 //! Damage in the middle is refused; a torn end is cut.
 
-use crate::{admit, config, entity, newest_segment, open, written_bytes};
+use crate::{admit, config, entity, newest_segment, open, recording, written_bytes};
 use bytes::Bytes;
 use fleetfn_core::{Change, Commit, Offset, PartitionId};
 use fleetfn_store::{Committed, OpenError, ReadError};
@@ -48,7 +48,8 @@ fn a_torn_last_group_is_cut_though_later_pages_of_it_are_whole() {
     let epoch = store.lease(PartitionId(1)).expect("taken");
     let before = store.durable_end();
     let change = Change::Seen { entity: entity(0), ids: vec![1; 20] };
-    let commit = Commit { partition: PartitionId(1), epoch, cursor: None, changes: vec![change] };
+    let (partition, changes, recordings) = (PartitionId(1), vec![change], vec![recording(before)]);
+    let commit = Commit { partition, epoch, cursor: None, changes, recordings };
     let record_bytes = 32 + fleetfn_store::encode_commit(&commit).len() as u64;
     for _ in 0..8 {
         assert!(matches!(store.commit(&commit, None), Ok(Committed::Now(_))));

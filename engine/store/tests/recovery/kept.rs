@@ -1,11 +1,14 @@
 //! What is kept, for how long, and for whom.
 
 use crate::driven::{Crash, Driven};
-use crate::{DEADLINE, PARTITIONS, Told, admit, config, device, entity, function, newest_segment, open};
+use crate::{
+    DEADLINE, PARTITIONS, Told, admit, config, device, entity, function, newest_segment, open, recording,
+};
 use bytes::Bytes;
-use fleetfn_core::deployment::{Deployment, Manifest, ModuleHash};
+use fleetfn_core::commit::Value;
+use fleetfn_core::deployment::Deployment;
 use fleetfn_core::{Change, Commit, Offset, PartitionId};
-use fleetfn_store::{Committed, Config, OpenError, decode_commit};
+use fleetfn_store::{Committed, Config, OpenError, decode_commit, decode_recordings};
 use std::fs;
 use std::sync::mpsc::sync_channel;
 use std::time::Instant;
@@ -23,7 +26,8 @@ fn the_log_is_trimmed_behind_snapshots_and_what_was_handled_and_the_view_survive
         assert!(since.elapsed() < DEADLINE, "the log is trimmed");
         let offset = admit(driven.store(), PartitionId(0), b"event");
         number = number.wrapping_add(1);
-        let (key, value) = (Bytes::from(vec![number]), Some(Bytes::from(vec![number; 50])));
+        let (key, bytes) = (Bytes::from(vec![number]), Bytes::from(vec![number; 50]));
+        let value = Some(Value { bytes, expires_at_ms: u64::MAX });
         driven.commit(0, true, vec![Change::State { entity: entity(0), function: function(), key, value }]);
         driven.store().handled(0, offset);
     }
@@ -55,15 +59,14 @@ fn a_deployment_is_kept_while_events_before_the_next_are_not_handled() {
     config.snapshot_log_bytes = 1;
     let (store, _) = open(config).expect("opens");
     let epoch = store.lease(PartitionId::CONTROL).expect("taken");
-    let change = |version| {
-        let manifest =
-            Manifest { name: function(), triggers: Vec::new(), publish: Vec::new(), command: false };
-        let deployment = Deployment { manifest, version: ModuleHash([version; 32]), deployed_at_ms: 0 };
+    let change = |at_ms| {
+        let deployment = Deployment { at_ms, ..Deployment::default() };
         Change::Deployment { name: function(), deployment: Some(deployment) }
     };
     let deploy = |version| {
         let changes = vec![change(version)];
-        let commit = Commit { partition: PartitionId::CONTROL, epoch, cursor: None, changes };
+        let (partition, recordings) = (PartitionId::CONTROL, Vec::new());
+        let commit = Commit { partition, epoch, cursor: None, changes, recordings };
         let Ok(Committed::Now(offset)) = store.commit(&commit, None) else { panic!("not taken") };
         offset
     };
@@ -104,8 +107,10 @@ fn a_stale_epoch_is_fenced_and_a_cursor_that_was_passed_is_before() {
     let (store, _) = open(config(dir.path())).expect("opens");
     let partition = PartitionId(2);
     let old = store.lease(partition).expect("taken");
-    let commit =
-        |epoch, cursor| Commit { partition, epoch, cursor: Some(Offset(cursor)), changes: Vec::new() };
+    let commit = |epoch, cursor| {
+        let (changes, recordings) = (Vec::new(), Vec::new());
+        Commit { partition, epoch, cursor: Some(Offset(cursor)), changes, recordings }
+    };
     assert!(matches!(store.commit(&commit(old, 5), None), Ok(Committed::Now(_))));
     assert!(matches!(store.commit(&commit(old, 5), None), Ok(Committed::Before)));
     let new = store.lease(partition).expect("taken");
@@ -125,10 +130,12 @@ fn commits_can_be_read_back_from_the_log() {
     let (store, _) = open(config(dir.path())).expect("opens");
     let epoch = store.lease(PartitionId::CONTROL).expect("taken");
     let changes = vec![Change::Device { id: device(1), row: None }];
-    let commit = Commit { partition: PartitionId::CONTROL, epoch, cursor: None, changes };
+    let (partition, recordings) = (PartitionId::CONTROL, vec![recording(Offset(3))]);
+    let commit = Commit { partition, epoch, cursor: None, changes, recordings };
     let (told, durable) = sync_channel(1);
     let Ok(Committed::Now(offset)) = store.commit(&commit, Some(Told(told))) else { panic!("not taken") };
     assert!(durable.recv_timeout(DEADLINE).expect("settled"));
     let read = store.read(offset, 1).expect("reads");
     assert_eq!(decode_commit(&read[0].record).expect("decodes"), commit);
+    assert_eq!(decode_recordings(&read[0].record).expect("decodes"), commit.recordings);
 }

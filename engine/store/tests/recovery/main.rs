@@ -7,7 +7,10 @@ mod model;
 mod walk;
 
 use bytes::Bytes;
-use fleetfn_core::{Offset, PartitionId};
+use fleetfn_core::deployment::ModuleHash;
+use fleetfn_core::invocation::{Read, Role};
+use fleetfn_core::recording::{RecordedOutcome, Recording};
+use fleetfn_core::{Effect, Offset, PartitionId};
 use fleetfn_protocol::{DeviceId, FunctionName};
 use fleetfn_store::{Config, OpenError, Receipt, Recovery, Store, Stored, Tail};
 use std::fs;
@@ -16,6 +19,9 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 
 const PARTITIONS: u16 = 3;
+/// Where the dark version begins that runs in every walk.
+const DARK_SINCE: Offset = Offset(7);
+
 const DEADLINE: Duration = Duration::from_secs(20);
 
 struct Deaf;
@@ -63,6 +69,24 @@ fn function() -> FunctionName {
 
 fn entity(number: u8) -> Bytes {
     Bytes::from(format!("dd-{number}"))
+}
+
+/// What an invocation left in the log beside the changes.
+fn recording(offset: Offset) -> Recording {
+    Recording {
+        offset,
+        entity: entity(1),
+        function: function(),
+        version: ModuleHash([1; 32]),
+        role: Role::Live,
+        trigger: 0,
+        outcome: RecordedOutcome::Done,
+        fuel: 7,
+        guest_ns: 8,
+        reads: vec![Read::Lost],
+        effects: vec![Effect::StateDelete { key: "k".into() }],
+        logs: Vec::new(),
+    }
 }
 
 fn newest_segment(dir: &Path) -> PathBuf {
