@@ -23,8 +23,17 @@ mod status;
 mod tests;
 
 pub(crate) use dead_letter::DeadLetterView;
+pub(crate) use blob::Blob;
+pub(crate) use device::command::Requested;
+pub(crate) use device::state::StateView;
+pub(crate) use device::twin::TwinView;
 pub(crate) use device::{AddedDevice, DeviceView, NewDevice};
-pub(crate) use function::{Deployed, FunctionView, LogView, MODULE_BYTES_MAX};
+pub(crate) use function::act::{Acted, Deployed, Order, Terms};
+pub(crate) use function::comparison::{ComparisonView, SideView};
+pub(crate) use function::setting::{BudgetView, ConfigView, NewBudget, SecretView};
+pub(crate) use function::traffic::{GuardView, TrafficView};
+pub(crate) use function::version::KnownVersion;
+pub(crate) use function::{FunctionView, LogView, MODULE_BYTES_MAX};
 pub(crate) use invocation::{MISSED_EVENT, Missed};
 pub(crate) use manifest::ManifestView;
 pub(crate) use page::Page;
@@ -35,7 +44,7 @@ use anyhow::Context;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
-use axum::routing::{any, delete, get};
+use axum::routing::{any, get, post, put};
 use listener::Bounded;
 use problem::Kind;
 use std::net::SocketAddr;
@@ -125,12 +134,40 @@ impl Running {
 fn router(api: Api) -> Router {
     let resources = Router::new()
         .route("/devices", get(device::list).post(device::add))
-        .route("/devices/{id}", delete(device::remove))
+        .route("/devices/{id}", get(device::show).delete(device::remove))
+        .route("/devices/{id}/twin", get(device::twin::show).patch(device::twin::patch))
+        .route("/devices/{id}/commands/{name}", post(device::command::request))
+        .route("/devices/{id}/state", get(device::state::of_device))
+        .route("/state", get(device::state::of_entity))
         .route(
             "/functions",
-            get(function::list).post(function::deploy).layer(DefaultBodyLimit::max(MODULE_BYTES_MAX)),
+            get(function::list).post(function::act::upload).layer(DefaultBodyLimit::max(MODULE_BYTES_MAX)),
         )
-        .route("/functions/{name}", delete(function::remove))
+        .route("/functions/{name}", get(function::show).delete(function::remove))
+        .route("/functions/{name}/versions", get(function::version::list))
+        .route("/functions/{name}/deploy", post(function::act::redeploy))
+        .route("/functions/{name}/promote", post(function::act::promote))
+        .route("/functions/{name}/rollback", post(function::act::roll_back))
+        .route("/functions/{name}/pause", post(function::act::pause))
+        .route("/functions/{name}/resume", post(function::act::resume))
+        .route("/functions/{name}/diff", get(function::comparison::show))
+        .route("/functions/{name}/config", get(function::setting::list_config))
+        .route(
+            "/functions/{name}/config/{key}",
+            get(function::setting::get_config)
+                .put(function::setting::set_config)
+                .delete(function::setting::remove_config),
+        )
+        .route("/functions/{name}/secrets", get(function::setting::list_secrets))
+        .route(
+            "/functions/{name}/secrets/{key}",
+            put(function::setting::set_secret).delete(function::setting::remove_secret),
+        )
+        .route("/budgets", get(function::setting::list_budgets))
+        .route(
+            "/budgets/{owner}",
+            put(function::setting::set_budget).delete(function::setting::remove_budget),
+        )
         .route("/functions/{name}/logs", get(function::logs))
         .route("/invocations", get(invocation::stream))
         .route("/dead-letters", get(dead_letter::list))

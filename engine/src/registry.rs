@@ -13,7 +13,7 @@ mod line;
 mod settings;
 mod versions;
 
-pub(crate) use comparison::Comparison;
+pub(crate) use comparison::{Comparison, Sums};
 pub(crate) use devices::{DeviceInfo, NewDevice};
 pub(crate) use functions::{Act, DeployReport, Newcomer, Source};
 pub(crate) use guard::start as start_guard;

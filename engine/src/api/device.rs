@@ -1,10 +1,14 @@
 //! `/devices`: who may connect.
 
+pub(super) mod command;
+pub(super) mod state;
+pub(super) mod twin;
+
 use super::Api;
 use super::page::{Page, PageQuery};
 use super::problem::{Kind, Problem};
 use super::request::{Document, Name, Parameters};
-use crate::registry::DeviceInfo;
+use crate::registry::{self, DeviceInfo};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -29,6 +33,9 @@ pub(crate) struct NewDevice {
     /// Free words for selecting it.
     #[serde(default)]
     pub(crate) tags: Vec<String>,
+    /// Name of its time zone in the IANA database; UTC if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) time_zone: Option<String>,
 }
 
 /// A device that has just been registered.
@@ -49,6 +56,9 @@ pub(crate) struct DeviceView {
     pub(crate) product: Option<String>,
     /// Free words for selecting it.
     pub(crate) tags: Vec<String>,
+    /// Name of its time zone in the IANA database; absent for UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) time_zone: Option<String>,
     /// When it was added, in milliseconds since 1970.
     pub(crate) added_at_ms: u64,
     /// Whether it is connected.
@@ -61,6 +71,7 @@ impl From<DeviceInfo> for DeviceView {
             id: info.id.to_string(),
             product: info.product.map(|product| product.to_string()),
             tags: info.tags,
+            time_zone: info.time_zone,
             added_at_ms: info.added_at_ms,
             online: info.online,
         }
@@ -80,16 +91,23 @@ pub(super) async fn list(
     Ok(Json(Page::cut(devices, limit, |device| device.id.clone())))
 }
 
+/// `GET /devices/{id}`.
+pub(super) async fn show(State(api): State<Api>, Name(id): Name) -> Result<Json<DeviceView>, Problem> {
+    Ok(Json(api.engine.device(parse_id(&id)?)?.into()))
+}
+
 /// `POST /devices`: registers one; its token is in the response and nowhere else.
 pub(super) async fn add(
     State(api): State<Api>,
     Document(new): Document<NewDevice>,
 ) -> Result<(StatusCode, Json<AddedDevice>), Problem> {
-    let id = DeviceId::parse(&new.id).map_err(|error| Problem::malformed("id", &error))?;
+    let id = parse_id(&new.id)?;
     let product = new.product.as_deref().map(ProductId::parse).transpose();
     let product = product.map_err(|error| Problem::malformed("product", &error))?;
     check_tags(&new.tags)?;
-    let token = api.engine.add_device(id, product, new.tags).await?;
+    let time_zone = new.time_zone.filter(|zone| zone != "UTC");
+    let row = registry::NewDevice { product, tags: new.tags, time_zone };
+    let token = api.engine.registry().add_device(id, row).await?;
     Ok((StatusCode::CREATED, Json(AddedDevice { id: id.to_string(), token })))
 }
 
@@ -118,7 +136,10 @@ fn check_tags(tags: &[String]) -> Result<(), Problem> {
 
 /// `DELETE /devices/{id}`: its token is void; its state stays.
 pub(super) async fn remove(State(api): State<Api>, Name(id): Name) -> Result<StatusCode, Problem> {
-    let id = DeviceId::parse(&id).map_err(|error| Problem::malformed("id", &error))?;
-    api.engine.remove_device(id).await?;
+    api.engine.remove_device(parse_id(&id)?).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+fn parse_id(id: &str) -> Result<DeviceId, Problem> {
+    DeviceId::parse(id).map_err(|error| Problem::malformed("id", &error))
 }

@@ -1,38 +1,45 @@
 //! `/functions`: what runs on events, and what it logged.
 
+pub(super) mod act;
+pub(super) mod comparison;
+pub(super) mod setting;
+pub(super) mod traffic;
+pub(super) mod version;
+
 use super::Api;
-use super::manifest::ManifestView;
 use super::page::{Page, PageQuery};
 use super::problem::{Kind, Problem};
-use super::request::{Body, Name, Parameters};
+use super::request::{Name, Parameters};
 use crate::engine::FunctionInfo;
 use crate::feed::InvocationRecord;
-use crate::registry::DeployReport;
+use crate::metrics::FunctionSums;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use fleetfn_core::invocation::LogLevel;
 use fleetfn_protocol::FunctionName;
 use serde::{Deserialize, Serialize};
+use traffic::TrafficView;
 
 /// Largest module that can be deployed, in bytes.
 pub(crate) const MODULE_BYTES_MAX: usize = 2 * 1024 * 1024;
 
-/// A live function.
+/// A function that is deployed.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct FunctionView {
     /// Its name.
     pub(crate) name: String,
     /// The live version: SHA-256 of the module.
-    pub(crate) version: String,
-    /// When that was deployed, in milliseconds since 1970.
-    pub(crate) deployed_at_ms: u64,
-    /// What the version says of itself.
-    pub(crate) manifest: ManifestView,
-    /// Invocations since the engine started, over all versions.
+    pub(crate) version: Option<String>,
+    /// Its versions, and which traffic each of them gets.
+    #[serde(flatten)]
+    pub(crate) traffic: TrafficView,
+    /// Invocations since the engine started, over all versions that count.
     pub(crate) invocations: u64,
     /// Those of them that became dead letters.
     pub(crate) errors: u64,
+    /// Events whose payload its schema refused.
+    pub(crate) refused: u64,
     /// Fuel burnt since the engine started.
     pub(crate) fuel: u64,
     /// Time in the guest since the engine started, in microseconds.
@@ -41,42 +48,17 @@ pub(crate) struct FunctionView {
 
 impl From<FunctionInfo> for FunctionView {
     fn from(info: FunctionInfo) -> Self {
+        let FunctionSums { invocations, errors, refused, fuel, guest_us } = info.sums;
+        let live = info.deployment.live.as_ref();
         Self {
-            name: info.manifest.name.to_string(),
-            version: info.version.to_string(),
-            deployed_at_ms: info.deployed_at_ms,
-            manifest: ManifestView::from(&info.manifest),
-            invocations: info.invocations,
-            errors: info.errors,
-            fuel: info.fuel,
-            guest_us: info.guest_us,
-        }
-    }
-}
-
-/// What a deployment did, or would do.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Deployed {
-    /// Name of the function.
-    pub(crate) name: String,
-    /// The version: SHA-256 of the module.
-    pub(crate) version: String,
-    /// The version that was live before.
-    pub(crate) previous: Option<String>,
-    /// Events after this log offset run the version; absent in a dry run.
-    pub(crate) offset: Option<u64>,
-    /// What the version says of itself.
-    pub(crate) manifest: ManifestView,
-}
-
-impl From<DeployReport> for Deployed {
-    fn from(report: DeployReport) -> Self {
-        Self {
-            name: report.manifest.name.to_string(),
-            version: report.version.to_string(),
-            previous: report.previous.map(|version| version.to_string()),
-            offset: report.offset.map(|offset| offset.0),
-            manifest: ManifestView::from(&report.manifest),
+            name: info.name.to_string(),
+            version: live.map(|version| version.hash.to_string()),
+            traffic: TrafficView::from(&info.deployment),
+            invocations,
+            errors,
+            refused,
+            fuel,
+            guest_us,
         }
     }
 }
@@ -98,24 +80,6 @@ pub(crate) struct LogView {
     pub(crate) text: String,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct DeployQuery {
-    dry_run: Option<String>,
-}
-
-impl DeployQuery {
-    fn dry_run(&self) -> Result<bool, Problem> {
-        match self.dry_run.as_deref() {
-            None | Some("0" | "false") => Ok(false),
-            Some("1" | "true" | "") => Ok(true),
-            Some(other) => {
-                Err(Problem::new(Kind::Malformed, format!("dry_run: {other:?} is neither 1 nor 0")))
-            }
-        }
-    }
-}
-
 /// `GET /functions`: by name.
 pub(super) async fn list(
     State(api): State<Api>,
@@ -125,26 +89,22 @@ pub(super) async fn list(
     let after = query.after.as_deref().map(FunctionName::parse).transpose();
     let after = after.map_err(|error| Problem::malformed("after", &error))?;
     let live = api.engine.functions()?;
-    let rest = live.into_iter().filter(|info| after.is_none_or(|after| info.manifest.name > after));
+    let rest = live.into_iter().filter(|info| after.is_none_or(|after| info.name > after));
     let functions = rest.take(limit.saturating_add(1)).map(FunctionView::from).collect();
     Ok(Json(Page::cut(functions, limit, |function| function.name.clone())))
 }
 
-/// `POST /functions`: checks the module that is the body, and puts it live unless `dry_run` is 1.
-pub(super) async fn deploy(
-    State(api): State<Api>,
-    Parameters(query): Parameters<DeployQuery>,
-    Body(wasm): Body,
-) -> Result<(StatusCode, Json<Deployed>), Problem> {
-    let dry_run = query.dry_run()?;
-    let report = api.engine.deploy(wasm, dry_run).await?;
-    let status = if dry_run { StatusCode::OK } else { StatusCode::CREATED };
-    Ok((status, Json(report.into())))
+/// `GET /functions/{name}`.
+pub(super) async fn show(State(api): State<Api>, Name(name): Name) -> Result<Json<FunctionView>, Problem> {
+    let name = parse_name(&name)?;
+    let info = api.engine.functions()?.into_iter().find(|info| info.name == name);
+    let missing = || Problem::new(Kind::Missing, format!("there is no function '{name}'"));
+    Ok(Json(info.ok_or_else(missing)?.into()))
 }
 
 /// `DELETE /functions/{name}`: events no longer run it; its state stays.
 pub(super) async fn remove(State(api): State<Api>, Name(name): Name) -> Result<StatusCode, Problem> {
-    api.engine.remove_function(parse_name(&name)?).await?;
+    api.engine.registry().remove_function(parse_name(&name)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -157,7 +117,7 @@ pub(super) async fn logs(
 ) -> Result<Json<Page<LogView>>, Problem> {
     let name = parse_name(&name)?;
     let recent = api.engine.recent(Some(name), query.limit()?);
-    if recent.is_empty() && !api.engine.functions()?.iter().any(|info| info.manifest.name == name) {
+    if recent.is_empty() && !api.engine.functions()?.iter().any(|info| info.name == name) {
         return Err(Problem::new(Kind::Missing, format!("there is no function '{name}'")));
     }
     Ok(Json(Page { items: recent.iter().flat_map(|record| lines(record)).collect(), next: None }))

@@ -20,6 +20,7 @@ pub(super) enum Kind {
     Method,
     Slow,
     Exists,
+    Conflict,
     TooLarge,
     MediaType,
     Refused,
@@ -38,6 +39,7 @@ impl Kind {
             }
             Self::Slow => (StatusCode::REQUEST_TIMEOUT, "slow", "The request took too long"),
             Self::Exists => (StatusCode::CONFLICT, "exists", "There is one of that name already"),
+            Self::Conflict => (StatusCode::CONFLICT, "conflict", "It is not as the request expects"),
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large"),
             Self::MediaType => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "media-type", "The body is of the wrong type")
@@ -102,10 +104,16 @@ impl From<registry::Error> for Problem {
         let kind = match error {
             registry::Error::Exists(_) => Kind::Exists,
             registry::Error::Missing(_) => Kind::Missing,
-            registry::Error::Refused(_) | registry::Error::Reserved => Kind::Refused,
-            registry::Error::Module(_) | registry::Error::Random(_) | registry::Error::Store(_) => {
-                Kind::Unavailable
+            registry::Error::Ambiguous(_) | registry::Error::Line { .. } | registry::Error::Unproven { .. } => {
+                Kind::Conflict
             }
+            registry::Error::Refused(_) | registry::Error::Reserved(_) | registry::Error::Invalid(_) => {
+                Kind::Refused
+            }
+            registry::Error::Module(_)
+            | registry::Error::Seal(_)
+            | registry::Error::Random(_)
+            | registry::Error::Store(_) => Kind::Unavailable,
         };
         if kind == Kind::Unavailable {
             tracing::error!(error = chain(&error), "an act of the API failed");

@@ -7,7 +7,7 @@
 use super::{Error, Registry, line};
 use crate::metrics::Metrics;
 use fleetfn_core::Offset;
-use fleetfn_core::deployment::{Deployment, ModuleHash, Version};
+use fleetfn_core::deployment::{ModuleHash, Version};
 use fleetfn_core::difference::Difference;
 use fleetfn_core::invocation::Role;
 use fleetfn_protocol::FunctionName;
@@ -45,8 +45,6 @@ pub(crate) struct Comparison {
     pub(crate) live: Option<Version>,
     /// The dark version.
     pub(crate) dark: Version,
-    /// What was done last to the function.
-    pub(crate) line: Deployment,
     /// What counts, since the dark version began or the engine was started, whichever was later.
     pub(crate) of_live: Sums,
     /// What ran dark, over the same time.
@@ -84,8 +82,9 @@ impl Registry {
     /// Compares the dark version of a function with what counts.
     pub(crate) fn compare(&self, name: FunctionName) -> Result<Comparison, Error> {
         let (_, line) = self.function(name)?;
+        let dark_since = line.dark_since;
         let source = line::Error::None(line::Candidate::Dark);
-        let dark = line.dark.clone().ok_or(Error::Line { name, source })?;
+        let dark = line.dark.ok_or(Error::Line { name, source })?;
         let (of_live, of_dark) = sums(&self.metrics, name, dark.hash);
         let base = self.bases.lock().unwrap_or_else(PoisonError::into_inner).get(&name).copied();
         let base = base.filter(|base| base.dark == dark.hash);
@@ -93,7 +92,7 @@ impl Registry {
         let mut examples = self.store.view().differences(&name, COUNTED_MAX)?;
         let is_cut = examples.len() >= COUNTED_MAX;
         let of_this = |difference: &Difference| {
-            difference.offset >= line.dark_since
+            difference.offset >= dark_since
                 && difference.dark.as_ref().is_none_or(|side| side.version == dark.hash)
         };
         examples.retain(of_this);
@@ -101,9 +100,8 @@ impl Registry {
         let (different, different_ever) = (counted(self.counted_from), counted(Offset(0)));
         examples.truncate(EXAMPLES_MAX);
         Ok(Comparison {
-            live: line.live.clone(),
+            live: line.live,
             dark,
-            line,
             of_live: since(of_live, live_base),
             of_dark: since(of_dark, dark_base),
             different,

@@ -180,6 +180,19 @@ impl Registry {
         self.perform(Act { name, before: Some(line), after: Some(after), offset: None }, why).await
     }
 
+    /// Drops the canary. Durable on return.
+    pub(crate) async fn drop_canary(&self, name: FunctionName, reason: &str) -> Result<Act, Error> {
+        let why = words("canary dropped", reason)?;
+        let _one_at_a_time = self.acts.lock().await;
+        let (_, line) = self.function(name)?;
+        let refuse = |source| Error::Line { name, source };
+        if line.canary.is_none() {
+            return Err(refuse(line::Error::None(Candidate::Canary)));
+        }
+        let after = line::roll_back(line.clone()).map_err(refuse)?;
+        self.perform(Act { name, before: Some(line), after: Some(after), offset: None }, why).await
+    }
+
     /// Takes a version back for a guard, unless somebody has acted since it judged.
     pub(super) async fn take_back(&self, name: FunctionName, judged: Offset, why: &str) -> Result<(), Error> {
         let _one_at_a_time = self.acts.lock().await;
