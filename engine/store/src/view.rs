@@ -19,6 +19,7 @@ mod waiting;
 
 pub use account::StateSize;
 pub use partition::PartitionView;
+pub use registry::SettingRow;
 pub use state::StateView;
 
 use crate::codec::CodecError;

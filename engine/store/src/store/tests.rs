@@ -1,10 +1,14 @@
 //! A store over a log and a database that fail.
 
-use super::{Committed, Config, Store};
+use super::{Committed, Config, OpenError, Store};
 use crate::log::faulty::{Faults, Faulty};
 use crate::log::group::{Durability, GroupLog};
 use crate::log::memory::Memory;
-use crate::{Stored, Tail};
+use crate::{Append, Channel, CodecError, PartitionLog, Stored, Tail};
+use bytes::Bytes;
+use fleetfn_core::deployment::ModuleHash;
+use fleetfn_core::invocation::{Read, Role};
+use fleetfn_core::recording::{RecordedOutcome, Recording};
 use fleetfn_core::{Change, Commit, Epoch, Offset, PartitionId};
 use std::path::Path;
 use std::sync::Arc;
@@ -19,17 +23,24 @@ impl Tail for Deaf {
     fn durable(&mut self, _: &[Stored]) {}
 }
 
-fn open(dir: &Path, memory: &Memory, faults: &Faults) -> Store<()> {
+fn config(dir: &Path) -> Config {
     let mut config = Config::new(dir.to_path_buf());
     config.partitions = 2;
     config.overlay_bytes_max = 4096;
+    config
+}
+
+fn log(memory: &Memory, faults: &Faults) -> GroupLog<(), Faulty<Memory>> {
     let medium = Faulty::new(memory.clone(), faults.clone());
-    let log = GroupLog::start(medium, memory.end(), 1 << 20, Durability::Fsync, Box::new(Deaf));
-    Store::over(config, Arc::new(log.expect("starts")), false).expect("opens").0
+    GroupLog::start(medium, memory.end(), 1 << 20, Durability::Fsync, Box::new(Deaf)).expect("starts")
+}
+
+fn open(dir: &Path, memory: &Memory, faults: &Faults) -> Store<()> {
+    Store::over(config(dir), Arc::new(log(memory, faults)), false).expect("opens").0
 }
 
 fn commit(epoch: Epoch, number: u64) -> Commit {
-    let entity = bytes::Bytes::from(number.to_string());
+    let entity = Bytes::from(number.to_string());
     let changes = vec![Change::Seen { entity, ids: vec![number] }];
     Commit { partition: PARTITION, epoch, cursor: Some(Offset(number + 1)), changes, recordings: Vec::new() }
 }
@@ -135,4 +146,58 @@ fn a_database_that_fails_is_made_again_while_readers_wait() {
     for number in 0..103 {
         assert_eq!(seen(&store, number), [number]);
     }
+}
+
+#[test]
+fn what_was_recorded_stays_in_the_log_and_takes_no_memory() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (memory, faults) = (Memory::default(), Faults::default());
+    let store = open(dir.path(), &memory, &faults);
+    let epoch = store.lease(PARTITION).expect("taken");
+    let before = store.view().dirty_bytes();
+    let recording = Recording {
+        offset: Offset(0),
+        entity: Bytes::from_static(b"dd-1"),
+        function: "climate".parse().expect("a name"),
+        version: ModuleHash([1; 32]),
+        role: Role::Live,
+        trigger: 0,
+        outcome: RecordedOutcome::Done,
+        fuel: 7,
+        guest_ns: 8,
+        reads: vec![Read::Twin { document: Some(Bytes::from(vec![7; 100_000])) }],
+        effects: Vec::new(),
+        logs: Vec::new(),
+    };
+    let recordings = vec![recording];
+    let commit = Commit { partition: PARTITION, epoch, cursor: None, changes: Vec::new(), recordings };
+    let Ok(Committed::Now(offset)) = store.commit(&commit, None) else { panic!("not taken") };
+    // A flush in between can only have made it less.
+    assert!(store.view().dirty_bytes() <= before);
+    store.0.log.wait_durable(offset).expect("durable");
+    let check = |store: &Store<()>| {
+        let records = store.read(offset, 1).expect("reads");
+        let record = &records.first().expect("it is there").record;
+        assert_eq!(crate::decode_recordings(record).expect("decodes"), commit.recordings);
+    };
+    check(&store);
+    drop(store);
+    std::fs::remove_dir_all(dir.path().join("view")).expect("removes");
+    let store = open(dir.path(), &memory, &faults);
+    assert_eq!(store.view().dirty_bytes(), 0);
+    check(&store);
+}
+
+#[test]
+fn a_commit_of_another_version_is_refused_with_its_place() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let memory = Memory::default();
+    let log = log(&memory, &Faults::default());
+    let (channel, record) = (Channel::Commits, Bytes::from_static(&[1, 0, 0]));
+    let append = Append { partition: PARTITION, channel, expect: None, record, receipt: None };
+    let offset = log.append(append).map_err(|_| "refused").expect("accepted");
+    log.wait_durable(offset).expect("durable");
+    let error = Store::over(config(dir.path()), Arc::new(log), false).err().expect("it is refused");
+    let OpenError::Commit { offset: place, source } = error else { panic!("{error:?}") };
+    assert_eq!((place, source), (offset, CodecError::Version { what: "a commit", found: 1, known: 2 }));
 }

@@ -15,6 +15,19 @@ use std::collections::BTreeMap;
 
 const CONTROL: PartitionId = PartitionId::CONTROL;
 
+/// A setting, or its deletion, as one record of the log left it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettingRow {
+    /// Offset of the record: events after it see the setting.
+    pub since: Offset,
+    /// Whose setting it is.
+    pub function: FunctionName,
+    /// Its key.
+    pub key: String,
+    /// The value; `None` deleted it.
+    pub setting: Option<Setting>,
+}
+
 impl View {
     /// What the registry knows of a device.
     ///
@@ -60,14 +73,15 @@ impl View {
     ///
     /// # Errors
     /// [`Error`], as for every read.
-    pub fn settings(&self) -> Result<Vec<(Offset, FunctionName, String, Option<Setting>)>, Error> {
+    pub fn settings(&self) -> Result<Vec<SettingRow>, Error> {
         let prefix = key::setting::prefix_all();
         let mut all = self.collect(CONTROL, &prefix, None, usize::MAX, |key, value| {
-            let (name, since, setting) =
+            let (function, since, key) =
                 key::setting::decode(key).ok_or(CodecError::Unknown("the key of a setting"))?;
-            Ok((since, name, setting.to_owned(), key::setting::decode_value(value)?))
+            let setting = key::setting::decode_value(value)?;
+            Ok(SettingRow { since, function, key: key.to_owned(), setting })
         })?;
-        all.sort_by_key(|(since, ..)| *since);
+        all.sort_by_key(|row| row.since);
         Ok(all)
     }
 
@@ -80,10 +94,10 @@ impl View {
             }
         }
         let mut newer = Newer { handled, since: BTreeMap::new() };
-        for (since, name, setting, value) in self.settings()?.into_iter().rev() {
-            let key = key::setting::encode(&name, since, &setting);
-            if newer.hides(since, (name, setting), value.is_none()) {
-                self.forget(key)?;
+        for SettingRow { since, function, key, setting } in self.settings()?.into_iter().rev() {
+            let row = key::setting::encode(&function, since, &key);
+            if newer.hides(since, (function, key), setting.is_none()) {
+                self.forget(row)?;
             }
         }
         Ok(())

@@ -297,3 +297,21 @@ fn sync_all(dir: &Path) -> std::io::Result<()> {
     }
     std::fs::File::open(dir)?.sync_all()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tree_of_another_form_is_not_complete_to_anywhere() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let tree = Tree::create(dir.path().join("view"), 1 << 20).expect("opens");
+        assert_eq!(tree.applied().expect("reads"), None);
+        tree.write(Rows::new().iter(), Offset(7)).expect("writes");
+        assert_eq!(tree.applied().expect("reads"), Some(Offset(7)));
+        for note in [&7_u64.to_le_bytes()[..], &[7, 0, 0, 0, 0, 0, 0, 0, 1], b"?"] {
+            tree.once(|database| guarded(|| database.insert(APPLIED, note)).map(drop)).expect("writes");
+            assert_eq!(tree.applied().expect("reads"), None);
+        }
+    }
+}
