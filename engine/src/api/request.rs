@@ -48,7 +48,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Name {
     }
 }
 
-/// The name in the path, and all that follows it.
+/// The name in the path, and the key or path below it.
 pub(super) struct NameAndRest(pub(super) String, pub(super) String);
 
 impl<S: Send + Sync> FromRequestParts<S> for NameAndRest {

@@ -4,7 +4,7 @@ use super::parse_id;
 use crate::admit::now_ms;
 use crate::api::Api;
 use crate::api::problem::{Kind, Problem};
-use crate::api::request::{Body, Name2, Parameters};
+use crate::api::request::{Body, NameAndRest, Parameters};
 use crate::registry::OPERATOR;
 use axum::Json;
 use axum::extract::State;
@@ -33,7 +33,7 @@ pub(in crate::api) struct CommandQuery {
 /// device takes it, or until `ttl_s` is over.
 pub(in crate::api) async fn request(
     State(api): State<Api>,
-    Name2(id, name): Name2,
+    NameAndRest(id, name): NameAndRest,
     Parameters(query): Parameters<CommandQuery>,
     Body(payload): Body,
 ) -> Result<(StatusCode, Json<Requested>), Problem> {

@@ -6,7 +6,7 @@ use crate::api::Api;
 use crate::api::blob::Blob;
 use crate::api::page::Page;
 use crate::api::problem::{Kind, Problem};
-use crate::api::request::{Body, Document, Name, Name2};
+use crate::api::request::{Body, Document, Name, NameAndRest};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -62,7 +62,7 @@ pub(in crate::api) async fn list_config(
 /// `GET /functions/{name}/config/{key}`.
 pub(in crate::api) async fn get_config(
     State(api): State<Api>,
-    Name2(name, key): Name2,
+    NameAndRest(name, key): NameAndRest,
 ) -> Result<Json<ConfigView>, Problem> {
     let name = parse_name(&name)?;
     let entry = api.engine.registry().config(name).into_iter().find(|entry| entry.key == key);
@@ -74,7 +74,7 @@ pub(in crate::api) async fn get_config(
 /// `PUT /functions/{name}/config/{key}`: the body is the value, as it is.
 pub(in crate::api) async fn set_config(
     State(api): State<Api>,
-    Name2(name, key): Name2,
+    NameAndRest(name, key): NameAndRest,
     Body(value): Body,
 ) -> Result<StatusCode, Problem> {
     api.engine.registry().set_config(parse_name(&name)?, &key, value).await?;
@@ -84,7 +84,7 @@ pub(in crate::api) async fn set_config(
 /// `DELETE /functions/{name}/config/{key}`.
 pub(in crate::api) async fn remove_config(
     State(api): State<Api>,
-    Name2(name, key): Name2,
+    NameAndRest(name, key): NameAndRest,
 ) -> Result<StatusCode, Problem> {
     api.engine.registry().remove_config(parse_name(&name)?, &key).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -107,7 +107,7 @@ pub(in crate::api) async fn list_secrets(
 /// `PUT /functions/{name}/secrets/{key}`: the body is the secret. Nothing gives it out again.
 pub(in crate::api) async fn set_secret(
     State(api): State<Api>,
-    Name2(name, key): Name2,
+    NameAndRest(name, key): NameAndRest,
     Body(value): Body,
 ) -> Result<StatusCode, Problem> {
     api.engine.registry().set_secret(parse_name(&name)?, &key, &value).await?;
@@ -117,7 +117,7 @@ pub(in crate::api) async fn set_secret(
 /// `DELETE /functions/{name}/secrets/{key}`.
 pub(in crate::api) async fn remove_secret(
     State(api): State<Api>,
-    Name2(name, key): Name2,
+    NameAndRest(name, key): NameAndRest,
 ) -> Result<StatusCode, Problem> {
     api.engine.registry().remove_secret(parse_name(&name)?, &key).await?;
     Ok(StatusCode::NO_CONTENT)
