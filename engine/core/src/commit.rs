@@ -168,6 +168,13 @@ pub enum Change {
         /// The function.
         function: FunctionName,
     },
+    /// How far a function is with the events from before its deployment.
+    Backfilled {
+        /// The function.
+        function: FunctionName,
+        /// How far.
+        progress: Backfilled,
+    },
     /// How much of its fuel of a second an owner has burnt in this partition.
     Budget {
         /// The owner.
@@ -347,6 +354,15 @@ pub struct Request {
     pub request: Bytes,
     /// When it was asked for, as the event's time in milliseconds since 1970.
     pub asked_at_ms: u64,
+}
+
+/// How far a backfill is in one partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backfilled {
+    /// Which backfill: [`Backfill::until`](crate::deployment::Backfill).
+    pub until: Offset,
+    /// Events up to this one were handled.
+    pub through: Offset,
 }
 
 /// Fuel that was burnt within a second of the log's time.

@@ -153,6 +153,15 @@ pub struct Guard {
     pub invocations_min: u32,
 }
 
+/// A stretch of the log that a new function handles after the fact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backfill {
+    /// The first offset.
+    pub from: Offset,
+    /// The offset after the last; tells this backfill from others of the name.
+    pub until: Offset,
+}
+
 /// Which versions of one function get which traffic: all of it, as one operator's act left it. Events after the
 /// record of the act follow it, until the next.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -169,6 +178,8 @@ pub struct Deployment {
     pub guard: Option<Guard>,
     /// Why its events wait, if they do: an operator paused it, or it kept failing and was parked.
     pub paused: Option<String>,
+    /// Events from before its deployment that it handles first; its other events wait meanwhile.
+    pub backfill: Option<Backfill>,
     /// Who did what and why, in words: for people.
     pub reason: String,
     /// When, in milliseconds since 1970.

@@ -1,6 +1,6 @@
 //! What a partition reads of the committed shared state.
 
-use crate::commit::{OutboxKey, Request, TimerKey, TimerRow, Value};
+use crate::commit::{Backfilled, OutboxKey, Request, TimerKey, TimerRow, Value};
 use crate::position::{Offset, PartitionId};
 use crate::twin::Twin;
 use crate::usage::{Usage, UsageKey};
@@ -77,6 +77,12 @@ pub trait Facts {
         function: &FunctionName,
         after: Option<Offset>,
     ) -> Result<Option<Offset>, Self::Error>;
+
+    /// How far a function is with its newest backfill.
+    ///
+    /// # Errors
+    /// [`Facts::Error`], as for every read.
+    fn backfilled(&self, function: &FunctionName) -> Result<Option<Backfilled>, Self::Error>;
 
     /// What a function has used so far.
     ///

@@ -14,13 +14,13 @@ mod plan;
 mod settle;
 mod timers;
 
-pub use behind::WAITED;
+pub use behind::{BACKFILL, WAITED};
 pub use plan::{Given, Plan};
 pub use settle::Outboxes;
 pub use timers::{Cron, Fire};
 
 use crate::backlog::Backlog;
-use crate::commit::{Change, Commit, OutboxKey, Spent, Timer};
+use crate::commit::{Backfilled, Change, Commit, OutboxKey, Spent, Timer};
 use crate::invocation::Role;
 use crate::overlay::{Overlay, Writes};
 use crate::pending::{Gathered, Pending};
@@ -165,6 +165,8 @@ pub struct Partition {
     send_next: u64,
     requests: usize,
     backlog: Backlog,
+    /// How far functions are with their backfills, as far as it was looked up.
+    backfilled: BTreeMap<FunctionName, Backfilled>,
     /// What the turn has done with, of rows that are looked up: letters, and requests.
     gone: BTreeSet<Gone>,
     /// The highest handled number of each partition's sends, as far as it was looked up.
@@ -218,6 +220,7 @@ impl Partition {
             send_next: committed.send_next,
             requests: committed.requests,
             backlog: Backlog::new(committed.backlog, committed.spent),
+            backfilled: BTreeMap::new(),
             gone: BTreeSet::new(),
             marks: BTreeMap::new(),
             stall: None,

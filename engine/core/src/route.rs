@@ -7,7 +7,7 @@
 mod filter;
 mod version;
 
-use crate::deployment::{Deployment, ModuleHash, slot};
+use crate::deployment::{Backfill, Deployment, ModuleHash, slot};
 use crate::event::{Event, EventKind};
 use crate::invocation::Role;
 use crate::position::Offset;
@@ -72,6 +72,7 @@ struct Line {
     canary: Option<(Compiled, u8)>,
     dark: Option<(Compiled, Offset)>,
     paused: bool,
+    backfill: Option<Backfill>,
 }
 
 /// What one function answers to one question.
@@ -111,6 +112,7 @@ impl Line {
             canary: canary.map(|canary| (Compiled::new(&canary.version), canary.percent)),
             dark: deployment.dark.as_ref().map(|dark| (Compiled::new(dark), deployment.dark_since)),
             paused: deployment.paused.is_some(),
+            backfill: deployment.backfill,
         }
     }
 
@@ -176,11 +178,20 @@ impl Routes {
         self.history.retain(|_, versions| versions.len() > 1 || versions.values().any(Option::is_some));
     }
 
-    /// Whether a function is paused at a place in the log.
+    fn line(&self, offset: Offset, function: &FunctionName) -> Option<&Line> {
+        self.history.get(function)?.range(..offset).next_back()?.1.as_ref()
+    }
+
+    /// Whether the events of a function wait at a place in the log: it is paused, or handles older ones first.
     #[must_use]
     pub fn is_paused(&self, offset: Offset, function: &FunctionName) -> bool {
-        let newest = self.history.get(function).and_then(|versions| versions.range(..offset).next_back());
-        matches!(newest, Some((_, Some(line))) if line.paused)
+        self.line(offset, function).is_some_and(|line| line.paused || line.backfill.is_some())
+    }
+
+    /// The stretch of the log that a function handles after the fact, at a place in the log.
+    #[must_use]
+    pub fn backfill(&self, offset: Offset, function: &FunctionName) -> Option<Backfill> {
+        self.line(offset, function)?.backfill
     }
 
     /// What runs for an event of an entity (canonical bytes) at its place in the log. A redriven event is asked for

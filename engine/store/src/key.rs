@@ -3,6 +3,7 @@
 //! All rows stand in one tree. The first byte of a key is its kind; what follows is made so that the order of the
 //! bytes is the order in which rows are wanted. Names hold no zero byte, so a zero ends a name.
 
+pub(crate) mod backfilled;
 pub(crate) mod backlog;
 pub(crate) mod budget;
 pub(crate) mod cursor;
@@ -58,6 +59,7 @@ pub(crate) enum Kind {
     Setting = 21,
     Backlog = 22,
     Budget = 23,
+    Backfilled = 24,
 }
 
 /// The key under which the tree says up to which offset it is complete. Only the tree itself holds it.

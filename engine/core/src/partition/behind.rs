@@ -2,8 +2,9 @@
 
 use super::Partition;
 use crate::backlog::{BACKLOG_MAX, Drain};
-use crate::commit::Change;
-use crate::event::{Event, EventKind};
+use crate::commit::{Backfilled, Change};
+use crate::event::{Event, EventKind, Origin};
+use crate::facts::Facts;
 use crate::invocation::{Invocation, Outcome, Role};
 use crate::position::Offset;
 use crate::route::{Routes, Target};
@@ -15,10 +16,29 @@ use fleetfn_protocol::FunctionName;
 /// What the sequence of an [`Origin`](crate::event::Origin) says of an event that waited, in contrast to a dead letter.
 pub const WAITED: u64 = 1;
 
-/// Whether an event stands in the log again because it had to wait.
-pub(super) fn has_waited(logged: &Event) -> bool {
-    let waited = logged.origin().is_some_and(|origin| origin.sequence == WAITED);
-    waited && matches!(logged.kind(), EventKind::Redrive)
+/// The same of an event from before the function's deployment.
+pub const BACKFILL: u64 = 2;
+
+/// Why an event stands in the log again, if it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Again {
+    /// Its function could not handle it.
+    Failed,
+    /// It had to wait.
+    Waited,
+    /// It came before the function was deployed.
+    Backfill,
+}
+
+impl Again {
+    pub(super) fn of(logged: &Event) -> Option<Self> {
+        match (logged.kind(), logged.origin()?.sequence) {
+            (EventKind::Redrive, WAITED) => Some(Self::Waited),
+            (EventKind::Redrive, BACKFILL) => Some(Self::Backfill),
+            (EventKind::Redrive, _) => Some(Self::Failed),
+            _ => None,
+        }
+    }
 }
 
 impl Partition {
@@ -84,11 +104,47 @@ impl Partition {
 
     /// An event that waited is done with, whatever came of it.
     pub(super) fn end_wait(&mut self, logged: &Event) {
-        if let Some(origin) = logged.origin().filter(|_| has_waited(logged)) {
-            let (offset, function) = (origin.cause, origin.function);
-            self.backlog.delete(&function, offset);
-            self.pending.push(Change::BacklogDelete { offset, function });
+        let (Some(again), Some(origin)) = (Again::of(logged), logged.origin()) else {
+            return;
+        };
+        let (offset, function) = (origin.cause, origin.function);
+        match again {
+            Again::Failed => {}
+            Again::Waited => {
+                self.backlog.delete(&function, offset);
+                self.pending.push(Change::BacklogDelete { offset, function });
+            }
+            Again::Backfill => {
+                if let Some(progress) = self.backfilled.get_mut(&function) {
+                    progress.through = offset;
+                    let progress = *progress;
+                    self.pending.push(Change::Backfilled { function, progress });
+                }
+            }
         }
+    }
+
+    /// Whether an event from before the deployment of a function is not to be handled: it was, or the backfill is
+    /// over. Takes note of which backfill it is.
+    pub(super) fn is_backfilled<F: Facts>(
+        &mut self,
+        offset: Offset,
+        origin: &Origin<'_>,
+        routes: &Routes,
+        facts: &F,
+    ) -> Result<bool, F::Error> {
+        let function = origin.function;
+        let Some(backfill) = routes.backfill(offset, &function) else {
+            return Ok(true);
+        };
+        let known = self.backfilled.get(&function).filter(|known| known.until == backfill.until).copied();
+        let known = match known {
+            Some(known) => Some(known),
+            None => facts.backfilled(&function)?.filter(|known| known.until == backfill.until),
+        };
+        let fresh = Backfilled { until: backfill.until, through: Offset(0) };
+        self.backfilled.insert(function, known.unwrap_or(fresh));
+        Ok(known.is_some_and(|known| origin.cause <= known.through))
     }
 
     /// Which rows to put into the log next, as [`EventKind::Redrive`] with a sequence of [`WAITED`]. What the turn has

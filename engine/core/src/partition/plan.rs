@@ -1,6 +1,6 @@
 //! The first half of an event: whether it is handled at all, and what runs for it.
 
-use super::behind::has_waited;
+use super::behind::Again;
 use super::{Gone, Partition};
 use crate::commit::TimerKey;
 use crate::event::{Event, EventError, EventKind};
@@ -87,7 +87,7 @@ impl Partition {
             return Ok(Plan::Duplicate);
         }
         self.set_aside(offset, logged, routes, settings);
-        if only.is_some() && !has_waited(logged) {
+        if Again::of(logged) == Some(Again::Failed) {
             // Once is enough: what a dark version did with it is known.
             self.planned.targets.retain(|target| target.role == Role::Live);
         }
@@ -143,7 +143,10 @@ impl Partition {
                 let effect = EffectId { offset: origin.cause.0, function: origin.function, index };
                 self.gone.contains(&Gone::Request(effect)) || facts.request(&effect)?.is_none()
             }
-            EventKind::Redrive if has_waited(logged) => {
+            EventKind::Redrive if Again::of(logged) == Some(Again::Backfill) => {
+                self.is_backfilled(offset, &origin, routes, facts)?
+            }
+            EventKind::Redrive if Again::of(logged) == Some(Again::Waited) => {
                 let gone = self.backlog.gone(&origin.function);
                 let first = facts.first_backlog(&origin.function, gone)?;
                 let counts = first == Some(origin.cause) && !routes.is_paused(offset, &origin.function);

@@ -1,6 +1,6 @@
 //! The second half of an event: what came of its invocations becomes changes, or dead letters, all or nothing.
 
-use super::behind::has_waited;
+use super::behind::Again;
 use super::{Given, Gone, Partition, Publish, Release, Settled, Stall};
 use crate::commit::{Change, DeadLetter, OutboxKey, ParcelKind, TimerKey};
 use crate::deployment::ModuleHash;
@@ -290,7 +290,7 @@ impl Partition {
         match (&invocation.outcome, letter) {
             (Outcome::Refused { .. }, Some(letter)) => self.pending.push(Change::Refused { letter }),
             (_, Some(letter)) => self.pending.push(Change::DeadLetterPut { letter }),
-            (_, None) if matches!(logged.kind(), EventKind::Redrive) && !has_waited(logged) => {
+            (_, None) if Again::of(logged) == Some(Again::Failed) => {
                 self.gone.insert(Gone::Letter(letter_at, function));
                 self.pending.push(Change::DeadLetterDelete { offset: letter_at, function });
             }

@@ -6,7 +6,7 @@ mod manifest;
 use super::{Kind, key, put_function, take_name};
 use crate::codec::{CodecError, Reader, Write};
 use bytes::Bytes;
-use fleetfn_core::deployment::{Canary, Deployment, Guard, ModuleHash, Version};
+use fleetfn_core::deployment::{Backfill, Canary, Deployment, Guard, ModuleHash, Version};
 use fleetfn_core::{Change, Offset};
 use fleetfn_protocol::FunctionName;
 
@@ -41,7 +41,8 @@ fn take_version(reader: &mut Reader) -> Result<Version, CodecError> {
 }
 
 fn put_value(out: &mut Vec<u8>, deployment: &Deployment) {
-    let Deployment { live, canary, dark, previous, guard, paused, reason, at_ms, dark_since } = deployment;
+    let Deployment { live, canary, dark, previous, guard, paused, backfill, reason, at_ms, dark_since } =
+        deployment;
     out.put_option(live.as_ref(), put_version);
     out.put_option(canary.as_ref(), |out, canary| {
         put_version(out, &canary.version);
@@ -55,6 +56,10 @@ fn put_value(out: &mut Vec<u8>, deployment: &Deployment) {
         out.put_u32(guard.invocations_min);
     });
     out.put_option(paused.as_ref(), |out, paused| out.put_text(paused));
+    out.put_option(backfill.as_ref(), |out, backfill| {
+        out.put_u64(backfill.from.0);
+        out.put_u64(backfill.until.0);
+    });
     out.put_text(reason);
     out.put_u64(*at_ms);
     out.put_u64(dark_since.0);
@@ -81,6 +86,8 @@ fn take_value(reader: &mut Reader) -> Result<Deployment, CodecError> {
             })
         })?,
         paused: reader.option(Reader::text)?,
+        backfill: reader
+            .option(|reader| Ok(Backfill { from: Offset(reader.u64()?), until: Offset(reader.u64()?) }))?,
         reason: reader.text()?,
         at_ms: reader.u64()?,
         dark_since: Offset(reader.u64()?),
@@ -136,6 +143,8 @@ pub(crate) mod tests {
                         previous,
                         guard,
                         paused,
+                        backfill: (at_ms % 2 == 0)
+                            .then_some(Backfill { from: Offset(at_ms), until: Offset(dark_since) }),
                         reason,
                         at_ms,
                         dark_since: Offset(dark_since),

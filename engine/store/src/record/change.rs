@@ -2,8 +2,8 @@
 
 use crate::codec::{CodecError, Reader, Write};
 use crate::key::{
-    backlog, budget, dead_letter, deployment, device, difference, due, function_timer, mark, outbox, request,
-    seen, send, setting, shadow, state, timer, twin, usage,
+    backfilled, backlog, budget, dead_letter, deployment, device, difference, due, function_timer, mark,
+    outbox, request, seen, send, setting, shadow, state, timer, twin, usage,
 };
 use fleetfn_core::Change;
 
@@ -34,6 +34,7 @@ const SETTING: u8 = 24;
 const BACKLOG_PUT: u8 = 25;
 const BACKLOG_DELETE: u8 = 26;
 const BUDGET: u8 = 27;
+const BACKFILLED: u8 = 28;
 
 fn kind(change: &Change) -> u8 {
     match change {
@@ -64,6 +65,7 @@ fn kind(change: &Change) -> u8 {
         Change::BacklogPut { .. } => BACKLOG_PUT,
         Change::BacklogDelete { .. } => BACKLOG_DELETE,
         Change::Budget { .. } => BUDGET,
+        Change::Backfilled { .. } => BACKFILLED,
     }
 }
 
@@ -93,6 +95,7 @@ pub(super) fn put(out: &mut Vec<u8>, change: &Change) {
         Change::BacklogPut { offset, function, event } => backlog::put(out, *offset, function, event),
         Change::BacklogDelete { offset, function } => backlog::put_key(out, *offset, function),
         Change::Budget { owner, spent } => budget::put(out, owner, *spent),
+        Change::Backfilled { function, progress } => backfilled::put(out, function, *progress),
         Change::Usage { key, usage } => usage::put(out, key, usage),
         Change::Difference { difference } => difference::put_value(out, difference),
         Change::Device { id, row } => device::put(out, id, row.as_ref()),
@@ -130,6 +133,7 @@ pub(super) fn take(reader: &mut Reader) -> Result<Change, CodecError> {
         BACKLOG_PUT => backlog::take(reader),
         BACKLOG_DELETE => backlog::take_delete(reader),
         BUDGET => budget::take(reader),
+        BACKFILLED => backfilled::take(reader),
         _ => Err(reader.unknown()),
     }
 }

@@ -4,7 +4,7 @@ use super::{Error, View};
 use crate::codec::CodecError;
 use crate::key;
 use bytes::Bytes;
-use fleetfn_core::commit::{OutboxKey, Request, TimerKey, TimerRow, Value};
+use fleetfn_core::commit::{Backfilled, OutboxKey, Request, TimerKey, TimerRow, Value};
 use fleetfn_core::twin::Twin;
 use fleetfn_core::usage::{Usage, UsageKey};
 use fleetfn_core::{Facts, Offset, PartitionId};
@@ -84,6 +84,10 @@ impl Facts for PartitionView {
 
     fn first_backlog(&self, function: &FunctionName, after: Option<Offset>) -> Result<Option<Offset>, Error> {
         Ok(self.view.backlog(self.partition, function, after, 1)?.first().map(|(offset, _)| *offset))
+    }
+
+    fn backfilled(&self, function: &FunctionName) -> Result<Option<Backfilled>, Error> {
+        self.get(&key::backfilled::encode(self.partition, function), key::backfilled::decode_value)
     }
 
     fn usage(&self, key: &UsageKey) -> Result<Usage, Error> {

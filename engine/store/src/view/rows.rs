@@ -2,8 +2,8 @@
 
 use super::overlay::Row;
 use crate::key::{
-    backlog, budget, cursor, dead_letter, deployment, device, difference, due, function_timer, lease, mark,
-    outbox, refused, request, seen, send, send_next, setting, shadow, state, timer, twin, usage,
+    backfilled, backlog, budget, cursor, dead_letter, deployment, device, difference, due, function_timer,
+    lease, mark, outbox, refused, request, seen, send, send_next, setting, shadow, state, timer, twin, usage,
 };
 use bytes::Bytes;
 use fleetfn_core::{Change, Commit, Offset, PartitionId};
@@ -57,6 +57,9 @@ fn of_change(partition: PartitionId, change: &Change, offset: Offset) -> (Vec<u8
         }
         Change::BacklogDelete { offset, function } => (backlog::encode(partition, *offset, function), None),
         Change::Budget { owner, spent } => (budget::encode(partition, owner), Some(budget::value(*spent))),
+        Change::Backfilled { function, progress } => {
+            (backfilled::encode(partition, function), Some(backfilled::value(*progress)))
+        }
         Change::Usage { key, usage } => (usage::encode(partition, key), Some(usage::value(usage))),
         Change::TimerSet { timer } => (timer::encode(partition, timer), Some(Bytes::new())),
         Change::TimerDelete { timer } => (timer::encode(partition, timer), None),
