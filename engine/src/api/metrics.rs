@@ -51,16 +51,16 @@ fn render(status: &Status, functions: &[FunctionInfo]) -> String {
         let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} counter");
         for function in functions {
             // A function's name needs no escaping: letters, digits and . _ : - only.
-            let _ = writeln!(text, "{name}{{function=\"{}\"}} {}", function.manifest.name, value(function));
+            let _ = writeln!(text, "{name}{{function=\"{}\"}} {}", function.name, value(function));
         }
     };
-    labelled("fleetfn_invocations_total", "Invocations.", &|function| function.invocations.to_string());
+    labelled("fleetfn_invocations_total", "Invocations.", &|function| function.sums.invocations.to_string());
     labelled("fleetfn_invocation_errors_total", "Invocations that became dead letters.", &|function| {
-        function.errors.to_string()
+        function.sums.errors.to_string()
     });
-    labelled("fleetfn_fuel_total", "Fuel burnt.", &|function| function.fuel.to_string());
+    labelled("fleetfn_fuel_total", "Fuel burnt.", &|function| function.sums.fuel.to_string());
     labelled("fleetfn_guest_seconds_total", "Time in the guest.", &|function| {
-        format!("{}.{:06}", function.guest_us / 1_000_000, function.guest_us % 1_000_000)
+        format!("{}.{:06}", function.sums.guest_us / 1_000_000, function.sums.guest_us % 1_000_000)
     });
     text
 }

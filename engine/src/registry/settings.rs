@@ -74,8 +74,8 @@ impl Kind {
 /// Reads what stands in the state; later records win.
 pub(super) fn load(view: &fleetfn_store::View) -> Result<Settings, Error> {
     let mut settings = Settings::new();
-    for (_, name, key, setting) in view.settings()? {
-        apply(&mut settings, name, key, setting);
+    for row in view.settings()? {
+        apply(&mut settings, row.function, row.key, row.setting);
     }
     Ok(settings)
 }
