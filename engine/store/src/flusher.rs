@@ -112,7 +112,7 @@ impl<R: Receipt> Flusher<R> {
     }
 
     /// Moves the overlay into the tree; up to where the tree is complete then.
-    fn flush_once(&self, before: Offset) -> Result<Offset, view::Error> {
+    fn flush_once(&mut self, before: Offset) -> Result<Offset, view::Error> {
         // Every commit below was applied, or is being applied under the lock of its lane.
         let applied = self.log.accepted_end();
         if applied == before && self.view.dirty_bytes() == 0 && !self.view.0.tree.has_failed() {
@@ -131,6 +131,11 @@ impl<R: Receipt> Flusher<R> {
         let mut told = false;
         loop {
             if !self.view.0.tree.has_failed() && self.view.write(&generations, applied).is_ok() {
+                if told {
+                    // The log does not know what was pruned.
+                    recovery::load_kept(&self.view, self.config.partitions)?;
+                    self.shadows_left = true;
+                }
                 return Ok(applied);
             }
             if !told {

@@ -243,8 +243,8 @@ pub(crate) fn open_view<R: Receipt>(
     Ok((view, Recovery { log_start, log_end, torn, trusted, applied, replayed }))
 }
 
-/// Takes note of rows of which only the newest are kept.
-fn load_kept(view: &View, partitions: u16) -> Result<(), OpenError> {
+/// Takes note of rows of which only the newest are kept, and deletes the others.
+pub(crate) fn load_kept(view: &View, partitions: u16) -> Result<(), view::Error> {
     for partition in (0..partitions).map(fleetfn_core::PartitionId) {
         for prefix in [key::dead_letter::prefix(partition), key::difference::prefix_all(partition)] {
             for key in view.keys(partition, &prefix, usize::MAX)? {

@@ -34,7 +34,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use tree::Tree;
 
-/// Rows of the overlay that a scan copies at once, twice at most: bounds how long it holds up the partition's commits.
+/// Rows of the overlay that a scan copies at first, for most scans are short, and at most at once: bounds how long it
+/// holds up the partition's commits.
+const OVERLAY_ROWS: usize = 64;
 const OVERLAY_ROWS_MAX: usize = 1_024;
 
 /// Why the view cannot be read or written.
@@ -102,7 +104,8 @@ impl View {
         visit: &mut dyn FnMut(&[u8], &Bytes) -> bool,
     ) -> Result<(), Error> {
         let lane = self.lane(partition)?;
-        let mut part = lane.range(prefix, after, OVERLAY_ROWS_MAX);
+        let mut limit = OVERLAY_ROWS;
+        let mut part = lane.range(prefix, after, limit);
         let (mut last, mut more) = (None::<Vec<u8>>, true);
         loop {
             let after = last.as_deref().or(after);
@@ -113,8 +116,9 @@ impl View {
             if part.until.is_none() || !more {
                 return Ok(());
             }
+            limit = OVERLAY_ROWS_MAX.min(limit * 4);
             last = part.until;
-            part = lane.range(prefix, last.as_deref(), OVERLAY_ROWS_MAX);
+            part = lane.range(prefix, last.as_deref(), limit);
         }
     }
 

@@ -6,6 +6,7 @@ use crate::log::group::{Durability, GroupLog};
 use crate::log::memory::Memory;
 use crate::{Append, Channel, CodecError, PartitionLog, Stored, Tail};
 use bytes::Bytes;
+use fleetfn_core::commit::DeadLetter;
 use fleetfn_core::deployment::ModuleHash;
 use fleetfn_core::invocation::{Read, Role};
 use fleetfn_core::recording::{RecordedOutcome, Recording};
@@ -146,6 +147,42 @@ fn a_database_that_fails_is_made_again_while_readers_wait() {
     for number in 0..103 {
         assert_eq!(seen(&store, number), [number]);
     }
+}
+
+#[test]
+fn a_database_that_is_made_again_holds_no_more_dead_letters_than_before() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (memory, faults) = (Memory::default(), Faults::default());
+    let store = open(dir.path(), &memory, &faults);
+    let epoch = store.lease(PARTITION).expect("taken");
+    let letter = |offset| DeadLetter {
+        offset: Offset(offset),
+        function: "climate".parse().expect("a name"),
+        version: ModuleHash([1; 32]),
+        received_at_ms: 0,
+        error_type: "trap".into(),
+        detail: String::new(),
+        fuel: 0,
+        logs: Vec::new(),
+        event: Bytes::new(),
+    };
+    for offset in 0..300 {
+        let changes = vec![Change::DeadLetterPut { letter: letter(offset) }];
+        let recordings = Vec::new();
+        let commit = Commit { partition: PARTITION, epoch, cursor: None, changes, recordings };
+        assert!(matches!(store.commit(&commit, None), Ok(Committed::Now(_))));
+    }
+    store.0.view.0.tree.lose();
+    let since = Instant::now();
+    // It was made again when it can be read, and the surplus goes then.
+    while store.view().dead_letters(None, 1000).expect("reads").len() != 256 {
+        assert!(since.elapsed() < DEADLINE);
+        std::thread::yield_now();
+    }
+    assert_eq!(store.view().dead_letter(Offset(43), &letter(0).function).expect("reads"), None);
+    store.close().expect("closes");
+    let store = open(dir.path(), &memory, &faults);
+    assert_eq!(store.view().dead_letters(None, 1000).expect("reads").len(), 256);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use crate::{DARK_SINCE, PARTITIONS, Told, device, entity, function};
 use bytes::Bytes;
 use fleetfn_core::commit::{
-    Due, DueState, OutboxEntry, OutboxKey, Request, Send, Spent, TimerKey, TimerRow, Value,
+    Backfilled, Due, DueState, OutboxEntry, OutboxKey, Request, Send, Spent, TimerKey, TimerRow, Value,
 };
 use fleetfn_core::invocation::StateReader;
 use fleetfn_core::twin::Twin;
@@ -47,6 +47,7 @@ pub(crate) struct Model {
     differences: BTreeSet<Offset>,
     backlog: BTreeMap<(u16, Offset), Bytes>,
     spent: BTreeMap<(u16, FunctionName), Spent>,
+    backfilled: BTreeMap<u16, Backfilled>,
     usage: BTreeMap<(u16, UsageKey), Usage>,
 }
 
@@ -116,6 +117,7 @@ impl Model {
             Change::BacklogPut { offset, event, .. } => drop(self.backlog.insert((of, offset), event)),
             Change::BacklogDelete { offset, .. } => drop(self.backlog.remove(&(of, offset))),
             Change::Budget { owner, spent } => drop(self.spent.insert((of, owner), spent)),
+            Change::Backfilled { progress, .. } => drop(self.backfilled.insert(of, progress)),
             Change::Usage { key, usage } => drop(self.usage.insert((of, key), usage)),
             Change::Device { .. } | Change::Deployment { .. } | Change::Setting { .. } => {
                 unreachable!("the model knows no {change:?}")
@@ -224,6 +226,9 @@ impl Model {
             if let Some(mark) = facts.mark(source).expect("reads") {
                 self.marks.insert((of, source.0), mark);
             }
+        }
+        if let Some(progress) = facts.backfilled(&function()).expect("reads") {
+            self.backfilled.insert(of, progress);
         }
         for offset in (0..NUMBERS).map(Offset) {
             if facts.has_dead_letter(offset, &function()).expect("reads") {

@@ -5,8 +5,8 @@ use crate::model::{MONTH, Model, NUMBERS};
 use crate::{DARK_SINCE, PARTITIONS, admit, config, device, entity, function};
 use bytes::Bytes;
 use fleetfn_core::commit::{
-    DeadLetter, Due, DueState, OutboxEntry, OutboxKey, ParcelKind, Request, Send, Spent, Timer, TimerKey,
-    TimerPurpose, TimerRow, Value,
+    Backfilled, DeadLetter, Due, DueState, OutboxEntry, OutboxKey, ParcelKind, Request, Send, Spent, Timer,
+    TimerKey, TimerPurpose, TimerRow, Value,
 };
 use fleetfn_core::deployment::ModuleHash;
 use fleetfn_core::difference::{Difference, Side};
@@ -171,6 +171,10 @@ fn of_failures() -> impl Strategy<Value = Change> {
         }),
         (0..NUMBERS)
             .prop_map(|number| Change::BacklogDelete { offset: Offset(number), function: function() }),
+        any::<(u64, u64)>().prop_map(|(until, through)| Change::Backfilled {
+            function: function(),
+            progress: Backfilled { until: Offset(until), through: Offset(through) },
+        }),
         any::<(u64, u64)>()
             .prop_map(|(second, fuel)| Change::Budget { owner: function(), spent: Spent { second, fuel } }),
     ]

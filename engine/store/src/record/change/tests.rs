@@ -5,8 +5,8 @@ use crate::key::deployment::tests::any_deployment;
 use crate::record::effect::tests::any_effect;
 use bytes::Bytes;
 use fleetfn_core::commit::{
-    DeadLetter, DeviceRow, Due, DueState, OutboxEntry, OutboxKey, ParcelKind, Request, Send, Setting, Spent,
-    Timer, TimerKey, TimerPurpose, TimerRow, Value,
+    Backfilled, DeadLetter, DeviceRow, Due, DueState, OutboxEntry, OutboxKey, ParcelKind, Request, Send,
+    Setting, Spent, Timer, TimerKey, TimerPurpose, TimerRow, Value,
 };
 use fleetfn_core::deployment::ModuleHash;
 use fleetfn_core::difference::{Difference, Side};
@@ -129,6 +129,10 @@ fn any_of_entity() -> BoxedStrategy<Change> {
         }),
         (any::<u64>(), function())
             .prop_map(|(offset, function)| Change::BacklogDelete { offset: Offset(offset), function }),
+        (function(), any::<(u64, u64)>()).prop_map(|(function, (until, through))| Change::Backfilled {
+            function,
+            progress: Backfilled { until: Offset(until), through: Offset(through) },
+        }),
         (function(), any::<(u64, u64)>())
             .prop_map(|(owner, (second, fuel))| Change::Budget { owner, spent: Spent { second, fuel } }),
         letter().prop_map(|letter| Change::Refused { letter }),
