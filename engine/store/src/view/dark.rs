@@ -33,15 +33,19 @@ impl View {
         Ok(newest.into_values().rev().collect())
     }
 
+    /// The dark versions of all deployments that are kept.
+    fn running_dark(&self) -> Result<BTreeSet<(FunctionName, Offset)>, Error> {
+        let deployments = self.deployments()?.into_iter();
+        let dark = deployments.filter_map(|(_, name, deployment)| {
+            deployment.filter(|line| line.dark.is_some()).map(|line| (name, line.dark_since))
+        });
+        Ok(dark.collect())
+    }
+
     /// Deletes about `rows_max` rows of what dark versions saw that no deployment that is kept runs; whether there
     /// may be more of them.
     pub(crate) fn prune_shadows(&self, rows_max: usize) -> Result<bool, Error> {
-        let deployments = self.deployments()?.into_iter();
-        let running: BTreeSet<(FunctionName, Offset)> = deployments
-            .filter_map(|(_, name, deployment)| {
-                deployment.filter(|line| line.dark.is_some()).map(|line| (name, line.dark_since))
-            })
-            .collect();
+        let mut running = self.running_dark()?;
         let mut rows_left = rows_max;
         for partition in self.partitions() {
             let all = key::shadow::prefix_all(partition);
@@ -52,6 +56,10 @@ impl View {
                 })?;
                 let Some((name, since)) = next.first() else { break };
                 let mut own = key::shadow::prefix_version(partition, name, *since);
+                if !running.contains(&(*name, *since)) {
+                    // It may have begun since.
+                    running = self.running_dark()?;
+                }
                 if !running.contains(&(*name, *since)) {
                     for key in self.keys(partition, &own, rows_left)? {
                         self.apply(partition, Row { key, value: None, once: false })?;
