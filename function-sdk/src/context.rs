@@ -1,10 +1,10 @@
-//! The event that is handled, and what can be asked for while it is.
+//! The event that is handled.
 
-use crate::{Error, State, ToPayload, host};
-use fleetfn_abi::{EventCode, EventHeader};
+use crate::{Error, Kind};
+use fleetfn_abi::EventHeader;
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::fmt;
-use std::time::Duration;
 
 /// The event's bytes: the guest's buffer, which stays as it is while the instance lives; in a test, a copy.
 #[cfg(target_arch = "wasm32")]
@@ -12,7 +12,7 @@ pub(crate) type EventBytes = &'static [u8];
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) type EventBytes = std::rc::Rc<[u8]>;
 
-/// The event that is handled, its device's state, and the ways out.
+/// The event that is handled, its entity's state, and the ways out.
 pub struct Context {
     header: EventHeader,
     event: EventBytes,
@@ -27,32 +27,51 @@ impl Context {
             .get(..EventHeader::BYTES)
             .and_then(EventHeader::from_bytes)
             .ok_or_else(|| broken("the event is not of this version of the interface"))?;
-        if header.code != EventCode::Telemetry as u16 {
+        if Kind::read(header.code, "", "").is_none() {
             return Err(broken("the event is of a kind that this function does not know"));
         }
         let context = Self { random: Cell::new(header.seed), header, event };
-        if context.payload_at().checked_add(context.payload_len()) != Some(context.event.len()) {
+        if context.source_at() > context.event.len() {
             return Err(broken("the event is not as long as its header says"));
         }
         Ok(context)
     }
 
-    /// The id of the device that the event is about.
+    /// What happened.
     #[must_use]
-    pub fn device(&self) -> &str {
-        self.text(EventHeader::BYTES, self.header.device_len.into())
+    pub fn kind(&self) -> Kind<'_> {
+        // Checked when the event was read.
+        Kind::read(self.header.code, self.detail(), self.source()).unwrap_or(Kind::Quiet)
     }
 
-    /// The channel: what follows `telemetry/` in the topic.
+    /// What the event is about, as [`Context::send`] takes it: `devices/ID`, or the name of another entity.
+    #[must_use]
+    pub fn entity(&self) -> Cow<'_, str> {
+        match self.header.is_device {
+            true => ["devices/", self.entity_name()].concat().into(),
+            false => self.entity_name().into(),
+        }
+    }
+
+    /// The id of the device that the event is about; empty if it is about something else.
+    #[must_use]
+    pub fn device(&self) -> &str {
+        if self.header.is_device { self.entity_name() } else { "" }
+    }
+
+    /// The channel of a reading: what follows `telemetry/` in the topic. Empty for other events.
     #[must_use]
     pub fn channel(&self) -> &str {
-        self.text(EventHeader::BYTES + usize::from(self.header.device_len), self.header.detail_len.into())
+        match self.kind() {
+            Kind::Telemetry { channel } => channel,
+            _ => "",
+        }
     }
 
     /// The payload as it came; a handler usually takes it as a parameter.
     #[must_use]
     pub fn payload(&self) -> &[u8] {
-        self.event.get(self.payload_at()..).unwrap_or_default()
+        self.event.get(self.payload_at()..self.source_at()).unwrap_or_default()
     }
 
     /// Which of the attribute's triggers fired, from 0.
@@ -85,51 +104,31 @@ impl Context {
         mixed ^ (mixed >> 31)
     }
 
-    /// What this function keeps about the device.
-    #[must_use]
-    pub fn state(&self) -> State<'_> {
-        State::new(self)
-    }
-
-    /// Sends a command to the device on `devices/{id}/commands/{name}`, after the commit. It waits in the device's
-    /// outbox until the device acknowledges it.
-    ///
-    /// A function whose attribute does not say `command`, and a name that is not one topic level, end the
-    /// invocation.
-    ///
-    /// # Errors
-    /// With [`Error::ENCODING`] if the payload cannot be encoded.
-    pub fn command(&self, name: &str, payload: impl ToPayload) -> Result<(), Error> {
-        payload.with_payload(|payload| host::command(name, payload, 0))
-    }
-
-    /// Like [`Context::command`], but the command is forgotten if the device has not acknowledged it after `ttl`,
-    /// counted in whole seconds, at least one.
-    ///
-    /// # Errors
-    /// With [`Error::ENCODING`] if the payload cannot be encoded.
-    pub fn command_with_ttl(&self, name: &str, payload: impl ToPayload, ttl: Duration) -> Result<(), Error> {
-        let whole = ttl.as_secs() + u64::from(ttl.subsec_nanos() > 0 && ttl.as_secs() < u64::MAX);
-        let ttl_s = u32::try_from(whole).unwrap_or(u32::MAX).max(1);
-        payload.with_payload(|payload| host::command(name, payload, ttl_s))
-    }
-
-    /// Publishes on a topic outside of `devices/`, after the commit, for services that subscribe to it.
-    ///
-    /// A topic that no `publish` filter of the attribute covers ends the invocation.
-    ///
-    /// # Errors
-    /// With [`Error::ENCODING`] if the payload cannot be encoded.
-    pub fn publish(&self, topic: &str, payload: impl ToPayload) -> Result<(), Error> {
-        payload.with_payload(|payload| host::publish(topic, payload))
-    }
-
     fn payload_len(&self) -> usize {
         usize::try_from(self.header.payload_len).unwrap_or(usize::MAX)
     }
 
     fn payload_at(&self) -> usize {
-        EventHeader::BYTES + usize::from(self.header.device_len) + usize::from(self.header.detail_len)
+        EventHeader::BYTES + usize::from(self.header.entity_len) + usize::from(self.header.detail_len)
+    }
+
+    fn source_at(&self) -> usize {
+        self.payload_at().saturating_add(self.payload_len())
+    }
+
+    fn entity_name(&self) -> &str {
+        self.text(EventHeader::BYTES, self.header.entity_len.into())
+    }
+
+    /// The name that filters of triggers are over.
+    pub(crate) fn detail(&self) -> &str {
+        let at = EventHeader::BYTES + usize::from(self.header.entity_len);
+        self.text(at, self.header.detail_len.into())
+    }
+
+    fn source(&self) -> &str {
+        let at = self.source_at();
+        self.text(at, self.event.len().saturating_sub(at))
     }
 
     /// The host writes names as text; what is none reads as empty.
@@ -142,8 +141,8 @@ impl Context {
 impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Context")
-            .field("device", &self.device())
-            .field("channel", &self.channel())
+            .field("entity", &self.entity())
+            .field("kind", &self.kind())
             .field("offset", &self.header.offset)
             .finish_non_exhaustive()
     }
@@ -152,7 +151,7 @@ impl fmt::Debug for Context {
 #[cfg(test)]
 mod tests {
     use super::Context;
-    use crate::Error;
+    use crate::{Answer, Error, Kind};
     use fleetfn_abi::EventHeader;
 
     fn event(header: EventHeader, rest: &[u8]) -> Result<Context, Error> {
@@ -161,13 +160,14 @@ mod tests {
 
     const HEADER: EventHeader = EventHeader {
         code: 1,
-        device_len: 3,
+        entity_len: 3,
         detail_len: 7,
         trigger: 2,
         payload_len: 4,
         offset: 5,
         received_at_ms: 6,
         seed: 7,
+        is_device: true,
     };
 
     #[test]
@@ -180,12 +180,39 @@ mod tests {
 
     #[test]
     fn an_event_that_belies_its_header_is_refused() {
-        for rest in [&b""[..], b"d-1climate31", b"d-1climate31.55"] {
+        for rest in [&b""[..], b"d-1climate", b"d-1climate31"] {
             assert_eq!(event(HEADER, rest).expect_err("refused").code(), Error::EVENT);
         }
-        let unknown = EventHeader { code: 9, ..HEADER };
+        let unknown = EventHeader { code: 11, ..HEADER };
         assert_eq!(event(unknown, b"d-1climate31.5").expect_err("refused").code(), Error::EVENT);
         assert_eq!(Context::read([0; 8][..].into()).expect_err("refused").code(), Error::EVENT);
+    }
+
+    #[test]
+    fn every_kind_has_words_of_its_own() {
+        let cases = [
+            (2, "disconnected", "keep-alive", Kind::Presence { online: false, reason: "keep-alive" }),
+            (2, "connected", "", Kind::Presence { online: true, reason: "" }),
+            (3, "quiet", "", Kind::Quiet),
+            (4, "", "", Kind::Twin),
+            (5, "check", "", Kind::Timer { name: "check" }),
+            (6, "0 2 * * *", "", Kind::Cron { expression: "0 2 * * *" }),
+            (7, "reading", "devices/d-7", Kind::Message { name: "reading", from: "devices/d-7" }),
+            (8, "reboot", "device", Kind::Reply { command: "reboot", reply: Answer::Answered }),
+            (8, "reboot", "timeout", Kind::Reply { command: "reboot", reply: Answer::TimedOut }),
+            (9, "hooks/a", "POST", Kind::Http { method: "POST", path: "hooks/a" }),
+            (10, "response/a", "204", Kind::Response { tag: "a", status: 204, reason: "" }),
+            (10, "response/a", "0 timed out", Kind::Response { tag: "a", status: 0, reason: "timed out" }),
+        ];
+        for (code, detail, source, kind) in cases {
+            let detail_len = u16::try_from(detail.len()).expect("short");
+            let header = EventHeader { code, detail_len, is_device: false, ..HEADER };
+            let context =
+                event(header, &["d-1", detail, "31.5", source].concat().into_bytes()).expect("an event");
+            assert_eq!((context.kind(), context.payload()), (kind, &b"31.5"[..]));
+            assert_eq!((context.entity().as_ref(), context.device(), context.channel()), ("d-1", "", ""));
+        }
+        assert_eq!(event(HEADER, b"d-1climate31.5").expect("an event").entity(), "devices/d-1");
     }
 
     #[test]

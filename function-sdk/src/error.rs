@@ -24,6 +24,10 @@ impl Error {
     pub const STATE: i32 = -3;
     /// A value to be kept or sent has no form in the encoding chosen.
     pub const ENCODING: i32 = -4;
+    /// The twin is not of the types that were asked for.
+    pub const TWIN: i32 = -6;
+    /// A value of the configuration is not of the type that was asked for.
+    pub const CONFIG: i32 = -7;
     /// The host sent an event that this version of the interface does not have.
     pub const EVENT: i32 = -5;
 

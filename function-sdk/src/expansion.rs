@@ -9,8 +9,8 @@ use std::str::FromStr;
 #[cfg(target_arch = "wasm32")]
 pub use crate::guest::{Buffer, initialize};
 
-/// Longest device id and channel together: a name of 63 bytes and a topic of 512.
-const NAMES_BYTES_MAX: usize = 63 + 512;
+/// Longest entity, detail and source together: a name of 128 bytes, a topic of 512, an entity or a reason.
+const NAMES_BYTES_MAX: usize = 128 + 512 + 256;
 
 /// Size of a buffer that takes any event with a payload of this size.
 #[must_use]
@@ -19,11 +19,11 @@ pub const fn buffer_bytes(payload_bytes_max: u32) -> usize {
     if bytes < BUFFER_BYTES_MIN { BUFFER_BYTES_MIN } else { bytes }
 }
 
-/// The level of the channel that a named part stands for, where the trigger has the part.
+/// The level of the channel, or of another name, that a named part stands for, where the trigger has the part.
 #[must_use]
 pub fn part<'a>(context: &'a Context, levels: &[Option<u16>]) -> Option<&'a str> {
     let level = levels.get(context.trigger()).copied().flatten()?;
-    context.channel().split('/').nth(level.into())
+    context.detail().split('/').nth(level.into())
 }
 
 /// Parses a named part.

@@ -1,4 +1,4 @@
-//! For authors of functions: a plain Rust function becomes a sandboxed one that runs for each reading of a device.
+//! For authors of functions: a plain Rust function becomes a sandboxed one that runs for each event of a device.
 //!
 //! ```
 //! use fleetfn_function::{Context, Error, Json, function};
@@ -35,20 +35,42 @@
 //! # }
 //! ```
 //!
-//! The attribute [`function`](macro@function) writes the module's exports and its manifest. It takes
+//! The attribute [`function`](macro@function) writes the module's exports and its manifest. It takes triggers, at
+//! least one; if several fit an event, the first counts, and [`Context::trigger`] says which it was,
+//! [`Context::kind`] what happened:
 //!
-//! - `telemetry = "CHANNEL"`, at least once: what triggers the function. Levels are literal, `+`, or `{name}`; the
-//!   last may be `#`. A parameter named as a part `{name}` gets that level of the channel, as `&str` or parsed;
-//!   where not every trigger has the part, it is an `Option`. If several triggers fit, the first counts, and
-//!   [`Context::trigger`] says which it was;
+//! - `telemetry = "CHANNEL"`: a device published a reading. Levels are literal, `+`, or `{name}`; the last may be `#`.
+//!   A parameter named as a part `{name}` gets that level of the channel, as `&str` or parsed; where not every
+//!   trigger has the part, it is an `Option`. All filters below are of this form;
+//! - `telemetry(filter = "CHANNEL", schema = "schema.json")`: the same, for payloads that fulfil a JSON Schema, which
+//!   stands in a file beside `Cargo.toml` or, if it begins with a brace, in the attribute. Others never get here;
+//! - `quiet(filter = "CHANNEL", for_s = 300)`: a device has published no such reading for a time;
+//! - `presence`: a device came or went; `twin`: a device reported what it is;
+//! - `timer = "NAME"`: a timer of [`Context::set_timer`] is due;
+//! - `cron = "0 2 * * *"`: at times of the calendar, once for the function; `cron(expression = "0 2 * * *", per =
+//!   "device")`: for every device, in its own time zone;
+//! - `message = "NAME"`: [`Context::send`] of some function was for this entity; with `response/TAG`, there is a
+//!   response to [`Context::fetch`];
+//! - `reply = "COMMAND"`: a device answered a command, or did not in time;
+//! - `http = "PATH"`: somebody asks over HTTP, and gets what [`Context::respond`] says.
+//!
+//! It takes grants, without which asking ends the invocation:
+//!
+//! - `command`: to send commands to the event's device; `patch_twin`: to change its twin;
+//! - `publish = "FILTER"`, `send = "FILTER"`, any number of times: topics to publish on, entities to send to;
+//! - `fetch = "https://HOST/PATH/"`, any number of times: what the URLs of requests begin with; `secret = "NAME"`: which
+//!   secrets their headers may carry.
+//!
+//! And it takes
+//!
 //! - `name = "NAME"`: under which it is deployed; if it is left out, the name of the Rust function with `-` for `_`;
-//! - `command`: asks for the right to send commands to the event's device;
-//! - `publish = "FILTER"`, any number of times: asks for the right to publish on topics under the filter;
 //! - `payload_bytes_max = N`: largest payload in bytes, 4,096 unless said otherwise, at most 65,536. A larger one
-//!   becomes a dead letter. All of a function's memory is put back before each event, so that less is faster.
+//!   becomes a dead letter. All of a function's memory is put back before each event, so that less is faster;
+//! - `state_version = N, migrate = PATH`: a `fn(u32, &Context) -> Result<(), Error>` that brings state of an older
+//!   version to this one, right before the first event of each entity; state from before there were versions is 0.
 //!
 //! A handler takes, in any order and each only if it wants to: one payload ([`Json`], [`Postcard`], `&[u8]`,
-//! `&str`, or any [`FromPayload`]), `&`[`Context`], and parts of the channel. It returns nothing or
+//! `&str`, an `Option` of these for events without one, or any [`FromPayload`]), `&`[`Context`], and parts of the channel. It returns nothing or
 //! `Result<(), `[`Error`]`>`; an error drops all effects and makes the event a dead letter.
 //!
 //! A crate holds one function: a module has one handler.
@@ -63,27 +85,34 @@
 //! that runs for microseconds. Built for one page of memory, which is what a reset costs least for, a function
 //! has a stack of 16 KiB: `fleetfn fn build` passes `-C link-arg=-zstack-size=16384`.
 
+mod ask;
 mod context;
 mod error;
 #[doc(hidden)]
 pub mod expansion;
+mod fetch;
 mod function;
 #[cfg(target_arch = "wasm32")]
 mod guest;
+mod kind;
 #[doc(hidden)]
 pub mod log;
 mod payload;
 mod state;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
+mod twin;
 
 pub use context::Context;
 pub use error::Error;
+pub use fetch::Fetch;
 pub use fleetfn_function_macros::function;
-pub use function::Function;
+pub use function::{Function, Trigger};
+pub use kind::{Answer, Kind};
 pub use log::Level;
 pub use payload::{FromPayload, Json, Postcard, ToPayload};
 pub use state::{Entries, State};
+pub use twin::Twin;
 
 /// What a handler asks of the host; in a test, of the pretended one.
 #[cfg(target_arch = "wasm32")]

@@ -28,6 +28,9 @@ pub trait FromPayload<'a>: Sized {
 
 /// What can be sent: as payload of a command or a message.
 pub trait ToPayload {
+    /// Media type of the bytes, for HTTP.
+    const CONTENT_TYPE: &'static str = "application/octet-stream";
+
     /// Encodes itself and hands over the bytes.
     ///
     /// # Errors
@@ -85,7 +88,16 @@ impl FromPayload<'_> for String {
     }
 }
 
+/// Nothing for an empty payload: for handlers whose triggers do not all bring one.
+impl<'a, P: FromPayload<'a>> FromPayload<'a> for Option<P> {
+    fn from_payload(payload: &'a [u8]) -> Result<Self, Error> {
+        if payload.is_empty() { Ok(None) } else { P::from_payload(payload).map(Some) }
+    }
+}
+
 impl<T: Serialize> ToPayload for Json<T> {
+    const CONTENT_TYPE: &'static str = "application/json";
+
     fn with_payload<R>(&self, send: impl FnOnce(&[u8]) -> R) -> Result<R, Error> {
         serde_json::to_vec(&self.0).map(|bytes| send(&bytes)).map_err(unencodable)
     }
@@ -105,6 +117,8 @@ impl<T: Serialize> ToPayload for Postcard<T> {
 }
 
 impl<P: ToPayload + ?Sized> ToPayload for &P {
+    const CONTENT_TYPE: &'static str = P::CONTENT_TYPE;
+
     fn with_payload<R>(&self, send: impl FnOnce(&[u8]) -> R) -> Result<R, Error> {
         (**self).with_payload(send)
     }
@@ -129,12 +143,16 @@ impl ToPayload for Vec<u8> {
 }
 
 impl ToPayload for str {
+    const CONTENT_TYPE: &'static str = "text/plain; charset=utf-8";
+
     fn with_payload<R>(&self, send: impl FnOnce(&[u8]) -> R) -> Result<R, Error> {
         Ok(send(self.as_bytes()))
     }
 }
 
 impl ToPayload for String {
+    const CONTENT_TYPE: &'static str = "text/plain; charset=utf-8";
+
     fn with_payload<R>(&self, send: impl FnOnce(&[u8]) -> R) -> Result<R, Error> {
         Ok(send(self.as_bytes()))
     }

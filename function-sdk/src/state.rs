@@ -1,13 +1,15 @@
-//! What a function keeps about the event's device, encoded with postcard.
+//! What a function keeps about the event's entity, encoded with postcard.
 //!
-//! A type that has changed reads what the old one wrote as an error, at best: give a changed type a new key, or
-//! begin with an enum of versions.
+//! A type that has changed reads what the old one wrote as an error, at best: say `state_version` in the attribute
+//! and bring older state on in `migrate`, or give a changed type a new key.
 
+use crate::ask::seconds;
 use crate::{Context, Error, Postcard, ToPayload, host};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Display;
 use std::marker::PhantomData;
+use std::time::Duration;
 
 /// Bytes on the stack into which small values are read; larger ones are allocated.
 const SMALL_BYTES: usize = 512;
@@ -16,7 +18,7 @@ const PAGE_BYTES: usize = 2 * 1024;
 /// `key_len u16 | value_len u32` before each entry of a page.
 const ENTRY_HEADER_BYTES: usize = 6;
 
-/// State of the event's device under this function. Reads see what this invocation wrote.
+/// State of the event's entity under this function. Reads see what this invocation wrote.
 ///
 /// A key has 1 to 256 bytes, an encoded value at most 64 KiB; more ends the invocation.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +50,16 @@ impl<'a> State<'a> {
     /// With [`Error::ENCODING`] if the value has no form in postcard.
     pub fn put<T: Serialize + ?Sized>(self, key: &str, value: &T) -> Result<(), Error> {
         Postcard(value).with_payload(|value| host::state_put(key.as_bytes(), value))
+    }
+
+    /// Keeps a value under a key for `ttl` after the event's time, counted in whole seconds, at least one: events from
+    /// then on do not see it. A later put takes the end away, or sets another one.
+    ///
+    /// # Errors
+    /// With [`Error::ENCODING`] if the value has no form in postcard.
+    pub fn put_for<T: Serialize + ?Sized>(self, key: &str, value: &T, ttl: Duration) -> Result<(), Error> {
+        let ttl_s = seconds(ttl);
+        Postcard(value).with_payload(|value| host::state_put_expiring(key.as_bytes(), value, ttl_s))
     }
 
     /// Keeps bytes under a key, in place of the value before.

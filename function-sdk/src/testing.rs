@@ -1,7 +1,7 @@
 //! Tests of a handler, without a sandbox and without a server.
 //!
-//! A [`Device`] takes readings and keeps state from one to the next, as the engine does; each reading gives a
-//! [`Reply`]: outcome, effects and log lines.
+//! A [`Device`] takes events of every kind and keeps state, timers, configuration and a twin from one to the next, as
+//! the engine does; each event gives a [`Reply`]: outcome, effects and log lines. Time passes when the test says so.
 //!
 //! ```
 //! use fleetfn_function::testing::Device;
@@ -26,11 +26,17 @@
 //! ```
 //!
 //! Grants, names, and the sizes of keys and values are checked as in the engine. Fuel, memory and the number of
-//! effects are not: they are the sandbox's.
+//! effects are not: they are the sandbox's. Neither are JSON Schemas, and URLs are compared as they are written.
 
 mod device;
+mod effect;
+mod events;
 mod reply;
+mod rules;
+mod timers;
+mod twin;
 pub(crate) mod world;
 
 pub use device::Device;
-pub use reply::{Command, Effect, LogLine, Outcome, Payload, Reply};
+pub use effect::{Command, Effect, LogLine, Payload, Request, Sent};
+pub use reply::{Outcome, Reply};

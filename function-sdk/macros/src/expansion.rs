@@ -3,7 +3,8 @@
 use crate::attribute::Settings;
 use crate::handler::{Form, Input};
 use crate::manifest;
-use fleetfn_abi::{EXPORT_BUFFER, EXPORT_INITIALIZE, EXPORT_ON_EVENT, MANIFEST_SECTION};
+use crate::trigger::Trigger;
+use fleetfn_abi::{EXPORT_BUFFER, EXPORT_INITIALIZE, EXPORT_MIGRATE, EXPORT_ON_EVENT, MANIFEST_SECTION};
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{format_ident, quote};
 use syn::{Attribute, ItemFn, Visibility};
@@ -21,7 +22,15 @@ pub(crate) fn expand(mut item: ItemFn, settings: &Settings, inputs: &[Input]) ->
     let reads = arguments.iter().zip(inputs).map(|(argument, input)| read(argument, input));
     let manifest = manifest::json(settings);
     let exports = exports(settings, &manifest);
-    let Settings { name, telemetry, publish, command, payload_bytes_max } = settings;
+    let Settings { name, publish, command, send, patch_twin, fetch, secrets, payload_bytes_max, .. } =
+        settings;
+    let triggers = settings.triggers.iter().map(Trigger::value);
+    let files = settings.triggers.iter().filter_map(schema_file);
+    let state_version = settings.state_version();
+    let migrate = match &settings.migration {
+        Some((_, path)) => quote!(::core::option::Option::Some(#path)),
+        None => quote!(::core::option::Option::None),
+    };
     quote! {
         #(#docs)*
         #visibility const #value: ::fleetfn_function::Function = {
@@ -34,14 +43,23 @@ pub(crate) fn expand(mut item: ItemFn, settings: &Settings, inputs: &[Input]) ->
                 ::fleetfn_function::expansion::Returned::into_result(#function(#(#arguments),*))
             }
 
+            // Cargo looks at them again when they change.
+            #(const _: &[u8] = ::core::include_bytes!(#files);)*
+
             #exports
 
             ::fleetfn_function::Function {
                 name: #name,
                 manifest: #manifest,
-                telemetry: &[#(#telemetry),*],
+                triggers: &[#(#triggers),*],
                 publish: &[#(#publish),*],
                 command: #command,
+                send: &[#(#send),*],
+                patch_twin: #patch_twin,
+                fetch: &[#(#fetch),*],
+                secrets: &[#(#secrets),*],
+                state_version: #state_version,
+                migrate: #migrate,
                 payload_bytes_max: #payload_bytes_max,
                 handle: __fleetfn_handle,
             }
@@ -49,6 +67,14 @@ pub(crate) fn expand(mut item: ItemFn, settings: &Settings, inputs: &[Input]) ->
 
         // A function that no test names is used all the same.
         const _: ::fleetfn_function::Function = #value;
+    }
+}
+
+/// The file that a trigger's schema came from.
+fn schema_file(trigger: &Trigger) -> Option<&str> {
+    match trigger {
+        Trigger::Telemetry { schema: Some(schema), .. } => schema.file.as_deref(),
+        _ => None,
     }
 }
 
@@ -91,6 +117,14 @@ fn exports(settings: &Settings, manifest: &str) -> TokenStream {
     let payload_bytes_max = settings.payload_bytes_max;
     let bytes = Literal::byte_string(manifest.as_bytes());
     let length = manifest.len();
+    let migrate = settings.migration.as_ref().map(|(_, path)| {
+        quote! {
+            #[unsafe(export_name = #EXPORT_MIGRATE)]
+            extern "C" fn migrate(from: i32) -> i32 {
+                BUFFER.migrate(from, #path)
+            }
+        }
+    });
     quote! {
         #[cfg(target_arch = "wasm32")]
         const _: () = {
@@ -111,6 +145,8 @@ fn exports(settings: &Settings, manifest: &str) -> TokenStream {
             extern "C" fn on_event(length: i32) -> i32 {
                 BUFFER.handle(length, __fleetfn_handle)
             }
+
+            #migrate
 
             #[unsafe(export_name = #EXPORT_INITIALIZE)]
             extern "C" fn initialize() {

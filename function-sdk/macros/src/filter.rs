@@ -51,6 +51,44 @@ pub(crate) fn broken_grant(filter: &str) -> Option<&'static str> {
     }
 }
 
+/// The rule that a filter of entities breaks.
+pub(crate) fn broken_send(filter: &str) -> Option<&'static str> {
+    if filter.starts_with('$') {
+        return Some("topics that start with '$' belong to the broker");
+    }
+    broken_filter(filter)
+}
+
+/// The rule that the beginning of URLs breaks.
+pub(crate) fn broken_prefix(prefix: &str) -> Option<&'static str> {
+    let rest = prefix.strip_prefix("https://").or_else(|| prefix.strip_prefix("http://"));
+    let Some((host, path)) = rest.and_then(|rest| rest.split_once('/')) else {
+        return Some("it begins with https://HOST/ or http://HOST/, and ends with a slash");
+    };
+    if host.is_empty() || host.contains('@') || path.contains(['?', '#']) || !prefix.ends_with('/') {
+        return Some("it has a host, no credentials, no query, and ends with a slash");
+    }
+    if !prefix.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Some("a URL holds visible ASCII only: encode the rest");
+    }
+    None
+}
+
+/// The rule that five fields of the calendar break, as far as their form goes.
+pub(crate) fn broken_cron(expression: &str) -> Option<&'static str> {
+    let fields: Vec<&str> = expression.split(' ').collect();
+    let fits = |field: &&str| {
+        !field.is_empty()
+            && field.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"*/,-#?+".contains(&byte))
+    };
+    if fields.len() != 5 || !fields.iter().all(fits) {
+        return Some(
+            "it has five fields, with one blank between them: minute, hour, day of month, month, day of week",
+        );
+    }
+    if expression.len() > 128 { Some("it has at most 128 bytes") } else { None }
+}
+
 /// The rule that a filter over channels breaks: levels are literal, `+` or `{name}`, the last may be `#`.
 pub(crate) fn broken_trigger(filter: &str) -> Option<&'static str> {
     if let Some(rule) = broken_filter(filter) {

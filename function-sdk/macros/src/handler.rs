@@ -11,7 +11,7 @@ pub(crate) enum Input {
     Context,
     /// The payload, decoded into the type.
     Payload(Box<Type>),
-    /// A named part of the channel.
+    /// A named part of the channel, or of another name that a filter is over.
     Part {
         /// Its name.
         name: String,
@@ -80,7 +80,7 @@ fn input(pattern: &Pat, of: &Type, settings: &Settings) -> Result<Input> {
     }
     let Pat::Ident(name) = pattern else { return Ok(Input::Payload(Box::new(of.clone()))) };
     let name = name.ident.to_string();
-    let levels: Vec<_> = settings.telemetry.iter().map(|filter| level_of(filter, &name)).collect();
+    let levels: Vec<_> = settings.triggers.iter().map(|trigger| level_of(trigger.filter()?, &name)).collect();
     if levels.iter().all(Option::is_none) {
         return Ok(Input::Payload(Box::new(of.clone())));
     }

@@ -7,6 +7,8 @@ mod expansion;
 mod filter;
 mod handler;
 mod manifest;
+mod schema;
+mod trigger;
 
 use proc_macro::TokenStream;
 

@@ -1,9 +1,7 @@
-//! What came of a reading, and how a test looks at it.
+//! What came of an event, and how a test looks at it.
 #![expect(clippy::panic, reason = "these are the assertions of tests")]
 
-use crate::{FromPayload, Json, Level, Postcard};
-use serde::de::DeserializeOwned;
-use std::fmt;
+use super::effect::{Command, Effect, LogLine, Payload, Request, Sent};
 
 /// How a handler ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,121 +20,8 @@ pub enum Outcome {
     },
 }
 
-/// What a handler asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Effect {
-    /// To keep a value.
-    Put {
-        /// Under this key.
-        key: String,
-        /// As it is encoded.
-        value: Vec<u8>,
-    },
-    /// To forget a key.
-    Delete {
-        /// The key.
-        key: String,
-    },
-    /// To publish on a shared topic.
-    Publish {
-        /// The topic.
-        topic: String,
-        /// The message.
-        payload: Payload,
-    },
-    /// To send the device a command.
-    Command {
-        /// Its name.
-        name: String,
-        /// Its payload.
-        payload: Payload,
-        /// Seconds until it is pointless; 0 for never.
-        ttl_s: u32,
-    },
-}
-
-/// A command that the device would get.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Command<'a> {
-    /// Its name.
-    pub name: &'a str,
-    /// Its payload.
-    pub payload: &'a Payload,
-    /// Seconds until it is pointless; 0 for never.
-    pub ttl_s: u32,
-}
-
-/// A log line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogLine {
-    /// How grave.
-    pub level: Level,
-    /// What it says.
-    pub text: String,
-}
-
-impl fmt::Display for LogLine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}: {}", self.level, self.text)
-    }
-}
-
-/// A payload that was sent.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Payload(Vec<u8>);
-
-impl Payload {
-    pub(super) fn new(bytes: &[u8]) -> Self {
-        Self(bytes.into())
-    }
-
-    /// As it is.
-    #[must_use]
-    pub fn bytes(&self) -> &[u8] {
-        &self.0
-    }
-
-    /// As text. Panics if it is none.
-    #[must_use]
-    #[track_caller]
-    pub fn text(&self) -> &str {
-        self.decode()
-    }
-
-    /// As the JSON of a value. Panics if it is none.
-    #[must_use]
-    #[track_caller]
-    pub fn json<T: DeserializeOwned>(&self) -> T {
-        self.decode::<Json<T>>().0
-    }
-
-    /// As the postcard of a value. Panics if it is none.
-    #[must_use]
-    #[track_caller]
-    pub fn postcard<T: DeserializeOwned>(&self) -> T {
-        self.decode::<Postcard<T>>().0
-    }
-
-    #[track_caller]
-    fn decode<'a, T: FromPayload<'a>>(&'a self) -> T {
-        match T::from_payload(&self.0) {
-            Ok(value) => value,
-            Err(error) => panic!("{error}; it is {self:?}"),
-        }
-    }
-}
-
-impl fmt::Debug for Payload {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match std::str::from_utf8(&self.0) {
-            Ok(text) => write!(f, "{text:?}"),
-            Err(_) => write!(f, "{:?}", self.0),
-        }
-    }
-}
-
-/// What came of one reading.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What came of one event.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Reply {
     /// How the handler ended.
     pub outcome: Outcome,
@@ -170,7 +55,13 @@ impl Reply {
     /// All commands, in order.
     #[must_use]
     pub fn commands(&self) -> Vec<Command<'_>> {
-        self.effects.iter().filter_map(as_command).collect()
+        let command = |effect| match effect {
+            &Effect::Command { ref name, ref payload, ttl_s, timeout_s } => {
+                Some(Command { name, payload, ttl_s, timeout_s })
+            }
+            _ => None,
+        };
+        self.effects.iter().filter_map(command).collect()
     }
 
     /// The payload of the one command of this name. Panics if there is none or another one.
@@ -188,15 +79,47 @@ impl Reply {
     /// All messages published on this topic, in order.
     #[must_use]
     pub fn published(&self, topic: &str) -> Vec<&Payload> {
-        let mut published = Vec::new();
-        for effect in &self.effects {
-            if let Effect::Publish { topic: on, payload } = effect
-                && on == topic
-            {
-                published.push(payload);
+        let published = |effect| match effect {
+            &Effect::Publish { topic: ref on, ref payload } if on == topic => Some(payload),
+            _ => None,
+        };
+        self.effects.iter().filter_map(published).collect()
+    }
+
+    /// All messages to this entity, in order.
+    #[must_use]
+    pub fn sent(&self, entity: &str) -> Vec<Sent<'_>> {
+        let sent = |effect| match effect {
+            &Effect::Send { entity: ref to, ref name, ref payload, delay_s } if to == entity => {
+                Some(Sent { name, payload, delay_s })
             }
+            _ => None,
+        };
+        self.effects.iter().filter_map(sent).collect()
+    }
+
+    /// All HTTP requests, in order.
+    #[must_use]
+    pub fn requests(&self) -> Vec<&Request> {
+        let request = |effect| match effect {
+            &Effect::Fetch(ref request) => Some(request),
+            _ => None,
+        };
+        self.effects.iter().filter_map(request).collect()
+    }
+
+    /// Status and body of the answer to the HTTP request. Panics if there is none.
+    #[must_use]
+    #[track_caller]
+    pub fn response(&self) -> (u16, &Payload) {
+        let response = |effect| match effect {
+            &Effect::Respond { status, ref body, .. } => Some((status, body)),
+            _ => None,
+        };
+        match self.effects.iter().find_map(response) {
+            Some(response) => response,
+            None => panic!("a response was expected, there is none{}", self.log_text()),
         }
-        published
     }
 
     /// Whether a log line contains this text.
@@ -207,12 +130,5 @@ impl Reply {
 
     fn log_text(&self) -> String {
         self.logs.iter().map(|line| format!("\n  {line}")).collect()
-    }
-}
-
-fn as_command(effect: &Effect) -> Option<Command<'_>> {
-    match effect {
-        Effect::Command { name, payload, ttl_s } => Some(Command { name, payload, ttl_s: *ttl_s }),
-        Effect::Put { .. } | Effect::Delete { .. } | Effect::Publish { .. } => None,
     }
 }

@@ -1,26 +1,27 @@
 //! The host that a test pretends: what the imports do while a handler runs on this thread.
 
-use super::reply::{Effect, LogLine, Payload};
-use crate::{Function, Level};
-use fleetfn_abi::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
+use super::effect::{Effect, LogLine, Payload, Request};
+use super::rules;
+use crate::ask::COUNTER;
+use crate::{Function, Level, fetch};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::panic::resume_unwind;
 
-/// Largest payload of a message.
-const PAYLOAD_BYTES_MAX: usize = 64 * 1024;
-/// Longest topic name.
-const TOPIC_BYTES_MAX: usize = 512;
-/// Longest command name.
-const COMMAND_NAME_BYTES_MAX: usize = 128;
-
-/// State of a device under one function.
+/// State of an entity under one function.
 pub(super) type State = BTreeMap<Vec<u8>, Vec<u8>>;
 
 /// All that a handler can see and change.
 pub(super) struct World {
     pub(super) function: Function,
+    /// Whether the event is about a device.
+    pub(super) is_device: bool,
+    /// Whether the event is an HTTP request that is not answered yet.
+    pub(super) is_request: bool,
     pub(super) state: State,
+    /// The twin as the interface shows it, if the event is about a device.
+    pub(super) twin: Option<String>,
+    pub(super) config: BTreeMap<String, String>,
     pub(super) effects: Vec<Effect>,
     pub(super) logs: Vec<LogLine>,
 }
@@ -49,63 +50,57 @@ fn act<R>(act: impl FnOnce(&mut World) -> Result<R, String>) -> R {
     }
 }
 
-fn check_key(key: &[u8]) -> Result<(), String> {
-    match key.len() {
-        1..=KEY_BYTES_MAX => Ok(()),
-        other => Err(format!("a state key has 1 to {KEY_BYTES_MAX} bytes, this one has {other}")),
-    }
+/// Asks for an effect.
+fn ask(effect: impl FnOnce(&World) -> Result<Effect, String>) {
+    act(|world| {
+        let effect = effect(world)?;
+        world.effects.push(effect);
+        Ok(())
+    });
 }
 
-fn check_payload(payload: &[u8]) -> Result<(), String> {
-    match payload.len() {
-        ..=PAYLOAD_BYTES_MAX => Ok(()),
-        other => Err(format!("a payload has at most {PAYLOAD_BYTES_MAX} bytes, this one has {other}")),
-    }
-}
-
-fn is_name(topic: &str, bytes_max: usize) -> bool {
-    let fits = (1..=bytes_max).contains(&topic.len()) && !topic.contains(['+', '#']);
-    fits && !topic.chars().any(char::is_control)
-}
-
-/// Copies as much as fits.
-fn fill(out: &mut [u8], value: &[u8]) {
+/// Copies as much as fits; the full length.
+fn fill(out: &mut [u8], value: &[u8]) -> usize {
     for (to, from) in out.iter_mut().zip(value) {
         *to = *from;
     }
+    value.len()
+}
+
+fn text(key: &[u8]) -> String {
+    String::from_utf8_lossy(key).into_owned()
 }
 
 pub(crate) fn state_get(key: &[u8], out: &mut [u8]) -> Option<usize> {
     act(|world| {
-        check_key(key)?;
-        Ok(world.state.get(key).map(|value| {
-            fill(out, value);
-            value.len()
-        }))
+        rules::key(key)?;
+        Ok(world.state.get(key).map(|value| fill(out, value)))
     })
 }
 
 pub(crate) fn state_put(key: &[u8], value: &[u8]) {
+    put(key, value, 0);
+}
+
+pub(crate) fn state_put_expiring(key: &[u8], value: &[u8], ttl_s: u32) {
+    put(key, value, ttl_s);
+}
+
+fn put(key: &[u8], value: &[u8], ttl_s: u32) {
     act(|world| {
-        check_key(key)?;
-        if value.len() > VALUE_BYTES_MAX {
-            return Err(format!(
-                "a state value has at most {VALUE_BYTES_MAX} bytes, this one has {}",
-                value.len()
-            ));
-        }
+        rules::key(key)?;
+        rules::value(value)?;
         world.state.insert(key.into(), value.into());
-        let key = String::from_utf8_lossy(key).into_owned();
-        world.effects.push(Effect::Put { key, value: value.into() });
+        world.effects.push(Effect::Put { key: text(key), value: value.into(), ttl_s });
         Ok(())
     });
 }
 
 pub(crate) fn state_delete(key: &[u8]) {
     act(|world| {
-        check_key(key)?;
+        rules::key(key)?;
         world.state.remove(key);
-        world.effects.push(Effect::Delete { key: String::from_utf8_lossy(key).into_owned() });
+        world.effects.push(Effect::Delete { key: text(key) });
         Ok(())
     });
 }
@@ -127,36 +122,112 @@ pub(crate) fn state_scan(prefix: &[u8], after: &[u8], out: &mut [u8]) -> usize {
             }
             page.append(&mut entry);
         }
-        fill(out, &page);
-        Ok(page.len())
+        Ok(fill(out, &page))
     })
 }
 
 pub(crate) fn publish(topic: &str, payload: &[u8]) {
-    act(|world| {
-        check_payload(payload)?;
-        if !is_name(topic, TOPIC_BYTES_MAX) {
-            return Err(format!("cannot publish on '{topic}': it is no topic name"));
-        }
-        if !world.function.publish.iter().any(|filter| matches(filter, topic)) {
-            return Err(format!("the manifest grants no publish on '{topic}'"));
-        }
-        world.effects.push(Effect::Publish { topic: topic.into(), payload: Payload::new(payload) });
-        Ok(())
+    ask(|world| {
+        rules::payload(payload)?;
+        rules::publish(&world.function, topic)?;
+        Ok(Effect::Publish { topic: topic.into(), payload: Payload::new(payload) })
     });
 }
 
 pub(crate) fn command(name: &str, payload: &[u8], ttl_s: u32) {
+    command_await(name, payload, ttl_s, 0);
+}
+
+pub(crate) fn command_await(name: &str, payload: &[u8], ttl_s: u32, timeout_s: u32) {
+    ask(|world| {
+        rules::payload(payload)?;
+        rules::command(&world.function, world.is_device, name)?;
+        Ok(Effect::Command { name: name.into(), payload: Payload::new(payload), ttl_s, timeout_s })
+    });
+}
+
+pub(crate) fn send(entity: &str, name: &str, payload: &[u8], delay_s: u32) {
+    ask(|world| {
+        rules::name("message", name)?;
+        rules::payload(payload)?;
+        rules::send(&world.function, entity)?;
+        Ok(Effect::Send { entity: entity.into(), name: name.into(), payload: Payload::new(payload), delay_s })
+    });
+}
+
+pub(crate) fn timer_set(name: &str, payload: &[u8], delay_s: u32) {
+    ask(|_| {
+        rules::name("timer", name)?;
+        rules::payload(payload)?;
+        Ok(Effect::SetTimer { name: name.into(), payload: Payload::new(payload), delay_s })
+    });
+}
+
+pub(crate) fn timer_cancel(name: &str) {
+    ask(|_| {
+        rules::name("timer", name)?;
+        Ok(Effect::CancelTimer { name: name.into() })
+    });
+}
+
+pub(crate) fn twin_get(out: &mut [u8]) -> Option<usize> {
+    act(|world| Ok(world.twin.as_ref().map(|twin| fill(out, twin.as_bytes()))))
+}
+
+pub(crate) fn twin_patch(patch: &[u8]) {
+    ask(|world| {
+        rules::payload(patch)?;
+        rules::twin(&world.function, world.is_device)?;
+        super::twin::object(patch)?;
+        Ok(Effect::PatchTwin { patch: Payload::new(patch) })
+    });
+}
+
+pub(crate) fn http(request: &fetch::Request<'_>) {
+    ask(|world| {
+        let headers = rules::fetch(&world.function, request)?;
+        Ok(Effect::Fetch(Request {
+            tag: request.tag.into(),
+            method: request.method.into(),
+            url: request.url.into(),
+            headers,
+            body: Payload::new(request.body),
+            timeout_s: request.timeout_s,
+        }))
+    });
+}
+
+pub(crate) fn respond(status: u16, content_type: &str, body: &[u8]) {
     act(|world| {
-        check_payload(payload)?;
-        if !world.function.command {
-            return Err("the manifest does not ask for commands".into());
+        rules::payload(body)?;
+        if !world.is_request {
+            return Err("the event is no HTTP request that could be answered, or is answered already".into());
         }
-        if !is_name(name, COMMAND_NAME_BYTES_MAX) || name.contains('/') {
-            return Err(format!("'{name}' is no command name: one topic level of 1 to 128 bytes"));
+        if !(200..=599).contains(&status) {
+            return Err(format!("the status of a response is 200 to 599, not {status}"));
         }
-        world.effects.push(Effect::Command { name: name.into(), payload: Payload::new(payload), ttl_s });
+        world.is_request = false;
+        let (content_type, body) = (content_type.into(), Payload::new(body));
+        world.effects.push(Effect::Respond { status, content_type, body });
         Ok(())
+    });
+}
+
+pub(crate) fn config_get(key: &str, out: &mut [u8]) -> Option<usize> {
+    act(|world| {
+        rules::name("key of the configuration", key)?;
+        Ok(world.config.get(key).map(|value| fill(out, value.as_bytes())))
+    })
+}
+
+pub(crate) fn metric(kind: u32, name: &str, value: f64) {
+    ask(|_| {
+        let is_counter = kind == COUNTER;
+        rules::metric(name, value, is_counter)?;
+        Ok(match is_counter {
+            true => Effect::Counter { name: name.into(), add: value },
+            false => Effect::Gauge { name: name.into(), value },
+        })
     });
 }
 
@@ -173,18 +244,4 @@ pub(crate) fn log(level: Level, text: &str) {
     if let Some(line) = shown {
         eprintln!("{line}");
     }
-}
-
-/// Whether a name falls under a filter: `+` and `{name}` take one level, a last `#` the rest, also nothing.
-pub(super) fn matches(filter: &str, name: &str) -> bool {
-    let mut names = name.split('/');
-    for level in filter.split('/') {
-        let one = level == "+" || level.starts_with('{') && level.ends_with('}');
-        match (level, names.next()) {
-            ("#", _) => return true,
-            (_, Some(name)) if one || level == name => {}
-            _ => return false,
-        }
-    }
-    names.next().is_none()
 }
