@@ -11,6 +11,7 @@ mod manifest;
 mod shape;
 mod signature;
 
+use crate::adapter::Entry;
 use crate::host::panic_text;
 use crate::limits::MODULE_BYTES_MAX;
 use crate::version::Version;
@@ -150,6 +151,8 @@ struct Admitted {
     wasm: Vec<u8>,
     reset_exports: Vec<String>,
     resettable: bool,
+    entry: Entry,
+    is_foreign: bool,
 }
 
 impl fmt::Debug for Module {
@@ -193,6 +196,16 @@ impl Module {
     pub(crate) fn is_resettable(&self) -> bool {
         self.0.resettable
     }
+
+    /// How it wants to be run for an event.
+    pub(crate) fn entry(&self) -> Entry {
+        self.0.entry
+    }
+
+    /// Whether it was built for another host, in part at least.
+    pub(crate) fn is_foreign(&self) -> bool {
+        self.0.is_foreign
+    }
 }
 
 /// Checks a module before it is deployed. Takes as long as compiling it: some 30 ms for a megabyte.
@@ -224,6 +237,8 @@ pub(crate) fn inspect(wasm: &[u8]) -> Result<Module, Error> {
         wasm: shape.wasm,
         reset_exports: shape.reset_exports,
         resettable: shape.resettable,
+        entry: shape.entry,
+        is_foreign: shape.is_foreign,
     })))
 }
 

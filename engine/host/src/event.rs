@@ -9,11 +9,11 @@ use fleetfn_core::{Event, EventKind, Offset};
 use fleetfn_protocol::FunctionName;
 
 /// An event in the words of the interface.
-struct Told<'a> {
-    code: EventCode,
-    detail: &'a str,
-    source: &'a str,
-    payload: Bytes,
+pub(crate) struct Told<'a> {
+    pub(crate) code: EventCode,
+    pub(crate) detail: &'a str,
+    pub(crate) source: &'a str,
+    pub(crate) payload: Bytes,
 }
 
 /// Writes an event into the guest's buffer; its length.
@@ -57,7 +57,7 @@ pub(crate) fn write(buffer: &mut [u8], call: &Call<'_>) -> Result<u32, Failure> 
 }
 
 /// Which words an event has for a guest; an error for events that are none of a function's business.
-fn tell<'a>(event: &'a Event, firing: Option<&'a Firing>) -> Result<Told<'a>, Failure> {
+pub(crate) fn tell<'a>(event: &'a Event, firing: Option<&'a Firing>) -> Result<Told<'a>, Failure> {
     let origin = || event.origin().map_or("", |origin| origin.source);
     let (code, detail, source) = match event.kind() {
         EventKind::Telemetry { channel } => (EventCode::Telemetry, channel, ""),
@@ -96,7 +96,7 @@ fn tell_timer(firing: &Firing) -> Result<Told<'_>, Failure> {
 
 /// The seed of an event for a function: FNV-1a of the name, then the finalizer of splitmix64 over name and offset.
 /// Handlers' results depend on it: it never changes.
-fn seed(offset: Offset, function: FunctionName) -> u64 {
+pub(crate) fn seed(offset: Offset, function: FunctionName) -> u64 {
     let name = function.as_str().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     });

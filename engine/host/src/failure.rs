@@ -1,5 +1,6 @@
 //! Why guest code did not finish.
 
+use crate::adapter::Refusal;
 use fleetfn_core::Outcome;
 use fleetfn_core::invocation::StateUnavailable;
 use fleetfn_core::twin::TwinError;
@@ -220,6 +221,9 @@ pub enum Failure {
     /// The store cannot answer.
     #[error(transparent)]
     State(#[from] StateUnavailable),
+    /// A guest that was built for another host cannot go on.
+    #[error(transparent)]
+    Foreign(#[from] Refusal),
     /// The module cannot be had.
     #[error("{0}")]
     Module(String),
@@ -304,6 +308,7 @@ impl Failure {
             Self::WallClock(_) => "wall-clock",
             Self::OutOfSystemMemory => "system-memory",
             Self::State(_) => "state",
+            Self::Foreign(_) => "foreign",
             Self::Module(_) => "module",
         }
     }

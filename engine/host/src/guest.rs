@@ -1,6 +1,7 @@
 //! What the host holds for one instance while its code runs: the store's data of that instance.
 
 use crate::Limits;
+use crate::adapter::Session;
 use crate::failure::Failure;
 use crate::limits::BYTES_PER_FUEL;
 use crate::wishes::Wishes;
@@ -35,6 +36,8 @@ pub(crate) struct Guest {
     pub(crate) fuel_left: u64,
     pub(crate) wishes: Wishes,
     pub(crate) logs: Vec<LogLine>,
+    /// What guests that were built for other hosts work with.
+    pub(crate) session: Session,
     log_bytes: usize,
     calls: u32,
 }
@@ -50,6 +53,7 @@ impl Guest {
             fuel_left: 0,
             wishes: Wishes::default(),
             logs: Vec::new(),
+            session: Session::default(),
             log_bytes: 0,
             calls: 0,
         }

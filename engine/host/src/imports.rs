@@ -67,7 +67,7 @@ macro_rules! link {
 fleetfn_abi::for_each_import!(link);
 
 /// Keeps an effect, if it stays within the limits.
-fn wish(guest: &mut Guest, kind: Kind, parts: &[&[u8]]) -> Result<i32, Failure> {
+pub(crate) fn wish(guest: &mut Guest, kind: Kind, parts: &[&[u8]]) -> Result<i32, Failure> {
     if guest.wishes.len() >= guest.limits.effects {
         return Err(Failure::Effects(guest.limits.effects));
     }

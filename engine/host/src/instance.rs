@@ -1,5 +1,6 @@
 //! One instance of a module: made, run for an event, put back to how it was made.
 
+use crate::adapter::{self, EXPORT_PLUGIN, EXPORT_START, Entry};
 use crate::admission::Module;
 use crate::failure::Failure;
 use crate::guest::{About, Guest};
@@ -17,12 +18,22 @@ use wasmi::{Global, Linker, Memory, Store, TypedFunc, Val};
 pub(crate) struct Instance {
     store: Store<Guest>,
     memory: Memory,
-    on_event: TypedFunc<u32, i32>,
+    handler: Handler,
     migrate: Option<TypedFunc<u32, i32>>,
-    /// Where the guest wants events.
-    buffer: Range<usize>,
+    /// Whether it works with what other hosts offer.
+    is_foreign: bool,
     /// The mutable globals, in the order in which admission re-exported them.
     globals: Vec<Global>,
+}
+
+/// What is called for an event.
+enum Handler {
+    /// Our own export, and where the guest wants events.
+    Native(TypedFunc<u32, i32>, Range<usize>),
+    /// A program's.
+    Program(TypedFunc<(), ()>),
+    /// A plug-in's.
+    Plugin(TypedFunc<(), i32>),
 }
 
 /// What an instance is reset to: memory and globals as they were before the first event.
@@ -51,15 +62,29 @@ impl Instance {
         if let Ok(initialize) = instance.get_typed_func::<(), ()>(&store, EXPORT_INITIALIZE) {
             fuel::run(&mut store, initialize, (), limits.fuel).0?;
         }
-        let place =
-            instance.get_typed_func::<(), u64>(&store, EXPORT_BUFFER).map_err(|_| lost(EXPORT_BUFFER))?;
-        let place = fuel::run(&mut store, place, (), limits.fuel).0?;
-        let buffer = buffer(place, memory.data_size(&store))?;
-        let on_event = instance.get_typed_func(&store, EXPORT_ON_EVENT).map_err(|_| lost(EXPORT_ON_EVENT))?;
+        let handler = match module.entry() {
+            Entry::Native => {
+                let place = instance
+                    .get_typed_func::<(), u64>(&store, EXPORT_BUFFER)
+                    .map_err(|_| lost(EXPORT_BUFFER))?;
+                let place = fuel::run(&mut store, place, (), limits.fuel).0?;
+                let buffer = buffer(place, memory.data_size(&store))?;
+                let on_event = instance.get_typed_func(&store, EXPORT_ON_EVENT);
+                Handler::Native(on_event.map_err(|_| lost(EXPORT_ON_EVENT))?, buffer)
+            }
+            Entry::Program => {
+                let start = instance.get_typed_func(&store, EXPORT_START);
+                Handler::Program(start.map_err(|_| lost(EXPORT_START))?)
+            }
+            Entry::Plugin => {
+                let handle = instance.get_typed_func(&store, EXPORT_PLUGIN);
+                Handler::Plugin(handle.map_err(|_| lost(EXPORT_PLUGIN))?)
+            }
+        };
         let migrate = instance.get_typed_func(&store, EXPORT_MIGRATE).ok();
         let global = |name: &String| instance.get_global(&store, name).ok_or_else(|| lost(name));
         let globals = module.reset_exports().iter().map(global).collect::<Result<_, _>>()?;
-        Ok(Self { store, memory, on_event, migrate, buffer, globals })
+        Ok(Self { store, memory, handler, migrate, is_foreign: module.is_foreign(), globals })
     }
 
     /// Keeps what the instance can be reset to. Only before its first event.
@@ -94,9 +119,7 @@ impl Instance {
         call: &Call<'_>,
         state: Box<dyn StateReader>,
     ) -> (Result<i32, Failure>, u64) {
-        let memory = self.memory.data_mut(&mut self.store);
-        let buffer = memory.get_mut(self.buffer.clone()).unwrap_or_default();
-        let length = match event::write(buffer, call) {
+        let length = match self.take(call) {
             Ok(length) => length,
             Err(failure) => return (Err(failure), 0),
         };
@@ -108,6 +131,20 @@ impl Instance {
         let ended = self.run(length);
         self.store.data_mut().state = None;
         ended
+    }
+
+    /// Puts the event where the guest finds it; its length in the guest's buffer.
+    fn take(&mut self, call: &Call<'_>) -> Result<u32, Failure> {
+        if self.is_foreign {
+            self.store.data_mut().session.begin(call)?;
+        }
+        match &self.handler {
+            Handler::Native(_, buffer) => {
+                let memory = self.memory.data_mut(&mut self.store);
+                event::write(memory.get_mut(buffer.clone()).unwrap_or_default(), call)
+            }
+            Handler::Program(_) | Handler::Plugin(_) => Ok(0),
+        }
     }
 
     /// Brings the state to the manifest's version if it is not there, and runs the handler.
@@ -124,7 +161,16 @@ impl Instance {
         if let Err(failure) = migrated {
             return (Err(failure), before);
         }
-        let (result, burnt) = fuel::run(&mut self.store, self.on_event, length, budget - before);
+        let (store, budget) = (&mut self.store, budget - before);
+        let (result, burnt) = match &self.handler {
+            Handler::Native(on_event, _) => fuel::run(store, *on_event, length, budget),
+            Handler::Program(start) => {
+                let (result, burnt) = fuel::run(store, *start, (), budget);
+                (result.map(|()| 0), burnt)
+            }
+            Handler::Plugin(handle) => fuel::run(store, *handle, (), budget),
+        };
+        let result = if self.is_foreign { adapter::finish(self.store.data_mut(), result) } else { result };
         migration.note(self.store.data_mut());
         (result, before + burnt)
     }

@@ -8,6 +8,7 @@
 //! (configuration of the engine), `fuel.rs` (slices), `guest.rs` (memory, host calls) and `admission/` (what
 //! fuel does not cover).
 
+mod adapter;
 pub mod admission;
 mod event;
 mod failure;
@@ -23,6 +24,7 @@ mod schema;
 mod version;
 mod wishes;
 
+pub use adapter::Refusal;
 pub use admission::{Module, admit};
 pub use failure::Failure;
 pub use host::{Call, Host, ModuleSource};

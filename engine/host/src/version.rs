@@ -8,7 +8,7 @@ use crate::guest::Guest;
 use crate::host::Call;
 use crate::instance::{Image, Instance};
 use crate::schema::Schema;
-use crate::{Limits, imports};
+use crate::{Limits, adapter, imports};
 use fleetfn_core::deployment::{Manifest, ModuleHash, Trigger};
 use fleetfn_core::invocation::{LogLine, StateReader};
 use fleetfn_core::{Effect, Outcome};
@@ -77,7 +77,10 @@ impl Version {
         let limits = limits.sound();
         let engine = Engine::new(&config(&limits));
         let compiled = wasmi::Module::new(&engine, module.wasm()).map_err(|error| error.to_string())?;
-        let linker = imports::linker(&engine).map_err(|error| error.to_string())?;
+        let mut linker = imports::linker(&engine).map_err(|error| error.to_string())?;
+        if module.is_foreign() {
+            adapter::link(&mut linker).map_err(|error| error.to_string())?;
+        }
         let schemas = schemas(module.manifest())?;
         Ok(Self { module, compiled, linker, limits, image: None, idle: None, schemas })
     }

@@ -1,6 +1,7 @@
 //! Exports: those that every guest has, and those that a reset needs.
 
 use super::{Error, limit, signature};
+use crate::adapter::{EXPORT_PLUGIN, EXPORT_START, Entry};
 use crate::limits::EXPORTS_MAX;
 use fleetfn_abi::{
     EXPORT_BUFFER, EXPORT_INITIALIZE, EXPORT_MEMORY, EXPORT_MIGRATE, EXPORT_ON_EVENT, IMPORT_MODULE,
@@ -18,32 +19,47 @@ struct Wanted {
     expected: &'static str,
     params: &'static [ValType],
     results: &'static [ValType],
-    optional: bool,
+    /// How a module that must have it wants to be run; `None` if no module must.
+    entry: Option<Entry>,
 }
 
-const FUNCTIONS: [Wanted; 4] = [
+const FUNCTIONS: [Wanted; 6] = [
     Wanted {
         name: EXPORT_ON_EVENT,
         expected: "(i32) -> i32",
         params: &[ValType::I32],
         results: &[ValType::I32],
-        optional: false,
+        entry: Some(Entry::Native),
     },
     Wanted {
         name: EXPORT_BUFFER,
         expected: "() -> i64",
         params: &[],
         results: &[ValType::I64],
-        optional: false,
+        entry: Some(Entry::Native),
     },
     Wanted {
         name: EXPORT_MIGRATE,
         expected: "(i32) -> i32",
         params: &[ValType::I32],
         results: &[ValType::I32],
-        optional: true,
+        entry: None,
     },
-    Wanted { name: EXPORT_INITIALIZE, expected: "() -> ()", params: &[], results: &[], optional: true },
+    Wanted { name: EXPORT_INITIALIZE, expected: "() -> ()", params: &[], results: &[], entry: None },
+    Wanted {
+        name: EXPORT_START,
+        expected: "() -> ()",
+        params: &[],
+        results: &[],
+        entry: Some(Entry::Program),
+    },
+    Wanted {
+        name: EXPORT_PLUGIN,
+        expected: "() -> i32",
+        params: &[],
+        results: &[ValType::I32],
+        entry: Some(Entry::Plugin),
+    },
 ];
 
 /// What a module exports under the names of the interface.
@@ -94,11 +110,13 @@ impl Exports {
         Ok(out)
     }
 
-    /// Checks that all is there and of the right type.
-    pub(super) fn check<'t>(&self, type_of: impl Fn(u32) -> Option<&'t FuncType>) -> Result<(), Error> {
-        for wanted in &FUNCTIONS {
+    /// Checks that all is there and of the right type; how the module wants to be run.
+    pub(super) fn check<'t>(&self, type_of: impl Fn(u32) -> Option<&'t FuncType>) -> Result<Entry, Error> {
+        let entry = Entry::of(|name| self.has(name));
+        // What belongs to another way of being run may be there and of any type.
+        for wanted in FUNCTIONS.iter().filter(|wanted| wanted.entry.is_none_or(|of| of == entry)) {
             let Some((_, kind, index)) = self.found.iter().find(|(name, ..)| *name == wanted.name) else {
-                if wanted.optional {
+                if wanted.entry.is_none() {
                     continue;
                 }
                 return Err(self.missing(wanted.name, wanted.expected));
@@ -114,7 +132,7 @@ impl Exports {
             }
         }
         match self.found.iter().find(|(name, ..)| *name == EXPORT_MEMORY) {
-            Some((_, ExternalKind::Memory, _)) => Ok(()),
+            Some((_, ExternalKind::Memory, _)) => Ok(entry),
             Some(_) => {
                 let got = "something else".into();
                 Err(Error::ExportType { name: EXPORT_MEMORY, got, expected: "the memory" })

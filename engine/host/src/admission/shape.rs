@@ -4,6 +4,7 @@
 
 use super::exports::Exports;
 use super::{Error, imports, limit};
+use crate::adapter::Entry;
 use crate::limits::{
     BODY_BYTES_MAX, BRANCH_TARGETS_MAX, CUSTOM_BYTES_MAX, ELEMENT_ITEMS_MAX, FUNCTIONS_MAX, GLOBALS_MAX,
     GROWS_MAX, IMPORTS_MAX, LOCALS_MAX, MEMORIES_MAX, MEMORY_PAGES_MAX, PARAMS_MAX, SEGMENTS_MAX,
@@ -29,6 +30,10 @@ pub(super) struct Shape<'a> {
     pub(super) resettable: bool,
     /// Whether it can bring state to another version.
     pub(super) migrates: bool,
+    /// How it wants to be run.
+    pub(super) entry: Entry,
+    /// Whether it imports what other hosts offer.
+    pub(super) is_foreign: bool,
 }
 
 /// What is known of a module while it is read.
@@ -41,6 +46,7 @@ pub(super) struct Reader<'a> {
     mutable_globals: Vec<u32>,
     /// Code or globals that a reset could not put back.
     irreversible: bool,
+    is_foreign: bool,
     exports: Exports,
     custom_bytes: u64,
     manifest: Option<&'a [u8]>,
@@ -57,16 +63,18 @@ pub(super) fn read(wasm: &[u8]) -> Result<Shape<'_>, Error> {
     for payload in Parser::new(0).parse_all(wasm) {
         reader.payload(wasm, payload?)?;
     }
-    let Reader { out, types, functions, exports, manifest, irreversible, .. } = reader;
+    let Reader { out, types, functions, exports, manifest, irreversible, is_foreign, .. } = reader;
     let type_of = |function: u32| -> Option<&FuncType> {
         let place = functions.get(usize::try_from(function).ok()?)?;
         types.get(usize::try_from(*place).ok()?)
     };
-    exports.check(type_of)?;
+    let entry = exports.check(type_of)?;
     Ok(Shape {
         manifest,
         wasm: out.finish(),
         migrates: exports.has(EXPORT_MIGRATE),
+        entry,
+        is_foreign: is_foreign || entry != Entry::Native,
         reset_exports: exports.into_resets(),
         resettable: !irreversible,
     })
@@ -85,7 +93,9 @@ impl<'a> Reader<'a> {
             Payload::ImportSection(section) => {
                 limit("imports", section.count(), IMPORTS_MAX)?;
                 for imports in section {
-                    self.functions.push(imports::check(imports?, &self.types)?);
+                    let offered = imports::check(imports?, &self.types)?;
+                    self.functions.push(offered.function);
+                    self.is_foreign |= offered.is_foreign;
                 }
             }
             Payload::FunctionSection(section) => {
