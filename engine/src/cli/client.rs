@@ -21,6 +21,9 @@ const ANSWER_MAX: Duration = Duration::from_secs(60);
 /// Most bytes of an answer: a page of dead letters with their payloads.
 const ANSWER_BYTES_MAX: u64 = 128 * 1024 * 1024;
 
+/// Media type of a change of a twin (RFC 7396, section 4).
+const MERGE_PATCH: &str = "application/merge-patch+json";
+
 /// A running engine.
 pub(super) struct Client {
     agent: Agent,
@@ -54,6 +57,20 @@ impl Client {
         self.read(tried, request.call())
     }
 
+    /// One resource. The parameters are escaped here.
+    pub(super) fn get_with<T: DeserializeOwned>(
+        &self,
+        tried: &str,
+        path: &str,
+        parameters: &[(String, String)],
+    ) -> Result<T, Failure> {
+        let mut request = self.authorized(self.agent.get(self.url(path)));
+        for (name, value) in parameters {
+            request = request.query(name, value);
+        }
+        self.read(tried, request.call())
+    }
+
     /// All pages of a list; `query` holds further parameters, each with a leading `&`.
     pub(super) fn list<T: DeserializeOwned>(&self, tried: &str, path: &str) -> Result<Vec<T>, Failure> {
         let mut items = Vec::new();
@@ -80,15 +97,47 @@ impl Client {
         self.read(tried, request.send_json(document))
     }
 
-    /// Makes a resource from bytes.
+    /// Makes a resource from bytes. The parameters are escaped here.
     pub(super) fn post_bytes<T: DeserializeOwned>(
+        &self,
+        tried: &str,
+        path: &str,
+        parameters: &[(String, String)],
+        bytes: &[u8],
+    ) -> Result<T, Failure> {
+        let mut request = self.authorized(self.agent.post(self.url(path))).content_type("application/wasm");
+        for (name, value) in parameters {
+            request = request.query(name, value);
+        }
+        self.read(tried, request.send(bytes))
+    }
+
+    /// Changes a resource by bytes.
+    pub(super) fn patch<T: DeserializeOwned>(
         &self,
         tried: &str,
         path: &str,
         bytes: &[u8],
     ) -> Result<T, Failure> {
-        let request = self.authorized(self.agent.post(self.url(path))).content_type("application/wasm");
+        let request = self.authorized(self.agent.patch(self.url(path))).content_type(MERGE_PATCH);
         self.read(tried, request.send(bytes))
+    }
+
+    /// Puts bytes where a resource is to be.
+    pub(super) fn put(&self, tried: &str, path: &str, bytes: &[u8]) -> Result<(), Failure> {
+        let request = self.authorized(self.agent.put(self.url(path)));
+        self.check(tried, request.content_type("application/octet-stream").send(bytes)).map(drop)
+    }
+
+    /// Puts a JSON document where a resource is to be.
+    pub(super) fn put_document(
+        &self,
+        tried: &str,
+        path: &str,
+        document: &impl Serialize,
+    ) -> Result<(), Failure> {
+        let request = self.authorized(self.agent.put(self.url(path)));
+        self.check(tried, request.send_json(document)).map(drop)
     }
 
     /// Removes a resource.

@@ -17,22 +17,29 @@ impl Answer {
         if self.yes {
             return Ok(());
         }
-        if !std::io::stdin().is_terminal() {
+        if !is_possible() {
             return Err(Failure::usage(format!("will not {what} unasked"), "there is no terminal to ask on")
                 .next("the same command with -y"));
         }
-        let asked = || -> std::io::Result<String> {
-            let mut stderr = std::io::stderr();
-            write!(stderr, "{what}? [y/N] ")?;
-            stderr.flush()?;
-            let mut answer = String::new();
-            std::io::stdin().lock().read_line(&mut answer)?;
-            Ok(answer)
-        };
-        let answer = asked().map_err(|error| Failure::new("cannot ask", error))?;
-        match answer.trim() {
-            "y" | "Y" | "yes" => Ok(()),
-            _ => Err(Failure::new(format!("did not {what}"), "the answer was no")),
-        }
+        if ask(what)? { Ok(()) } else { Err(Failure::new(format!("did not {what}"), "the answer was no")) }
     }
+}
+
+/// Whether there is a person to ask.
+pub(super) fn is_possible() -> bool {
+    std::io::stdin().is_terminal()
+}
+
+/// Asks a person; whether the answer was yes.
+pub(super) fn ask(what: &str) -> Result<bool, Failure> {
+    let asked = || -> std::io::Result<String> {
+        let mut stderr = std::io::stderr();
+        write!(stderr, "{what}? [y/N] ")?;
+        stderr.flush()?;
+        let mut answer = String::new();
+        std::io::stdin().lock().read_line(&mut answer)?;
+        Ok(answer)
+    };
+    let answer = asked().map_err(|error| Failure::new("cannot ask", error))?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }

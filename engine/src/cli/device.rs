@@ -1,8 +1,14 @@
-//! `fleetfn device`: who may connect.
+//! `fleetfn device`: who may connect, what they are, and what they are told.
 
 mod add;
+mod command;
+mod get;
 mod ls;
 mod rm;
+mod state;
+mod twin;
+
+pub(super) use state::show as show_state;
 
 use super::failure::Failure;
 use std::path::Path;
@@ -13,6 +19,15 @@ pub(super) enum Command {
     Add(add::Arguments),
     /// List the devices
     Ls(ls::Arguments),
+    /// Show a device
+    Get(get::Arguments),
+    /// What a device should be, and what it says that it is
+    #[command(subcommand)]
+    Twin(twin::Command),
+    /// Send a command to a device; it waits until the device takes it
+    Command(command::Arguments),
+    /// Show what functions keep of a device
+    State(state::Arguments),
     /// Remove a device: its token is void, its state stays
     Rm(rm::Arguments),
 }
@@ -21,6 +36,10 @@ pub(super) fn run(command: Command, data: &Path) -> Result<(), Failure> {
     match command {
         Command::Add(arguments) => add::run(&arguments, data),
         Command::Ls(arguments) => ls::run(&arguments, data),
+        Command::Get(arguments) => get::run(&arguments, data),
+        Command::Twin(command) => twin::run(command, data),
+        Command::Command(arguments) => command::run(&arguments, data),
+        Command::State(arguments) => state::run(&arguments, data),
         Command::Rm(arguments) => rm::run(&arguments, data),
     }
 }

@@ -1,16 +1,28 @@
 //! `fleetfn fn`: from an author's source to what runs in the engine.
 
+mod act;
+mod budget;
 pub(super) mod build;
+mod config;
 mod dead;
 mod deploy;
+mod diff;
 mod logs;
 mod ls;
 mod manifest_section;
 mod name;
 mod new;
+mod pause;
+mod promote;
+mod resume;
 mod rm;
+mod rollback;
+mod secret;
+mod state;
 mod tail;
 mod test;
+mod traffic;
+mod versions;
 
 use super::failure::Failure;
 use std::path::Path;
@@ -23,10 +35,33 @@ pub(super) enum Command {
     Build(build::Arguments),
     /// Run a function's cases in the engine's sandbox
     Test(test::Arguments),
-    /// Put a module live under the name of its manifest
+    /// Give traffic to a module under the name of its manifest: all, a part, or dark
     Deploy(deploy::Arguments),
-    /// List the live functions
+    /// List the functions and which of their versions get which traffic
     Ls(ls::Arguments),
+    /// List every version of a function that was deployed
+    Versions(versions::Arguments),
+    /// Show what the dark version does differently
+    Diff(diff::Arguments),
+    /// Give all traffic to the canary or the dark version
+    Promote(promote::Arguments),
+    /// Drop the canary, or put the version before live again
+    Rollback(rollback::Arguments),
+    /// Let the events of a function wait
+    Pause(pause::Arguments),
+    /// Let a function handle what has waited, and go on
+    Resume(resume::Arguments),
+    /// Show what a function keeps of an entity
+    State(state::Arguments),
+    /// What a function reads of its configuration
+    #[command(subcommand)]
+    Config(config::Command),
+    /// What the HTTP requests of a function carry and nobody sees
+    #[command(subcommand)]
+    Secret(secret::Command),
+    /// How much fuel the functions of an owner may burn
+    #[command(subcommand)]
+    Budget(budget::Command),
     /// Take a function out of service; its state stays
     Rm(rm::Arguments),
     /// Watch invocations as they happen, one JSON object a line
@@ -44,6 +79,16 @@ pub(super) fn run(command: Command, data: &Path) -> Result<(), Failure> {
         Command::Test(arguments) => test::run(&arguments),
         Command::Deploy(arguments) => deploy::run(&arguments, data),
         Command::Ls(arguments) => ls::run(&arguments, data),
+        Command::Versions(arguments) => versions::run(&arguments, data),
+        Command::Diff(arguments) => diff::run(&arguments, data),
+        Command::Promote(arguments) => promote::run(&arguments, data),
+        Command::Rollback(arguments) => rollback::run(&arguments, data),
+        Command::Pause(arguments) => pause::run(&arguments, data),
+        Command::Resume(arguments) => resume::run(&arguments, data),
+        Command::State(arguments) => state::run(&arguments, data),
+        Command::Config(command) => config::run(command, data),
+        Command::Secret(command) => secret::run(command, data),
+        Command::Budget(command) => budget::run(command, data),
         Command::Rm(arguments) => rm::run(&arguments, data),
         Command::Tail(arguments) => tail::run(&arguments, data),
         Command::Logs(arguments) => logs::run(&arguments, data),

@@ -60,26 +60,20 @@ impl Registry {
 /// Versions of the line and of the history together: the record may be there without its line of history after a
 /// copy of the data directory that left the history out.
 fn list(line: &Deployment, history: &[(ModuleHash, u64)]) -> Vec<VersionInfo> {
-    let mut all: BTreeMap<ModuleHash, (State, u64)> = BTreeMap::new();
-    let mut note = |hash, state, at_ms| {
-        all.entry(hash).or_insert((state, at_ms));
-    };
     let canary = line.canary.as_ref();
-    for (version, state) in [
+    let current = [
         (line.live.as_ref(), State::Live),
         (canary.map(|canary| &canary.version), State::Canary(canary.map_or(0, |canary| canary.percent))),
         (line.dark.as_ref(), State::Dark),
         (line.previous.as_ref(), State::Previous),
-    ] {
-        if let Some(version) = version {
-            note(version.hash, state, version.deployed_at_ms);
-        }
+    ];
+    let mut all: BTreeMap<ModuleHash, (State, u64)> = BTreeMap::new();
+    for (version, state) in current.into_iter().filter_map(|(version, state)| Some((version?, state))) {
+        all.entry(version.hash).or_insert((state, version.deployed_at_ms));
     }
     for (hash, at_ms) in history {
-        note(*hash, State::Old, *at_ms);
-        if let Some((_, first_at_ms)) = all.get_mut(hash) {
-            *first_at_ms = *at_ms;
-        }
+        let (_, first_at_ms) = all.entry(*hash).or_insert((State::Old, *at_ms));
+        *first_at_ms = *at_ms;
     }
     let info = |(hash, (state, first_at_ms))| VersionInfo { hash, state, first_at_ms };
     let mut list: Vec<VersionInfo> = all.into_iter().map(info).collect();

@@ -17,6 +17,9 @@ pub(crate) struct Arguments {
     /// A word for selecting it; may be given more than once
     #[arg(long = "tag", value_name = "TAG")]
     tags: Vec<String>,
+    /// Its time zone in the IANA database, as in Europe/Berlin: for schedules that run for every device
+    #[arg(long, value_name = "ZONE")]
+    time_zone: Option<String>,
     /// How to print it
     #[arg(short, long, value_enum, default_value_t)]
     output: Format,
@@ -27,6 +30,7 @@ pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
         id: arguments.id.to_string(),
         product: arguments.product.map(|product| product.to_string()),
         tags: arguments.tags.clone(),
+        time_zone: arguments.time_zone.clone(),
     };
     let tried = format!("cannot add device {}", arguments.id);
     let added: AddedDevice = Client::open(data)?

@@ -1,16 +1,39 @@
-//! `fleetfn fn deploy FILE`.
+//! `fleetfn fn deploy FILE`, and `fleetfn fn deploy NAME --version HASH` for a version that was deployed before.
 
-use crate::api::{Deployed, MODULE_BYTES_MAX};
+use super::{name, traffic};
+use crate::api::{Deployed, MODULE_BYTES_MAX, Terms};
 use crate::cli::client::Client;
 use crate::cli::failure::Failure;
-use crate::cli::output::{self, Format, short};
+use crate::cli::output::{self, Format};
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// The module that `fleetfn fn build` made
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    /// The module that `fleetfn fn build` made; with --version, the name of the function
+    #[arg(value_name = "FILE|NAME")]
+    what: PathBuf,
+    /// Deploy this version again, which was deployed before; the beginning of its hash will do
+    #[arg(long, value_name = "HASH")]
+    version: Option<String>,
+    /// Give it so many of a hundred entities, 1 to 99, always the same ones: 10%
+    #[arg(long, value_name = "PERCENT", value_parser = canary, conflicts_with = "dark")]
+    canary: Option<u8>,
+    /// Run it on all events beside the live version, without effect, to see the difference
+    #[arg(long)]
+    dark: bool,
+    /// Take it back by itself when more than so many of a hundred invocations fail: 5%
+    #[arg(long, value_name = "PERCENT", value_parser = percent, conflicts_with = "dark")]
+    max_errors: Option<u16>,
+    /// Take it back as well when it burns more than this percentage of the fuel of the version before: 200%
+    #[arg(long, value_name = "PERCENT", value_parser = percent, requires = "max_errors")]
+    max_fuel: Option<u16>,
+    /// Judge only after so many invocations
+    #[arg(long, value_name = "COUNT", requires = "max_errors")]
+    after: Option<u32>,
+    /// Why, for those who read the history
+    #[arg(short, long, value_name = "TEXT")]
+    message: Option<String>,
     /// Only check the module and say what would change
     #[arg(long)]
     dry_run: bool,
@@ -19,26 +42,92 @@ pub(crate) struct Arguments {
     output: Format,
 }
 
+/// Reads a percentage with or without its sign.
+fn percent(text: &str) -> Result<u16, String> {
+    let number = text.strip_suffix('%').unwrap_or(text);
+    number.parse().map_err(|_| format!("{text:?} is no percentage, such as 5%"))
+}
+
+fn canary(text: &str) -> Result<u8, String> {
+    match percent(text)? {
+        percent @ 1..=99 => u8::try_from(percent).map_err(|error| error.to_string()),
+        percent => Err(format!("{percent}% is not from 1% to 99%: leave --canary away for all entities")),
+    }
+}
+
+impl Arguments {
+    fn terms(&self) -> Result<Terms, Failure> {
+        let errors_percent = self.max_errors.map(u8::try_from).transpose();
+        let too_many = |_| Failure::usage("cannot deploy", "--max-errors takes 0% to 100%");
+        let placement = match (self.dark, self.canary) {
+            (true, _) => Some("dark"),
+            (false, Some(_)) => Some("canary"),
+            (false, None) => None,
+        };
+        Ok(Terms {
+            placement: placement.map(Into::into),
+            percent: self.canary,
+            errors_percent: errors_percent.map_err(too_many)?,
+            fuel_percent: self.max_fuel,
+            invocations_min: self.after,
+            reason: self.message.clone(),
+            dry_run: None,
+            version: self.version.clone(),
+        })
+    }
+}
+
 pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
-    let file = &arguments.file;
-    let tried = format!("cannot deploy {}", file.display());
-    let wasm = read(file, &tried)?;
-    let client = Client::open(data)?;
-    let advice = "make the module with: fleetfn fn build DIR";
-    let plan: Deployed = client
-        .post_bytes(&tried, "/functions?dry_run=1", &wasm)
-        .map_err(|failure| failure.or_next(advice))?;
-    eprintln!("{}", describe(&plan));
+    let terms = arguments.terms()?;
+    let tried = format!("cannot deploy {}", arguments.what.display());
+    let deploy: Box<dyn Fn(Terms) -> Result<Deployed, Failure>> = match &arguments.version {
+        Some(version) => {
+            let client = Client::open(data)?;
+            let name = name::resolve_known(&client, &tried, &arguments.what.to_string_lossy())?;
+            let tried = format!("cannot deploy version {version} of function {name}");
+            let next = format!("fleetfn fn versions {name}");
+            Box::new(move |terms| {
+                let path = format!("/functions/{name}/deploy");
+                client.post(&tried, &path, &terms).map_err(|failure| failure.or_next(&next))
+            })
+        }
+        None => {
+            let wasm = read(&arguments.what, &tried)?;
+            let client = Client::open(data)?;
+            Box::new(move |terms| {
+                let posted = client.post_bytes(&tried, "/functions", &parameters(&terms), &wasm);
+                posted.map_err(|failure| failure.or_next("make the module with: fleetfn fn build DIR"))
+            })
+        }
+    };
+    let plan = deploy(Terms { dry_run: Some("1".into()), ..terms.clone() })?;
+    eprintln!("{}", traffic::change(&plan.name, plan.before.as_ref(), plan.after.as_ref()));
+    eprintln!("  {}: {}", output::short(&plan.version), plan.manifest.summary());
     let report = if arguments.dry_run {
         eprintln!("dry run: nothing was changed");
         plan
     } else {
-        client.post_bytes(&tried, "/functions", &wasm).map_err(|failure| failure.or_next(advice))?
+        deploy(terms)?
     };
+    if arguments.dark && !arguments.dry_run {
+        eprintln!("see what it does differently with: fleetfn fn diff {}", report.name);
+    }
     match arguments.output {
         Format::Json => output::json(&report),
         Format::Table => output::line(&format!("{} {}", report.name, report.version)),
     }
+}
+
+/// The terms as parameters behind a `?`.
+fn parameters(terms: &Terms) -> Vec<(String, String)> {
+    let Ok(Value::Object(fields)) = serde_json::to_value(terms) else {
+        return Vec::new();
+    };
+    let text = |value| match value {
+        Value::String(text) => text,
+        value => value.to_string(),
+    };
+    fields.into_iter().map(|(name, value)| (name, text(value))).collect()
 }
 
 fn read(file: &Path, tried: &str) -> Result<Vec<u8>, Failure> {
@@ -57,12 +146,32 @@ fn read(file: &Path, tried: &str) -> Result<Vec<u8>, Failure> {
     std::fs::read(file).map_err(unreadable)
 }
 
-/// What is live, what will be, and what that may do.
-fn describe(plan: &Deployed) -> String {
-    let change = match &plan.previous {
-        Some(previous) if *previous == plan.version => format!("{} is live already", short(previous)),
-        Some(previous) => format!("{} -> {} for all events", short(previous), short(&plan.version)),
-        None => format!("new: {} for all events", short(&plan.version)),
-    };
-    format!("{}: {change}\n  {}", plan.name, plan.manifest.summary())
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_percentage_may_have_its_sign() {
+        assert_eq!([percent("5"), percent("200%")], [Ok(5), Ok(200)]);
+        assert_eq!([canary("1"), canary("99%")], [Ok(1), Ok(99)]);
+        for wrong in ["", "%", "5 %", "-1", "x", "70000"] {
+            assert!(percent(wrong).is_err(), "{wrong:?}");
+        }
+        assert!(canary("0").is_err() && canary("100%").is_err());
+    }
+
+    #[test]
+    fn terms_become_parameters_as_they_are_in_a_document() {
+        let terms = Terms {
+            placement: Some("canary".into()),
+            percent: Some(10),
+            reason: Some("a & b".into()),
+            ..Terms::default()
+        };
+        let pairs = [("as", "canary"), ("percent", "10"), ("reason", "a & b")];
+        let mut expected: Vec<_> = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let mut found = parameters(&terms);
+        (expected.sort(), found.sort());
+        assert_eq!(found, expected);
+    }
 }

@@ -1,9 +1,10 @@
 //! `fleetfn fn ls`.
 
+use super::traffic;
 use crate::api::FunctionView;
 use crate::cli::client::Client;
 use crate::cli::failure::Failure;
-use crate::cli::output::{self, Format, short};
+use crate::cli::output::{self, Format};
 use crate::cli::timestamp::rfc3339;
 use std::path::Path;
 
@@ -21,18 +22,21 @@ pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
     }
     let row = |function: &FunctionView| {
         let per_invocation = function.fuel.checked_div(function.invocations);
+        let paused = if function.traffic.paused.is_some() { "PAUSED, " } else { "" };
+        let version = function.traffic.live.as_ref().or(function.traffic.dark.as_ref());
         [
             function.name.clone(),
-            short(&function.version).into(),
-            rfc3339(function.deployed_at_ms),
+            format!("{paused}{}", traffic::words(&function.traffic)),
+            rfc3339(function.traffic.at_ms),
             function.invocations.to_string(),
             function.errors.to_string(),
             per_invocation.map_or_else(|| "-".into(), |fuel| fuel.to_string()),
-            function.manifest.summary(),
+            traffic::guard(function.traffic.guard.as_ref()),
+            version.map(|version| version.manifest.summary()).unwrap_or_default(),
         ]
     };
     output::table(
-        ["NAME", "VERSION", "DEPLOYED", "INVOCATIONS", "ERRORS", "FUEL/INVOCATION", "MANIFEST"],
+        ["NAME", "VERSIONS", "SINCE", "INVOCATIONS", "ERRORS", "FUEL/INVOCATION", "GUARD", "MANIFEST"],
         &functions.iter().map(row).collect::<Vec<_>>(),
     )
 }

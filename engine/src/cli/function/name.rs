@@ -3,12 +3,24 @@
 use crate::api::FunctionView;
 use crate::cli::client::Client;
 use crate::cli::failure::Failure;
+use fleetfn_protocol::FunctionName;
 
-/// The full name of the live function that `given` means.
+/// The full name of the function that `given` means.
 pub(super) fn resolve(client: &Client, tried: &str, given: &str) -> Result<String, Failure> {
     let functions: Vec<FunctionView> = client.list(tried, "/functions")?;
     choose(functions.into_iter().map(|function| function.name), given)
         .map_err(|why| Failure::new(tried, why).next("fleetfn fn ls"))
+}
+
+/// The same where the function may have been taken out of service: a name that means none is taken as it is.
+pub(super) fn resolve_known(client: &Client, tried: &str, given: &str) -> Result<String, Failure> {
+    resolve(client, tried, given)
+        .or_else(|failure| FunctionName::parse(given).map(|name| name.to_string()).map_err(|_| failure))
+}
+
+/// Checks a key of a function's settings: it is a name like any other.
+pub(super) fn parse(key: &str) -> Result<String, String> {
+    FunctionName::parse(key).map(|key| key.to_string()).map_err(|error| error.to_string())
 }
 
 fn choose(names: impl Iterator<Item = String>, given: &str) -> Result<String, String> {
@@ -19,7 +31,7 @@ fn choose(names: impl Iterator<Item = String>, given: &str) -> Result<String, St
     match (fitting.pop(), fitting.pop()) {
         (Some(name), None) => Ok(name),
         (Some(one), Some(other)) => Err(format!("'{given}' could be {other} or {one}")),
-        (None, _) => Err(format!("no live function is called '{given}'")),
+        (None, _) => Err(format!("no function is called '{given}'")),
     }
 }
 

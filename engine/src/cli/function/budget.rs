@@ -1,0 +1,73 @@
+//! `fleetfn fn budget`: how much fuel the functions of an owner may burn.
+
+use crate::api::{BudgetView, NewBudget, Page};
+use crate::cli::client::Client;
+use crate::cli::confirm::Answer;
+use crate::cli::failure::Failure;
+use crate::cli::output::{self, Format};
+use fleetfn_protocol::FunctionName;
+use std::path::Path;
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// Bound the fuel of an owner's functions; what comes too fast waits
+    Set(Set),
+    /// List the bounds
+    Ls(Ls),
+    /// Take a bound away
+    Rm(Rm),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Set {
+    /// What stands before the first dot of the functions' names
+    owner: FunctionName,
+    /// Fuel in a second, in each partition
+    fuel_per_s: u64,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Ls {
+    /// How to print the list
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Format,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Rm {
+    /// What stands before the first dot of the functions' names
+    owner: FunctionName,
+    #[command(flatten)]
+    answer: Answer,
+}
+
+pub(super) fn run(command: Command, data: &Path) -> Result<(), Failure> {
+    let client = Client::open(data)?;
+    let advised = |failure: Failure| failure.or_next("fleetfn fn budget ls");
+    match command {
+        Command::Set(Set { owner, fuel_per_s }) => {
+            let tried = format!("cannot bound the fuel of {owner}");
+            let budget = NewBudget { fuel_per_s };
+            client.put_document(&tried, &format!("/budgets/{owner}"), &budget).map_err(advised)?;
+            eprintln!("functions of {owner} burn at most {fuel_per_s} fuel a second in each partition");
+            Ok(())
+        }
+        Command::Ls(ls) => list(&client, &ls),
+        Command::Rm(Rm { owner, answer }) => {
+            answer.or_ask(&format!("take the bound of {owner} away"))?;
+            let tried = format!("cannot take the bound of {owner} away");
+            client.delete(&tried, &format!("/budgets/{owner}")).map_err(advised)?;
+            eprintln!("functions of {owner} burn as much fuel as they like");
+            Ok(())
+        }
+    }
+}
+
+fn list(client: &Client, ls: &Ls) -> Result<(), Failure> {
+    let page: Page<BudgetView> = client.get("cannot list the bounds of fuel", "/budgets")?;
+    if ls.output == Format::Json {
+        return output::json(&page.items);
+    }
+    let row = |budget: &BudgetView| [budget.owner.clone(), budget.fuel_per_s.to_string()];
+    output::table(["OWNER", "FUEL/S"], &page.items.iter().map(row).collect::<Vec<_>>())
+}
