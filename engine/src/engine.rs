@@ -5,6 +5,7 @@
 
 use crate::access::AccessFile;
 use crate::admit::{Admission, Room, Waiter};
+use crate::backfill::Backfills;
 use crate::callers::{Answer, Callers};
 use crate::fetch::{self, Fetcher, Private};
 use crate::inbox::{Inboxes, Signals};
@@ -57,6 +58,7 @@ struct Node {
     registry: Arc<Registry>,
     metrics: Arc<Metrics>,
     callers: Callers,
+    backfills: Arc<Backfills>,
     partitions: u16,
     durable: watch::Receiver<Offset>,
     broker: Mutex<Option<Broker>>,
@@ -183,7 +185,11 @@ impl Engine {
             metrics: Arc::clone(&metrics),
             partitions,
         })?;
+        let backfills =
+            Arc::new(Backfills { store: store.clone(), registry: Arc::clone(&registry), partitions });
+        backfills.go_on();
         Ok(Self(Arc::new(Node {
+            backfills,
             mqtt: broker.address(),
             broker: Mutex::new(Some(broker)),
             workers: Mutex::new(workers),
@@ -291,7 +297,7 @@ impl Engine {
     /// Checks a module and puts it live, or with `dry_run` only says what would happen. Durable on return.
     pub(crate) async fn deploy(&self, wasm: Bytes, dry_run: bool) -> Result<DeployReport, registry::Error> {
         let (source, placement) = (Source::Module(wasm), Placement::Live);
-        let new = Newcomer { source, placement, guard: None, reason: String::new(), dry_run };
+        let new = Newcomer { source, placement, guard: None, from: None, reason: String::new(), dry_run };
         self.0.registry.deploy(new).await
     }
 
@@ -318,6 +324,11 @@ impl Engine {
     /// How many partitions there are.
     pub(crate) fn partitions(&self) -> u16 {
         self.0.partitions
+    }
+
+    /// Begins the backfills of functions that were just deployed with one.
+    pub(crate) fn begin_backfills(&self) {
+        self.0.backfills.go_on();
     }
 
     /// Up to where the log is durable; changes with every group. 0 until the first group since the start.

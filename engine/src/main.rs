@@ -4,6 +4,7 @@
 mod access;
 mod admit;
 mod api;
+mod backfill;
 mod calendar;
 mod callers;
 mod cli;
@@ -14,6 +15,7 @@ mod inbox;
 mod metrics;
 mod modules;
 mod outbox;
+mod place;
 mod registry;
 mod seal;
 mod twin;

@@ -5,6 +5,7 @@
 //! place between the same events. Acts are made one at a time. A module is on disk, synced, before the record
 //! that names it.
 
+mod backfill;
 mod comparison;
 mod devices;
 mod functions;
@@ -30,7 +31,7 @@ use fleetfn_core::{Change, Commit, Epoch, Offset, PartitionId};
 use fleetfn_protocol::{DeviceId, FunctionName};
 use fleetfn_store::{Committed, Store};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, RwLock};
 use subtle::ConstantTimeEq;
 use tokio::sync::{Mutex, oneshot};
@@ -139,6 +140,8 @@ pub(crate) struct Registry {
     /// The counters when dark versions began: as many as there are functions.
     bases: std::sync::Mutex<BTreeMap<FunctionName, comparison::Base>>,
     settings: RwLock<settings::Settings>,
+    /// Functions whose backfill is under way on this node.
+    backfilling: std::sync::Mutex<BTreeSet<FunctionName>>,
     acts: Mutex<()>,
 }
 
@@ -178,6 +181,7 @@ impl Registry {
             metrics,
             bases: std::sync::Mutex::default(),
             settings,
+            backfilling: std::sync::Mutex::default(),
             acts: Mutex::new(()),
         }))
     }

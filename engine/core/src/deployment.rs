@@ -158,7 +158,8 @@ pub struct Guard {
 pub struct Backfill {
     /// The first offset.
     pub from: Offset,
-    /// The offset after the last; tells this backfill from others of the name.
+    /// Where the log ended when it was asked for: tells this backfill from others of the name. It goes on up to the
+    /// record of its deployment.
     pub until: Offset,
 }
 

@@ -159,6 +159,12 @@ impl EventKind<'_> {
         }
     }
 
+    /// Whether an event of this kind is for one function, whatever the triggers of others.
+    #[must_use]
+    pub fn is_for_one(&self) -> bool {
+        self.has_origin() && !matches!(self, Self::Message { .. })
+    }
+
     /// Whether an event of this kind says where it comes from.
     #[must_use]
     pub fn has_origin(&self) -> bool {

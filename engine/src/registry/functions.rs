@@ -4,7 +4,7 @@ use super::line::{self, Candidate, Placement};
 use super::{Error, RESERVED, Registry};
 use crate::admit::now_ms;
 use bytes::Bytes;
-use fleetfn_core::deployment::{Deployment, Guard, Manifest, ModuleHash, Version};
+use fleetfn_core::deployment::{Backfill, Deployment, Guard, Manifest, ModuleHash, Version};
 use fleetfn_core::{Change, Offset};
 use fleetfn_host::ModuleSource;
 use fleetfn_protocol::FunctionName;
@@ -31,6 +31,8 @@ pub(crate) struct Newcomer {
     pub(crate) placement: Placement,
     /// When it is taken back by itself.
     pub(crate) guard: Option<Guard>,
+    /// From where on in the log it handles what came before it; only for a function that is new.
+    pub(crate) from: Option<Offset>,
     /// Why, in a person's words; may be empty.
     pub(crate) reason: String,
     /// Whether only to say what would happen.
@@ -85,7 +87,7 @@ impl Registry {
 
     /// Checks a module and gives it traffic. Durable on return.
     pub(crate) async fn deploy(&self, new: Newcomer) -> Result<DeployReport, Error> {
-        let Newcomer { source, placement, guard, reason, dry_run } = new;
+        let Newcomer { source, placement, guard, from, reason, dry_run } = new;
         let (wasm, named) = self.fetch(source).await?;
         let image = wasm.clone();
         let admitted = tokio::task::spawn_blocking(move || fleetfn_host::admit(&image)).await?;
@@ -111,8 +113,16 @@ impl Registry {
         // will do, and the end of what is durable is one: the record of that other one lies below it.
         let end = self.store.durable_end();
         let line = before.clone().unwrap_or_default();
-        let after =
+        let is_new = line.live.is_none() && placement == Placement::Live;
+        let mut after =
             line::deploy(line, version, placement, guard, end).map_err(|source| Error::Line { name, source })?;
+        if let Some(from) = from {
+            if !is_new {
+                let why = "only a function that is new can handle what came before it";
+                return Err(Error::Invalid(format!("function '{name}': {why}")));
+            }
+            after.backfill = Some(Backfill { from, until: end });
+        }
         let mut act = Act { name, before, after: Some(after), offset: None };
         if !dry_run {
             let modules = self.modules.clone();

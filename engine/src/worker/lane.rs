@@ -13,6 +13,7 @@ use fleetfn_host::Call;
 use fleetfn_protocol::DeviceId;
 use fleetfn_store::{Committed, Error};
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::mem;
 
 /// One owned partition.
@@ -102,7 +103,7 @@ impl Worker {
             let state = view
                 .state(id, partition.entity(), &function, event.received_at_ms())
                 .with_device(event.device())
-                .with_config(config);
+                .with_config(Arc::clone(config));
             let state = partition.reader(target, state);
             let call = Call { function, version, role, trigger: target.trigger, event, offset };
             invocations.push(measure(|| host.call(&call, state)));

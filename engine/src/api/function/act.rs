@@ -90,6 +90,12 @@ pub(crate) struct Terms {
     /// Invocations before the guard judges; goes with `errors_percent`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) invocations_min: Option<u32>,
+    /// Of a new function: from which offset on it handles what came before it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) from_offset: Option<u64>,
+    /// The same as a time, in milliseconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) from_ms: Option<u64>,
     /// Why, for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<String>,
@@ -144,11 +150,25 @@ impl Terms {
         }
     }
 
-    fn newcomer(self, source: Source) -> Result<Newcomer, Problem> {
+    /// Where the function begins, if it is to handle what came before it.
+    fn from(&self, api: &Api) -> Result<Option<Offset>, Problem> {
+        match (self.from_offset, self.from_ms) {
+            (None, None) => Ok(None),
+            (Some(offset), None) => Ok(Some(Offset(offset))),
+            (None, Some(at_ms)) => {
+                let place = crate::place::of_time(api.engine.store(), at_ms);
+                place.map(Some).map_err(|error| Problem::new(Kind::Unavailable, error.to_string()))
+            }
+            (Some(_), Some(_)) => Err(Problem::new(Kind::Malformed, "from_offset and from_ms: give one of them")),
+        }
+    }
+
+    fn newcomer(self, api: &Api, source: Source) -> Result<Newcomer, Problem> {
         Ok(Newcomer {
             source,
             placement: self.placement()?,
             guard: self.guard()?.map(Into::into),
+            from: self.from(api)?,
             dry_run: self.is_dry_run()?,
             reason: self.reason.unwrap_or_default(),
         })
@@ -164,7 +184,7 @@ pub(in crate::api) async fn upload(
     if terms.version.is_some() {
         return Err(Problem::new(Kind::Malformed, "version: the body is the version; see /functions/{name}/deploy"));
     }
-    deploy(&api, terms.newcomer(Source::Module(wasm))?).await
+    deploy(&api, terms.newcomer(&api, Source::Module(wasm))?).await
 }
 
 /// `POST /functions/{name}/deploy`: gives traffic to a version that was deployed before.
@@ -176,12 +196,13 @@ pub(in crate::api) async fn redeploy(
     let version = terms.version.clone().filter(|version| !version.is_empty());
     let version = version.ok_or_else(|| Problem::new(Kind::Malformed, "version: is missing"))?;
     let source = Source::Kept(parse_name(&name)?, version);
-    deploy(&api, terms.newcomer(source)?).await
+    deploy(&api, terms.newcomer(&api, source)?).await
 }
 
 async fn deploy(api: &Api, new: Newcomer) -> Result<(StatusCode, Json<Deployed>), Problem> {
     let status = if new.dry_run { StatusCode::OK } else { StatusCode::CREATED };
     let report = api.engine.registry().deploy(new).await?;
+    api.engine.begin_backfills();
     Ok((status, Json(report.into())))
 }
 
