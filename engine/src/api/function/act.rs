@@ -6,10 +6,12 @@ use crate::api::manifest::ManifestView;
 use crate::api::problem::{Kind, Problem};
 use crate::api::request::{Body, Document, Name, Parameters};
 use crate::api::Api;
-use crate::registry::{Act, Candidate, DeployReport, Newcomer, Placement, Source};
+use crate::place;
+use crate::registry::{self, Act, Candidate, DeployReport, Newcomer, Placement, Source};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use fleetfn_core::Offset;
 use serde::{Deserialize, Serialize};
 
 /// What a deployment did, or would do.
@@ -94,6 +96,12 @@ pub(crate) struct Terms {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) from_offset: Option<u64>,
     /// The same as a time, in milliseconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) from_ms: Option<u64>,
+    /// Of a function that is new: handle what came before it from here on: a log offset, or `beginning`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) from: Option<String>,
+    /// The same by time, in milliseconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) from_ms: Option<u64>,
     /// Why, for people.
@@ -202,6 +210,7 @@ pub(in crate::api) async fn redeploy(
 async fn deploy(api: &Api, new: Newcomer) -> Result<(StatusCode, Json<Deployed>), Problem> {
     let status = if new.dry_run { StatusCode::OK } else { StatusCode::CREATED };
     let report = api.engine.registry().deploy(new).await?;
+    api.engine.begin_backfills();
     api.engine.begin_backfills();
     Ok((status, Json(report.into())))
 }

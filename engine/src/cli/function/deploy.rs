@@ -3,10 +3,12 @@
 use super::{name, traffic};
 use crate::api::{Deployed, MODULE_BYTES_MAX, Terms};
 use crate::cli::client::Client;
+use crate::cli::duration;
 use crate::cli::failure::Failure;
 use crate::cli::output::{self, Format};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -31,6 +33,9 @@ pub(crate) struct Arguments {
     /// Judge only after so many invocations
     #[arg(long, value_name = "COUNT", requires = "max_errors")]
     after: Option<u32>,
+    /// Of a new function: first handle the events from here on: a log offset, beginning, or a time ago such as 2h
+    #[arg(long, value_name = "PLACE", value_parser = place, conflicts_with_all = ["dark", "canary"])]
+    from: Option<Place>,
     /// Why, for those who read the history
     #[arg(short, long, value_name = "TEXT")]
     message: Option<String>,
@@ -40,6 +45,27 @@ pub(crate) struct Arguments {
     /// How to print the result
     #[arg(short, long, value_enum, default_value_t)]
     output: Format,
+}
+
+/// Where in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Place {
+    /// An offset, or the beginning.
+    Named(String),
+    /// So long ago.
+    Ago(Duration),
+}
+
+fn place(text: &str) -> Result<Place, String> {
+    if text == "beginning" || (!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())) {
+        return Ok(Place::Named(text.into()));
+    }
+    duration::parse(text).map(Place::Ago).map_err(|error| format!("neither an offset, nor beginning, nor a time: {error}"))
+}
+
+fn ms_ago(ago: Duration) -> u64 {
+    let at = SystemTime::now().checked_sub(ago).and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+    u64::try_from(at.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Reads a percentage with or without its sign.
@@ -70,6 +96,14 @@ impl Arguments {
             errors_percent: errors_percent.map_err(too_many)?,
             fuel_percent: self.max_fuel,
             invocations_min: self.after,
+            from: match &self.from {
+                Some(Place::Named(name)) => Some(name.clone()),
+                Some(Place::Ago(_)) | None => None,
+            },
+            from_ms: match &self.from {
+                Some(Place::Ago(ago)) => Some(ms_ago(*ago)),
+                Some(Place::Named(_)) | None => None,
+            },
             reason: self.message.clone(),
             dry_run: None,
             version: self.version.clone(),
@@ -158,6 +192,15 @@ mod tests {
             assert!(percent(wrong).is_err(), "{wrong:?}");
         }
         assert!(canary("0").is_err() && canary("100%").is_err());
+    }
+
+    #[test]
+    fn a_place_is_an_offset_the_beginning_or_a_time_ago() {
+        for named in ["0", "17", "beginning"] {
+            assert_eq!(place(named), Ok(Place::Named(named.into())));
+        }
+        assert_eq!(place("2h"), Ok(Place::Ago(Duration::from_secs(7_200))));
+        assert!(place("").is_err() && place("soon").is_err());
     }
 
     #[test]
