@@ -337,8 +337,8 @@ impl Worker {
         for change in commit.changes {
             match change {
                 Change::Deployment { name, deployment } => {
-                    self.routes.handle_deployment(offset, name, deployment.as_ref());
-                    self.schedule(name, offset, deployment.as_ref(), now_ms)?;
+                    self.routes.handle_deployment(offset, name, deployment.as_deref());
+                    self.schedule(name, offset, deployment.as_deref(), now_ms)?;
                 }
                 Change::Setting { name, key, setting } => {
                     self.settings.handle_setting(offset, name, &key, setting.as_ref());

@@ -7,6 +7,7 @@ use crate::difference::Difference;
 use crate::position::{Epoch, Offset, PartitionId};
 use crate::recording::Recording;
 use crate::usage::{Usage, UsageKey};
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -192,7 +193,7 @@ pub enum Change {
     /// A dark version did something else than the live one.
     Difference {
         /// What each of them did.
-        difference: Difference,
+        difference: Box<Difference>,
     },
     /// The newest payload that a function's schema refused.
     Refused {
@@ -211,7 +212,7 @@ pub enum Change {
         /// Name of the function.
         name: FunctionName,
         /// The versions, with their manifests.
-        deployment: Option<Deployment>,
+        deployment: Option<Box<Deployment>>,
     },
     /// A value of a function's configuration, or one of its secrets; `None` deletes.
     Setting {

@@ -195,6 +195,19 @@ impl Pending {
         self.twins.get(device).map(|(twin, _)| Rc::clone(twin))
     }
 
+    /// Takes what a device reports: nothing to commit if it changes nothing.
+    pub(crate) fn report_twin<F: Facts>(
+        &mut self,
+        device: DeviceId,
+        twin: Rc<Twin>,
+        facts: &F,
+    ) -> Result<(), F::Error> {
+        if self.twin(&device, facts)? != twin {
+            self.set_twin(device, twin);
+        }
+        Ok(())
+    }
+
     pub(crate) fn set_twin(&mut self, device: DeviceId, twin: Rc<Twin>) {
         self.bytes += ROW_BYTES + 256;
         self.twins.insert(device, (twin, Touched::Written));

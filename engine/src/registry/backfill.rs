@@ -34,7 +34,7 @@ impl Registry {
             line.backfill = None;
             line.reason = format!("backfilled {events} events");
             line.at_ms = now_ms();
-            self.record(Change::Deployment { name, deployment: Some(line) }).await?;
+            self.record(Change::Deployment { name, deployment: Some(Box::new(line)) }).await?;
         }
         Ok(())
     }

@@ -266,7 +266,7 @@ impl Registry {
             after.reason = reason;
             after.at_ms = now_ms();
         }
-        let change = Change::Deployment { name: act.name, deployment: act.after.clone() };
+        let change = Change::Deployment { name: act.name, deployment: act.after.clone().map(Box::new) };
         act.offset = Some(self.record(change).await?);
         Ok(act)
     }

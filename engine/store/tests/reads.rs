@@ -243,13 +243,13 @@ fn of_refused_payloads_a_partition_keeps_the_newest_of_a_function() {
 fn only_the_newest_differences_and_dead_letters_are_kept_also_when_the_store_is_opened_again() {
     let dir = tempfile::tempdir().expect("a directory");
     let difference = |offset, function| Change::Difference {
-        difference: Difference {
+        difference: Box::new(Difference {
             offset: Offset(offset),
             entity: "dd-1".into(),
             function: name(function),
             live: None,
             dark: None,
-        },
+        }),
     };
     let put = |store: &Store<()>, from, to| {
         let changes = (from..to).flat_map(|offset| {
@@ -394,7 +394,7 @@ fn what_a_dark_version_saw_goes_when_no_event_runs_it_any_more() {
             Version { hash: ModuleHash([2; 32]), manifest: Manifest::new(function), deployed_at_ms: 0 };
         let dark_since = Offset(since);
         let deployment = Deployment { dark: Some(version), dark_since, ..Deployment::default() };
-        let change = Change::Deployment { name: function, deployment: Some(deployment) };
+        let change = Change::Deployment { name: function, deployment: Some(Box::new(deployment)) };
         writer.commit(CONTROL, vec![change])
     };
     let shadow = |since, key: u8| Change::Shadow {

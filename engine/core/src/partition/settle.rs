@@ -15,7 +15,7 @@ use crate::seen::fingerprint;
 use crate::settings::Settings;
 use crate::twin::TwinError;
 use crate::usage::{Usage, UsageKey, month_of};
-use alloc::rc::Rc;
+use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -213,9 +213,7 @@ impl Partition {
     fn take_report<F: Facts>(&mut self, offset: Offset, event: &Event, facts: &F) -> Result<(), F::Error> {
         match (self.planned.report.take(), event.device()) {
             (Some(Ok(twin)), Some(device)) => {
-                if self.pending.twin(&device, facts)? != twin {
-                    self.pending.set_twin(device, Rc::clone(&twin));
-                }
+                self.pending.report_twin(device, twin, facts)?;
             }
             (Some(Err(error)), _) => self.refuse(offset, event, twin_failure(&error)),
             _ => {}
@@ -308,7 +306,7 @@ impl Partition {
         for dark in invocations.iter().filter(|one| one.role == Role::Dark) {
             let live = of(dark.function, Role::Live);
             if let Some(difference) = Difference::between(offset, entity, live, Some(dark)) {
-                self.pending.push(Change::Difference { difference });
+                self.pending.push(Change::Difference { difference: Box::new(difference) });
             }
         }
     }

@@ -104,7 +104,7 @@ pub(crate) fn put(out: &mut Vec<u8>, name: &FunctionName, deployment: Option<&De
 }
 
 pub(crate) fn take(reader: &mut Reader) -> Result<Change, CodecError> {
-    Ok(Change::Deployment { name: reader.name()?, deployment: reader.option(take_value)? })
+    Ok(Change::Deployment { name: reader.name()?, deployment: reader.option(take_value)?.map(Box::new) })
 }
 
 #[cfg(test)]

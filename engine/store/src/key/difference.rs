@@ -77,7 +77,7 @@ pub(crate) fn decode_value(value: Bytes) -> Result<Difference, CodecError> {
 }
 
 pub(crate) fn take(reader: &mut Reader) -> Result<Change, CodecError> {
-    Ok(Change::Difference { difference: take_value(reader)? })
+    Ok(Change::Difference { difference: Box::new(take_value(reader)?) })
 }
 
 #[cfg(test)]

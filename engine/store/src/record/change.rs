@@ -99,7 +99,7 @@ pub(super) fn put(out: &mut Vec<u8>, change: &Change) {
         Change::Usage { key, usage } => usage::put(out, key, usage),
         Change::Difference { difference } => difference::put_value(out, difference),
         Change::Device { id, row } => device::put(out, id, row.as_ref()),
-        Change::Deployment { name, deployment } => deployment::put(out, name, deployment.as_ref()),
+        Change::Deployment { name, deployment } => deployment::put(out, name, deployment.as_deref()),
         Change::Setting { name, key, setting } => setting::put(out, name, key, setting.as_ref()),
     }
 }

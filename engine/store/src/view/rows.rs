@@ -93,7 +93,7 @@ fn of_change(partition: PartitionId, change: &Change, offset: Offset) -> (Vec<u8
         }
         Change::Device { id, row } => (device::encode(id), row.as_ref().map(device::value)),
         Change::Deployment { name, deployment } => {
-            (deployment::encode(name, offset), Some(deployment::value(deployment.as_ref())))
+            (deployment::encode(name, offset), Some(deployment::value(deployment.as_deref())))
         }
         Change::Setting { name, key, setting } => {
             (setting::encode(name, offset, key), Some(setting::value(setting.as_ref())))

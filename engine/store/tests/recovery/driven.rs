@@ -58,7 +58,7 @@ impl Driven {
             dark_since: DARK_SINCE,
             ..Deployment::default()
         };
-        let changes = vec![Change::Deployment { name: function(), deployment: Some(deployment) }];
+        let changes = vec![Change::Deployment { name: function(), deployment: Some(Box::new(deployment)) }];
         let commit =
             Commit { partition: PartitionId::CONTROL, epoch, cursor: None, changes, recordings: Vec::new() };
         assert!(matches!(store.commit(&commit, None), Ok(Committed::Now(_))));

@@ -61,7 +61,7 @@ fn a_deployment_is_kept_while_events_before_the_next_are_not_handled() {
     let epoch = store.lease(PartitionId::CONTROL).expect("taken");
     let change = |at_ms| {
         let deployment = Deployment { at_ms, ..Deployment::default() };
-        Change::Deployment { name: function(), deployment: Some(deployment) }
+        Change::Deployment { name: function(), deployment: Some(Box::new(deployment)) }
     };
     let deploy = |version| {
         let changes = vec![change(version)];

@@ -156,13 +156,13 @@ fn of_failures() -> impl Strategy<Value = Change> {
             .prop_map(|number| Change::DeadLetterDelete { offset: Offset(number), function: function() }),
         (0..NUMBERS).prop_map(|number| Change::Refused { letter: letter(number) }),
         (0..NUMBERS, 0..3_u8).prop_map(move |(number, of)| Change::Difference {
-            difference: Difference {
+            difference: Box::new(Difference {
                 offset: Offset(number),
                 entity: entity(of),
                 function: function(),
                 live: Some(side()),
                 dark: None,
-            },
+            }),
         }),
         (0..NUMBERS, bytes()).prop_map(|(number, event)| Change::BacklogPut {
             offset: Offset(number),

@@ -119,7 +119,7 @@ fn any_of_entity() -> BoxedStrategy<Change> {
         }),
         (any::<u64>(), bytes(), function(), of(side()), of(side())).prop_map(
             |(offset, entity, function, live, dark)| Change::Difference {
-                difference: Difference { offset: Offset(offset), entity, function, live, dark },
+                difference: Box::new(Difference { offset: Offset(offset), entity, function, live, dark }),
             }
         ),
         (any::<u64>(), function(), bytes()).prop_map(|(offset, function, event)| Change::BacklogPut {
@@ -201,7 +201,7 @@ fn any_act() -> BoxedStrategy<Change> {
     prop_oneof![
         (device(), of(row)).prop_map(|(id, row)| Change::Device { id, row }),
         (function(), of(any_deployment()))
-            .prop_map(|(name, deployment)| Change::Deployment { name, deployment }),
+            .prop_map(|(name, deployment)| Change::Deployment { name, deployment: deployment.map(Box::new) }),
         (function(), ".{0,9}", of(setting)).prop_map(|(name, key, setting)| Change::Setting {
             name,
             key,
