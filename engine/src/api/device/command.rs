@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct Requested {
     /// Log offset of the request.
     pub(crate) offset: u64,
-    /// By which the device knows the command again, in the user property `fleetfn-id`.
+    /// By which the device knows the command again, in the user property `effect-id`.
     pub(crate) id: String,
 }
 
