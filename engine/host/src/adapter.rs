@@ -109,3 +109,42 @@ fn guarded<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Error> {
     let result = catch_unwind(AssertUnwindSafe(work));
     result.unwrap_or_else(|panic| Err(Failure::Panic(panic_text(&*panic)))).map_err(Error::host)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{extism, signature, wasi};
+    use wasmparser::ValType;
+
+    /// A plug-in that imports these functions of another host, one of them with another result.
+    fn importing(module: &str, names: &[&str], wrong: Option<&str>) -> Vec<u8> {
+        let list = |values: &[ValType]| values.iter().map(|value| format!(" {value}")).collect::<String>();
+        let import = |name: &&str| {
+            let (params, results) = signature(module, name).expect("it is in a table").types();
+            let results = if wrong == Some(name) { " f32".into() } else { list(&results) };
+            format!("(import {module:?} {name:?} (func (param{}) (result{results})))", list(&params))
+        };
+        let imports: String = names.iter().map(import).collect();
+        let text = format!(
+            r#"(module
+  (@custom "fleetfn_v1_manifest" "{{\"abi\":1,\"name\":\"f\",\"triggers\":[{{\"telemetry\":\"climate\"}}]}}")
+  {imports}
+  (memory (export "memory") 1)
+  (func (export "on_event") (result i32) (i32.const 0)))"#
+        );
+        wat::parse_str(text).expect("a module")
+    }
+
+    #[test]
+    fn every_function_of_the_tables_is_there_with_its_type() {
+        let wasi_names = wasi::ROWS.map(|row| row.name);
+        let extism_names = extism::ROWS.map(|(name, ..)| name);
+        for (module, names) in [(wasi::MODULE, &wasi_names[..]), (extism::MODULE, &extism_names[..])] {
+            crate::admit(&importing(module, names, None)).expect("every import is offered");
+            for wrong in names {
+                let refused = crate::admit(&importing(module, names, Some(wrong)));
+                let error = refused.expect_err("of another type").to_string();
+                assert!(error.contains(wrong) && error.contains("f32"), "{error}");
+            }
+        }
+    }
+}

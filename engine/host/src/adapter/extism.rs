@@ -38,7 +38,7 @@ const LOG_LEVEL_DEBUG: i32 = 1;
 const JSON: &[u8] = b"application/json";
 const TEXT: &[u8] = b"text/plain; charset=utf-8";
 
-const ROWS: [(&str, &str, &str); 27] = [
+pub(super) const ROWS: [(&str, &str, &str); 27] = [
     ("alloc", "I", "I"),
     ("config_get", "I", "I"),
     ("error_set", "I", ""),

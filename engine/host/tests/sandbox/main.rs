@@ -3,6 +3,7 @@
 mod effects;
 mod events;
 mod fixtures;
+mod foreign;
 mod golden;
 mod hostile;
 mod isolation;
