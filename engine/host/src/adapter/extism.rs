@@ -158,7 +158,7 @@ fn alloc(caller: &mut C<'_>, length: u64) -> Result<u64, Failure> {
     burn(caller, CALL_FUEL.saturating_add(length / crate::limits::BYTES_PER_FUEL))?;
     let guest = caller.data_mut();
     let max = guest.limits.memory_bytes;
-    Ok(guest.session.blocks.alloc(length, max)?)
+    guest.session.blocks.alloc(length, max)
 }
 
 /// Makes a block of bytes.
@@ -169,7 +169,7 @@ fn give(caller: &mut C<'_>, bytes: &[u8]) -> Result<u64, Failure> {
     Ok(block)
 }
 
-/// The bytes of a block, for a call that reads them; more than `max` are refused by `refusal`.
+/// The bytes of a block, for a call that reads them.
 fn take(caller: &mut C<'_>, block: u64, fuel: u64) -> Result<Vec<u8>, Failure> {
     let bytes = caller.data().session.blocks.bytes(block).to_vec();
     burn(caller, fuel.saturating_add(fuel_of(bytes.len())))?;
