@@ -98,12 +98,6 @@ pub(crate) struct Terms {
     /// The same as a time, in milliseconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) from_ms: Option<u64>,
-    /// Of a function that is new: handle what came before it from here on: a log offset, or `beginning`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) from: Option<String>,
-    /// The same by time, in milliseconds since 1970.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) from_ms: Option<u64>,
     /// Why, for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<String>,
@@ -159,24 +153,26 @@ impl Terms {
     }
 
     /// Where the function begins, if it is to handle what came before it.
-    fn from(&self, api: &Api) -> Result<Option<Offset>, Problem> {
+    async fn from(&self, api: &Api) -> Result<Option<Offset>, Problem> {
         match (self.from_offset, self.from_ms) {
             (None, None) => Ok(None),
             (Some(offset), None) => Ok(Some(Offset(offset))),
             (None, Some(at_ms)) => {
-                let place = crate::place::of_time(api.engine.store(), at_ms);
-                place.map(Some).map_err(|error| Problem::new(Kind::Unavailable, error.to_string()))
+                let store = api.engine.store().clone();
+                let place = tokio::task::spawn_blocking(move || place::of_time(&store, at_ms)).await;
+                let found = place.map_err(registry::Error::from)?;
+                Ok(Some(found.map_err(|error| registry::Error::Store(error.to_string()))?))
             }
             (Some(_), Some(_)) => Err(Problem::new(Kind::Malformed, "from_offset and from_ms: give one of them")),
         }
     }
 
-    fn newcomer(self, api: &Api, source: Source) -> Result<Newcomer, Problem> {
+    async fn newcomer(self, api: &Api, source: Source) -> Result<Newcomer, Problem> {
         Ok(Newcomer {
             source,
             placement: self.placement()?,
             guard: self.guard()?.map(Into::into),
-            from: self.from(api)?,
+            from: self.from(api).await?,
             dry_run: self.is_dry_run()?,
             reason: self.reason.unwrap_or_default(),
         })
@@ -192,7 +188,7 @@ pub(in crate::api) async fn upload(
     if terms.version.is_some() {
         return Err(Problem::new(Kind::Malformed, "version: the body is the version; see /functions/{name}/deploy"));
     }
-    deploy(&api, terms.newcomer(&api, Source::Module(wasm))?).await
+    deploy(&api, terms.newcomer(&api, Source::Module(wasm)).await?).await
 }
 
 /// `POST /functions/{name}/deploy`: gives traffic to a version that was deployed before.
@@ -204,13 +200,12 @@ pub(in crate::api) async fn redeploy(
     let version = terms.version.clone().filter(|version| !version.is_empty());
     let version = version.ok_or_else(|| Problem::new(Kind::Malformed, "version: is missing"))?;
     let source = Source::Kept(parse_name(&name)?, version);
-    deploy(&api, terms.newcomer(&api, source)?).await
+    deploy(&api, terms.newcomer(&api, source).await?).await
 }
 
 async fn deploy(api: &Api, new: Newcomer) -> Result<(StatusCode, Json<Deployed>), Problem> {
     let status = if new.dry_run { StatusCode::OK } else { StatusCode::CREATED };
     let report = api.engine.registry().deploy(new).await?;
-    api.engine.begin_backfills();
     api.engine.begin_backfills();
     Ok((status, Json(report.into())))
 }

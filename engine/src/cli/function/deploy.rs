@@ -48,19 +48,22 @@ pub(crate) struct Arguments {
 }
 
 /// Where in the log.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
-    /// An offset, or the beginning.
-    Named(String),
+    /// An offset; what is not kept any more is passed over.
+    Offset(u64),
     /// So long ago.
     Ago(Duration),
 }
 
 fn place(text: &str) -> Result<Place, String> {
-    if text == "beginning" || (!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())) {
-        return Ok(Place::Named(text.into()));
+    match (text, text.parse()) {
+        ("beginning", _) => Ok(Place::Offset(0)),
+        (_, Ok(offset)) => Ok(Place::Offset(offset)),
+        (_, Err(_)) => duration::parse(text)
+            .map(Place::Ago)
+            .map_err(|error| format!("neither an offset, nor beginning, nor a time: {error}")),
     }
-    duration::parse(text).map(Place::Ago).map_err(|error| format!("neither an offset, nor beginning, nor a time: {error}"))
 }
 
 fn ms_ago(ago: Duration) -> u64 {
@@ -90,20 +93,19 @@ impl Arguments {
             (false, Some(_)) => Some("canary"),
             (false, None) => None,
         };
+        let (from_offset, from_ms) = match self.from {
+            Some(Place::Offset(offset)) => (Some(offset), None),
+            Some(Place::Ago(ago)) => (None, Some(ms_ago(ago))),
+            None => (None, None),
+        };
         Ok(Terms {
             placement: placement.map(Into::into),
             percent: self.canary,
             errors_percent: errors_percent.map_err(too_many)?,
             fuel_percent: self.max_fuel,
             invocations_min: self.after,
-            from: match &self.from {
-                Some(Place::Named(name)) => Some(name.clone()),
-                Some(Place::Ago(_)) | None => None,
-            },
-            from_ms: match &self.from {
-                Some(Place::Ago(ago)) => Some(ms_ago(*ago)),
-                Some(Place::Named(_)) | None => None,
-            },
+            from_offset,
+            from_ms,
             reason: self.message.clone(),
             dry_run: None,
             version: self.version.clone(),
@@ -196,9 +198,7 @@ mod tests {
 
     #[test]
     fn a_place_is_an_offset_the_beginning_or_a_time_ago() {
-        for named in ["0", "17", "beginning"] {
-            assert_eq!(place(named), Ok(Place::Named(named.into())));
-        }
+        assert_eq!([place("beginning"), place("17")], [Ok(Place::Offset(0)), Ok(Place::Offset(17))]);
         assert_eq!(place("2h"), Ok(Place::Ago(Duration::from_secs(7_200))));
         assert!(place("").is_err() && place("soon").is_err());
     }
