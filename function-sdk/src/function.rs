@@ -26,12 +26,15 @@ pub struct Function {
     /// Version of its state; 0 if it never changed.
     pub state_version: u32,
     /// Brings older state to that version.
-    pub migrate: Option<fn(u32, &Context) -> Result<(), Error>>,
+    pub migrate: Option<Migrate>,
     /// Largest payload in bytes that its buffer takes.
     pub payload_bytes_max: u32,
     /// Decodes the event into the handler's parameters and runs it.
     pub handle: fn(&Context) -> Result<(), Error>,
 }
+
+/// Brings the state of the context's entity on from a version.
+pub type Migrate = fn(u32, &Context) -> Result<(), Error>;
 
 /// When a function runs. Filters: `+` or `{name}` takes one level, a last `#` the rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -107,7 +107,7 @@ pub use context::Context;
 pub use error::Error;
 pub use fetch::Fetch;
 pub use fleetfn_function_macros::function;
-pub use function::{Function, Trigger};
+pub use function::{Function, Migrate, Trigger};
 pub use kind::{Answer, Kind};
 pub use log::Level;
 pub use payload::{FromPayload, Json, Postcard, ToPayload};

@@ -79,11 +79,15 @@ impl Reply {
     /// All messages published on this topic, in order.
     #[must_use]
     pub fn published(&self, topic: &str) -> Vec<&Payload> {
-        let published = |effect| match effect {
-            &Effect::Publish { topic: ref on, ref payload } if on == topic => Some(payload),
-            _ => None,
-        };
-        self.effects.iter().filter_map(published).collect()
+        let mut published = Vec::new();
+        for effect in &self.effects {
+            if let Effect::Publish { topic: on, payload } = effect
+                && on == topic
+            {
+                published.push(payload);
+            }
+        }
+        published
     }
 
     /// All messages to this entity, in order.
@@ -101,11 +105,13 @@ impl Reply {
     /// All HTTP requests, in order.
     #[must_use]
     pub fn requests(&self) -> Vec<&Request> {
-        let request = |effect| match effect {
-            &Effect::Fetch(ref request) => Some(request),
-            _ => None,
-        };
-        self.effects.iter().filter_map(request).collect()
+        let mut requests = Vec::new();
+        for effect in &self.effects {
+            if let Effect::Fetch(request) = effect {
+                requests.push(request);
+            }
+        }
+        requests
     }
 
     /// Status and body of the answer to the HTTP request. Panics if there is none.

@@ -3,13 +3,15 @@
 //! A miscompilation in one of the engines, or a difference in how the host reads its own table of imports, shows
 //! here. The reference host below is written apart from `src/imports` and knows no limits.
 
+#[path = "../sandbox/events.rs"]
+mod events;
 #[path = "../sandbox/fixtures.rs"]
 mod fixtures;
 mod guests;
 mod reference;
 
 use fixtures::{Bench, State, event, event_on};
-use fleetfn_core::{Event, Invocation, Outcome};
+use fleetfn_core::{Event, EventKind, Invocation, Outcome};
 use fleetfn_host::Limits;
 use reference::Reference;
 use std::path::{Path, PathBuf};
@@ -115,7 +117,8 @@ fn example(name: &str) -> Vec<u8> {
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
         .status();
     assert!(built.expect("cargo runs").success(), "{name} does not build");
-    let file = target.join("wasm32-unknown-unknown/function").join(name).with_extension("wasm");
+    let file =
+        target.join("wasm32-unknown-unknown/function").join(name.replace('-', "_")).with_extension("wasm");
     std::fs::read(file).expect("the example's module")
 }
 
@@ -133,6 +136,36 @@ fn the_examples_of_the_function_sdk_give_the_same_results() {
     let places: Vec<Event> = places.iter().map(|place| event_on("gps/van-7", place.as_bytes())).collect();
     let invocations = agree_on(&example("geofence"), &places);
     assert_eq!(invocations[0].outcome, Outcome::Done, "{invocations:?}");
+
+    let rooms = [("berlin", 21.5), ("berlin", 22.5), ("paris", -300.0)];
+    let rooms =
+        rooms.map(|(site, temperature)| format!(r#"{{"site":"{site}","temperature":{temperature}}}"#));
+    let module = example("site-mean");
+    let rooms: Vec<Event> = rooms.iter().map(|room| event_on("room", room.as_bytes())).collect();
+    let (good, bad) = rooms.split_at(2);
+    assert!(agree_on(&module, good).iter().all(|invocation| invocation.outcome == Outcome::Done));
+    let mut bench = Bench::new(Limits::default());
+    let admitted = bench.library.add(&module).expect("admitted");
+    let refused = bench.handle(&admitted, &bad[0], &State::default());
+    assert!(matches!(refused.outcome, Outcome::Refused { .. }), "{refused:?}");
+    let site: Vec<Event> = [("devices/a", 21.5_f64), ("devices/b", 22.5), ("devices/a", 21.5)]
+        .iter()
+        .map(|(from, temperature)| {
+            events::event(
+                "site/berlin",
+                EventKind::Message { name: "reading" },
+                from,
+                &temperature.to_le_bytes(),
+            )
+        })
+        .collect();
+    let invocations = agree_on(&module, &site);
+    assert!(invocations.iter().all(|invocation| invocation.outcome == Outcome::Done), "{invocations:?}");
+    assert!(invocations[1].effects.len() > 1, "{invocations:?}");
+
+    let energy = [event_on("energy", br#"{"kwh":1.5}"#), event_on("energy", br#"{"kwh":0.25}"#)];
+    let invocations = agree_on(&example("nightly"), &energy);
+    assert!(invocations.iter().all(|invocation| invocation.outcome == Outcome::Done), "{invocations:?}");
 
     let invocations = agree_on(&example("counter"), &[event(b"one"), event(b"two"), event(&[0xff; 1000])]);
     assert!(invocations.iter().all(|invocation| invocation.outcome == Outcome::Done), "{invocations:?}");

@@ -1,4 +1,4 @@
-//! A second host, on wasmtime: as short as it can be, with every import of the table.
+//! A second host, on wasmtime: as short as it can be, with the imports that guests here use.
 
 #![expect(
     clippy::cast_possible_truncation,
@@ -10,8 +10,9 @@ use crate::fixtures::State;
 use fleetfn_abi::{
     EXPORT_BUFFER, EXPORT_INITIALIZE, EXPORT_ON_EVENT, EventHeader, IMPORT_MODULE, IMPORTS, MISSING,
 };
+use fleetfn_core::effect::MetricKind;
 use fleetfn_core::invocation::{LogLevel, LogLine};
-use fleetfn_core::{Effect, Event, EventKind};
+use fleetfn_core::{Effect, Entity, Event, EventKind};
 use std::collections::BTreeMap;
 use wasmtime::{Caller, Config, Engine, Extern, FuncType, Linker, Memory, Module, Store, Val, ValType};
 
@@ -71,21 +72,28 @@ impl Reference {
 }
 
 fn encode(event: &Event) -> Vec<u8> {
-    let EventKind::Telemetry { channel } = event.kind() else { panic!("telemetry only") };
-    let device = event.device().expect("a device");
+    let (code, detail) = match event.kind() {
+        EventKind::Telemetry { channel } => (1, channel),
+        EventKind::Message { name } => (7, name),
+        _ => panic!("readings and messages only"),
+    };
+    let origin = event.origin();
+    let source = origin.as_ref().map_or("", |origin| origin.source);
+    let entity = event.entity();
     let header = EventHeader {
-        code: 1,
-        entity_len: device.as_str().len() as u16,
-        detail_len: channel.len() as u16,
-        trigger: 0,
+        code,
+        entity_len: entity.name().len() as u16,
+        detail_len: detail.len() as u16,
+        trigger: u16::from(code == 7),
         payload_len: event.payload().len() as u32,
         offset: 7,
-        is_device: true,
         received_at_ms: event.received_at_ms(),
+        is_device: event.device().is_some(),
         // Guests here do not read it.
         seed: 0,
     };
-    [&header.to_bytes()[..], device.as_str().as_bytes(), channel.as_bytes(), &event.payload()].concat()
+    let parts = [entity.name().as_bytes(), detail.as_bytes(), &event.payload(), source.as_bytes()];
+    [&header.to_bytes()[..], &parts.concat()].concat()
 }
 
 fn memory(caller: &mut Caller<'_, Expected>) -> Memory {
@@ -134,6 +142,52 @@ fn import(name: &str, caller: &mut Caller<'_, Expected>, a: &[usize]) -> i32 {
         "log" => {
             let level = [LogLevel::Debug, LogLevel::Info, LogLevel::Warn, LogLevel::Error][a[0]];
             host.logs.push(LogLine { level, text: String::from_utf8_lossy(&part(bytes, 1)).into_owned() });
+            0
+        }
+        _ => later(name, bytes, host, a),
+    }
+}
+
+/// The imports for what happens later, elsewhere, or is only counted.
+fn later(name: &str, bytes: &[u8], host: &mut Expected, a: &[usize]) -> i32 {
+    let part = |bytes: &[u8], at: usize| bytes[a[at]..a[at] + a[at + 1]].to_vec();
+    match name {
+        "state_put_expiring" => {
+            let (key, value) = (part(bytes, 0), part(bytes, 2));
+            host.state.insert(key.clone(), value.clone());
+            host.effects.push(Effect::StatePut { key: key.into(), value: value.into(), ttl_s: a[4] as u32 });
+            0
+        }
+        "command_await" => {
+            let (name, payload) = (part(bytes, 0).into(), part(bytes, 2).into());
+            host.effects.push(Effect::Command { name, payload, ttl_s: a[4] as u32, timeout_s: a[5] as u32 });
+            0
+        }
+        "send" => {
+            let entity = String::from_utf8(part(bytes, 0)).expect("an entity is text");
+            let entity = Entity::parse(&entity).expect("an entity").canonical().into();
+            let (name, payload) = (part(bytes, 2).into(), part(bytes, 4).into());
+            host.effects.push(Effect::Send { entity, name, payload, delay_s: a[6] as u32 });
+            0
+        }
+        "timer_set" => {
+            let (name, payload) = (part(bytes, 0).into(), part(bytes, 2).into());
+            host.effects.push(Effect::TimerSet { name, payload, delay_s: a[4] as u32 });
+            0
+        }
+        "timer_cancel" => {
+            host.effects.push(Effect::TimerCancel { name: part(bytes, 0).into() });
+            0
+        }
+        "twin_patch" => {
+            host.effects.push(Effect::TwinPatch { patch: part(bytes, 0).into() });
+            0
+        }
+        "metric" => {
+            let kind = [MetricKind::Counter, MetricKind::Gauge][a[0]];
+            let value = bytes[a[3]..a[3] + 8].try_into().expect("8 bytes");
+            let (name, value_bits) = (part(bytes, 1).into(), u64::from_le_bytes(value));
+            host.effects.push(Effect::Metric { name, kind, value_bits });
             0
         }
         _ => panic!("the reference host has no '{name}'"),

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use fleetfn_abi::{IMPORTS, Import};
-use fleetfn_core::deployment::ModuleHash;
+use fleetfn_core::deployment::{ModuleHash, Trigger};
 use fleetfn_core::event::EventParts;
 use fleetfn_core::invocation::{Role, StateReader, StateUnavailable};
 use fleetfn_core::{Entity, Event, EventKind, Invocation, Offset};
@@ -109,7 +109,11 @@ impl Bench {
     /// Runs a module for an event at offset 7.
     pub(crate) fn handle(&mut self, module: &Module, event: &Event, state: &State) -> Invocation {
         let (function, version) = (module.manifest().name, module.hash());
-        let call = Call { function, version, trigger: 0, event, offset: Offset(7), role: Role::Live };
+        let is_message = matches!(event.kind(), EventKind::Message { .. });
+        let takes = |trigger: &Trigger| is_message && matches!(trigger, Trigger::Message { .. });
+        let trigger = module.manifest().triggers.iter().position(takes).unwrap_or_default();
+        let trigger = u16::try_from(trigger).expect("few triggers");
+        let call = Call { function, version, trigger, event, offset: Offset(7), role: Role::Live };
         self.host.call(&call, state.clone())
     }
 }

@@ -6,13 +6,14 @@
 //! escapes.
 //!
 //! - `;; grants: none`: with a manifest that asks for nothing.
-//! - `;; event: KIND`: for which event it runs, see [`events::of`]; a reading unless it says otherwise.
+//! - `;; event: KIND`: for which event it runs, see [`of`]; a reading unless it says otherwise.
 //! - `;; effect: …`: the next effect, in Rust's debugging form. All must be named.
 //! - `;; ends: WORD`: how it ends, if not with `done`; `;; says: TEXT`: a part of the failure's detail.
 
-use crate::events;
+use crate::events::event;
 use crate::fixtures::{Bench, MANIFEST, State, module_with};
-use fleetfn_core::Outcome;
+use fleetfn_core::event::{Firing, Purpose};
+use fleetfn_core::{Event, EventKind, Outcome};
 use fleetfn_host::Limits;
 use std::fmt::Write;
 use std::path::Path;
@@ -72,7 +73,7 @@ fn try_one(bench: &mut Bench, case: &str) -> Result<(), String> {
         |key: &str, otherwise: &'static str| says(key).first().map_or(otherwise, |value| *value).to_owned();
     let manifest = if says("grants: ").is_empty() { MANIFEST } else { NO_GRANTS };
     let module = bench.add(&module(manifest, case));
-    let event = events::of(&one("event: ", "telemetry"));
+    let event = of(&one("event: ", "telemetry"));
     let invocation = bench.handle(&module, &event, &State::of(&[("k", "stored")]));
     let (ended, detail) = match &invocation.outcome {
         Outcome::Done => ("done".to_owned(), ""),
@@ -109,4 +110,22 @@ fn every_import_does_what_its_cases_say_and_refuses_what_they_say() {
     }
     assert!(wrong.is_empty(), "\n{wrong}");
     assert!(tried >= 70, "{tried} cases");
+}
+
+/// A timer of device `d-1` that was set with the payload `set`.
+pub(crate) fn firing(purpose: Purpose<'_>) -> Event {
+    let firing = Firing { next_ms: 0, purpose: purpose.to_bytes(), payload: b"set"[..].into() };
+    event("devices/d-1", EventKind::TimerFired, "", &firing.encode())
+}
+
+/// An event by the word that names its kind in a case.
+fn of(word: &str) -> Event {
+    let device = "devices/d-1";
+    match word {
+        "telemetry" => event(device, EventKind::Telemetry { channel: "climate" }, "", b"31.5"),
+        "request" => event("hooks", EventKind::Request { path: "hooks/a" }, "POST", b"body"),
+        "message" => event("site/berlin", EventKind::Message { name: "reading" }, "devices/d-7", b"31.5"),
+        "timer" => firing(Purpose::Named("check")),
+        _ => unreachable!("no event '{word}'"),
+    }
 }

@@ -1,7 +1,8 @@
 //! What a guest is told about events of every kind.
 
-use crate::events::{event, firing};
+use crate::events::event;
 use crate::fixtures::{Bench, State, handler};
+use crate::golden::firing;
 use fleetfn_core::event::Purpose;
 use fleetfn_core::{Effect, Event, EventKind, Outcome};
 use fleetfn_host::Limits;
