@@ -19,7 +19,6 @@ pub(crate) use devices::{DeviceInfo, NewDevice};
 pub(crate) use functions::{Act, DeployReport, Newcomer, Source};
 pub(crate) use guard::start as start_guard;
 pub(crate) use line::{Candidate, Placement};
-pub(crate) use settings::{ConfigEntry, SecretEntry};
 pub(crate) use versions::{State, VersionInfo};
 
 use crate::admit::Waiter;
