@@ -155,7 +155,6 @@ impl Engine {
         let fetcher = Fetcher::start(fetch::Parts {
             store: store.clone(),
             partitions,
-            room: Arc::clone(&room),
             secret: Box::new(move |function, name| secrets.secret(function, name)),
             private: options.private,
             metrics: Arc::clone(&metrics),

@@ -89,6 +89,8 @@ pub(crate) struct Metrics {
     pub(crate) published: Counter,
     /// Groups of records that were made durable together.
     pub(crate) log_syncs: Counter,
+    /// Tries of HTTP requests of functions.
+    pub(crate) requests: Counter,
     /// Timers of functions that fired.
     pub(crate) fired: Counter,
     /// Messages between entities that became events.

@@ -1,0 +1,75 @@
+//! When a time of the calendar comes next: `cron` expressions in time zones.
+//!
+//! Five fields: minute, hour, day of month, month, day of week. A local time that does not exist (clocks go forward)
+//! comes with the first instant after the gap; one that exists twice (clocks go back) comes once.
+
+use croner::Cron;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use std::str::FromStr;
+
+/// Whether it is a name of the IANA time zone database.
+pub(crate) fn is_zone(name: &str) -> bool {
+    TimeZone::get(name).is_ok()
+}
+
+/// The first time after `after_ms` (milliseconds since 1970) that an expression names in a time zone (`None` for UTC);
+/// `None` if there is none, or the expression or the zone is not valid.
+pub(crate) fn next_ms(expression: &str, zone: Option<&str>, after_ms: u64) -> Option<u64> {
+    let cron = Cron::from_str(expression).ok()?;
+    let zone = match zone {
+        Some(name) => TimeZone::get(name).ok()?,
+        None => TimeZone::UTC,
+    };
+    let after = Timestamp::from_millisecond(i64::try_from(after_ms).ok()?).ok()?.to_zoned(zone);
+    let next = cron.find_next_occurrence(&after, false).ok()?;
+    u64::try_from(next.timestamp().as_millisecond()).ok().filter(|next_ms| *next_ms > after_ms)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_zone, next_ms};
+    use jiff::Timestamp;
+
+    fn ms(text: &str) -> u64 {
+        let time: Timestamp = text.parse().expect("a time");
+        u64::try_from(time.as_millisecond()).expect("after 1970")
+    }
+
+    fn next(expression: &str, zone: Option<&str>, after: &str) -> Option<String> {
+        let next_ms = next_ms(expression, zone, ms(after))?;
+        let next = Timestamp::from_millisecond(i64::try_from(next_ms).expect("not so late")).expect("a time");
+        Some(next.to_string())
+    }
+
+    #[test]
+    fn a_time_is_that_of_the_zone() {
+        let nightly = |zone| next("0 2 * * *", zone, "2026-11-23T12:00:00Z");
+        assert_eq!(nightly(None).as_deref(), Some("2026-11-24T02:00:00Z"));
+        assert_eq!(nightly(Some("Europe/Berlin")).as_deref(), Some("2026-11-24T01:00:00Z"));
+        assert_eq!(nightly(Some("America/New_York")).as_deref(), Some("2026-11-24T07:00:00Z"));
+        assert_eq!(nightly(Some("Europe/Atlantis")), None);
+        assert!(is_zone("Asia/Kolkata") && !is_zone("Europe/Atlantis"));
+    }
+
+    #[test]
+    fn a_time_that_is_left_out_comes_after_the_gap_and_one_that_comes_twice_comes_once() {
+        let zone = Some("Europe/Berlin");
+        // Clocks go from 2:00 to 3:00 at 1:00 UTC on 29 March 2026, and back at 1:00 UTC on 25 October.
+        let spring = next("30 2 * * *", zone, "2026-03-28T12:00:00Z").expect("there is one");
+        assert!(spring.starts_with("2026-03-29T01:"), "{spring}");
+        assert_eq!(next("30 2 * * *", zone, &spring).as_deref(), Some("2026-03-30T00:30:00Z"));
+        let autumn = next("30 2 * * *", zone, "2026-10-24T12:00:00Z").expect("there is one");
+        assert!(autumn.starts_with("2026-10-25T0"), "{autumn}");
+        assert_eq!(next("30 2 * * *", zone, &autumn).as_deref(), Some("2026-10-26T01:30:00Z"));
+    }
+
+    #[test]
+    fn months_end_and_years_leap() {
+        assert_eq!(next("0 0 29 2 *", None, "2026-01-01T00:00:00Z").as_deref(), Some("2028-02-29T00:00:00Z"));
+        assert_eq!(next("0 0 31 * *", None, "2026-01-31T00:00:00Z").as_deref(), Some("2026-03-31T00:00:00Z"));
+        assert_eq!(next("*/15 * * * *", None, "2026-01-01T00:14:59Z").as_deref(), Some("2026-01-01T00:15:00Z"));
+        assert_eq!(next("0 0 30 2 *", None, "2026-01-01T00:00:00Z"), None);
+        assert_eq!(next("nonsense", None, "2026-01-01T00:00:00Z"), None);
+    }
+}
