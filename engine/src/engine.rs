@@ -360,7 +360,7 @@ impl Engine {
 
     /// The newest events that could not be handled, newest first.
     pub(crate) fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, registry::Error> {
-        self.0.store.view().dead_letters(limit).map_err(|error| registry::Error::Store(error.to_string()))
+        self.0.store.view().dead_letters(None, limit).map_err(|error| registry::Error::Store(error.to_string()))
     }
 
     /// What has happened since the start, and what is now.

@@ -171,8 +171,8 @@ impl Worker {
             newest.insert(name, deployment.map(|deployment| timers::schedules(name, since, &deployment)));
         }
         let mut settings = Settings::default();
-        for (since, name, key, setting) in view.settings().context("cannot read the settings")? {
-            settings.handle_setting(since, name, &key, setting.as_ref());
+        for row in view.settings().context("cannot read the settings")? {
+            settings.handle_setting(row.since, row.function, &row.key, row.setting.as_ref());
         }
         let mut lanes = Vec::with_capacity(owned.len());
         for (id, epoch) in owned.iter().copied() {
@@ -432,7 +432,7 @@ fn take_over(
         timers: view.timers(id, usize::MAX)?,
         send_next: view.send_next(id)?,
         requests,
-        backlog: view.backlog_counts(id)?,
+        backlog: view.backlog_counts(id)?.into_iter().collect(),
         spent: view.spent(id)?,
     };
     Ok(Lane::new(Partition::new(id, epoch, committed), sends))

@@ -4,6 +4,7 @@ use super::failure::Failure;
 use super::{logging, output};
 use crate::api::{Running, Server};
 use crate::engine::{Engine, Options};
+use crate::fetch::Private;
 use crate::registry::Access;
 use fleetfn_store::Durability;
 use std::net::SocketAddr;
@@ -24,6 +25,9 @@ pub(super) struct Arguments {
     /// Accept any device without a token: for labs and benchmarks, on loopback only
     #[arg(long)]
     open: bool,
+    /// Let functions make HTTP requests to private networks and this machine, too: for laboratories
+    #[arg(long)]
+    http_allow_private: bool,
     /// Whether an acknowledged message is synced; `none` measures what syncing costs and is for nothing else
     #[arg(long, value_enum, default_value_t = Sync::Fsync, hide = true)]
     durability: Sync,
@@ -60,7 +64,8 @@ pub(super) fn run(arguments: &Arguments, data: PathBuf) -> Result<(), Failure> {
         tracing::warn!("nothing is synced: what is acknowledged is lost when the machine dies");
     }
     let durability = arguments.durability.into();
-    let options = Options { data, mqtt: arguments.mqtt, access, durability };
+    let private = if arguments.http_allow_private { Private::Allowed } else { Private::Refused };
+    let options = Options { data, mqtt: arguments.mqtt, access, durability, private };
     let runtime = runtime()?;
     let served = runtime.block_on(serve(arguments.http, options));
     // What is left are tasks that wait for sockets.
