@@ -124,3 +124,20 @@ use testing::world as host;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// And so are those of the reference.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/reference/functions/commands.md")]
+#[doc = include_str!("../../docs/reference/functions/config-and-secrets.md")]
+#[doc = include_str!("../../docs/reference/functions/cron.md")]
+#[doc = include_str!("../../docs/reference/functions/http.md")]
+#[doc = include_str!("../../docs/reference/functions/metrics-and-logs.md")]
+#[doc = include_str!("../../docs/reference/functions/migration.md")]
+#[doc = include_str!("../../docs/reference/functions/presence.md")]
+#[doc = include_str!("../../docs/reference/functions/publish.md")]
+#[doc = include_str!("../../docs/reference/functions/send.md")]
+#[doc = include_str!("../../docs/reference/functions/state.md")]
+#[doc = include_str!("../../docs/reference/functions/timers.md")]
+#[doc = include_str!("../../docs/reference/functions/triggers-and-schemas.md")]
+#[doc = include_str!("../../docs/reference/functions/twin.md")]
+struct Reference;
