@@ -10,7 +10,7 @@ use std::str::FromStr;
 pub use crate::guest::{Buffer, initialize};
 
 /// Longest entity, detail and source together: a name of 128 bytes, a topic of 512, an entity or a reason.
-const NAMES_BYTES_MAX: usize = 128 + 512 + 256;
+const NAMES_BYTES_MAX: usize = 128 + 512 + 512;
 
 /// Size of a buffer that takes any event with a payload of this size.
 #[must_use]
