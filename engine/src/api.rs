@@ -19,6 +19,7 @@ mod page;
 mod problem;
 mod request;
 mod status;
+mod usage;
 #[cfg(test)]
 mod tests;
 
@@ -38,6 +39,7 @@ pub(crate) use invocation::{MISSED_EVENT, Missed};
 pub(crate) use manifest::ManifestView;
 pub(crate) use page::Page;
 pub(crate) use problem::Problem;
+pub(crate) use usage::UsageView;
 
 use crate::engine::Engine;
 use anyhow::Context;
@@ -172,6 +174,7 @@ fn router(api: Api) -> Router {
         .route("/invocations", get(invocation::stream))
         .route("/dead-letters", get(dead_letter::list))
         .route("/status", get(status::show))
+        .route("/usage", get(usage::list))
         .fallback(async || Problem::new(Kind::NoSuchResource, "there is nothing at this path"))
         .layer(middleware::from_fn_with_state(api.clone(), auth::require_operator));
     Router::new()

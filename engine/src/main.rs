@@ -19,6 +19,7 @@ mod place;
 mod registry;
 mod seal;
 mod twin;
+mod usage;
 mod worker;
 
 fn main() -> std::process::ExitCode {
