@@ -7,6 +7,7 @@ mod bench;
 mod case;
 mod effect;
 mod event;
+mod layout;
 mod value;
 mod world;
 

@@ -1,6 +1,7 @@
 //! A case on disk: what is there before, the events, and what is expected of each. The format is in
 //! `docs/reference/testing.md`.
 
+use super::layout;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -129,7 +130,6 @@ impl Case {
 
     /// The file as it is written.
     pub(super) fn text(&self) -> Result<String, String> {
-        let text = serde_json::to_string_pretty(self).map_err(|error| error.to_string())?;
-        Ok(text + "\n")
+        serde_json::to_value(self).map(|case| layout::text(&case)).map_err(|error| error.to_string())
     }
 }
