@@ -148,6 +148,7 @@ pub struct Module(Arc<Admitted>);
 struct Admitted {
     hash: ModuleHash,
     manifest: Arc<Manifest>,
+    names: Box<[u8]>,
     wasm: Vec<u8>,
     reset_exports: Vec<String>,
     resettable: bool,
@@ -185,6 +186,11 @@ impl Module {
     /// The module as it is compiled.
     pub(crate) fn wasm(&self) -> &[u8] {
         &self.0.wasm
+    }
+
+    /// The section of names as it was uploaded; empty if there is none.
+    pub(crate) fn names(&self) -> &[u8] {
+        &self.0.names
     }
 
     /// The names under which mutable globals were exported.
@@ -234,6 +240,7 @@ pub(crate) fn inspect(wasm: &[u8]) -> Result<Module, Error> {
     Ok(Module(Arc::new(Admitted {
         hash: ModuleHash(Sha256::digest(wasm).into()),
         manifest: Arc::new(manifest),
+        names: shape.names.into(),
         wasm: shape.wasm,
         reset_exports: shape.reset_exports,
         resettable: shape.resettable,

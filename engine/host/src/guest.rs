@@ -36,6 +36,8 @@ pub(crate) struct Guest {
     pub(crate) fuel_left: u64,
     pub(crate) wishes: Wishes,
     pub(crate) logs: Vec<LogLine>,
+    /// Functions that have begun and not ended, where they say so: see `trace.rs`.
+    pub(crate) frames: Vec<u32>,
     /// What guests that were built for other hosts work with.
     pub(crate) session: Session,
     log_bytes: usize,
@@ -53,6 +55,7 @@ impl Guest {
             fuel_left: 0,
             wishes: Wishes::default(),
             logs: Vec::new(),
+            frames: Vec::new(),
             session: Session::default(),
             log_bytes: 0,
             calls: 0,
@@ -65,6 +68,7 @@ impl Guest {
         self.about = about;
         self.wishes.clear();
         self.logs.clear();
+        self.frames.clear();
         self.log_bytes = 0;
         self.calls = 0;
     }

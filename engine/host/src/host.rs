@@ -4,9 +4,9 @@ use crate::admission;
 use crate::version::{Ended, Version};
 use crate::{Failure, Limits};
 use fleetfn_core::deployment::ModuleHash;
-use fleetfn_core::invocation::{Role, StateReader};
-use fleetfn_core::recorder::{Reads, Recorder};
-use fleetfn_core::{Event, Invocation, Offset};
+use fleetfn_core::invocation::{Read, Role, StateReader};
+use fleetfn_core::recorder::{Reads, Recorder, Replay};
+use fleetfn_core::{Event, Invocation, Offset, Outcome};
 use fleetfn_protocol::FunctionName;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -77,7 +77,11 @@ impl Host {
             }
             Err(failure) => ended(failure),
         };
-        let Ended { outcome, fuel, effects, logs } = ended;
+        let Ended { mut outcome, fuel, effects, logs, is_traceable } = ended;
+        let reads = reads.take();
+        if is_traceable && let Outcome::Failed { error_type, detail } = &mut outcome {
+            detail.push_str(&self.backtrace(call, &reads, error_type));
+        }
         Invocation {
             function: call.function,
             version: call.version,
@@ -87,9 +91,18 @@ impl Host {
             fuel,
             guest_ns: 0,
             effects,
-            reads: reads.take(),
+            reads,
             logs,
         }
+    }
+
+    /// Where in the guest an event failed; empty if that cannot be told.
+    fn backtrace(&mut self, call: &Call<'_>, reads: &[Read], error_type: &str) -> String {
+        let (Some(replay), Ok(version)) = (Replay::new(reads), self.version(&call.version)) else {
+            return String::new();
+        };
+        let run = AssertUnwindSafe(|| version.backtrace(call, Box::new(replay), error_type));
+        catch_unwind(run).unwrap_or_default()
     }
 
     /// The compiled version; it replaces the one that was not called for the longest time.
@@ -134,7 +147,8 @@ impl Host {
 }
 
 fn ended(failure: Failure) -> Ended {
-    Ended { outcome: failure.into_outcome(), fuel: 0, effects: Vec::new(), logs: Vec::new() }
+    let outcome = failure.into_outcome();
+    Ended { outcome, fuel: 0, effects: Vec::new(), logs: Vec::new(), is_traceable: false }
 }
 
 pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {

@@ -21,6 +21,7 @@ mod limits;
 mod migration;
 mod outbound;
 mod schema;
+mod trace;
 mod version;
 mod wishes;
 

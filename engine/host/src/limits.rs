@@ -69,6 +69,13 @@ pub(crate) const HTTP_HEADER_BYTES_MAX: usize = 8 * 1024;
 /// Longest media type of a response in bytes.
 pub(crate) const HTTP_TYPE_BYTES_MAX: usize = 256;
 
+/// Most fuel of a failed invocation that is run again to see where it failed: what fails later costs too much twice.
+pub(crate) const TRACE_FUEL_MAX: u64 = 1_000_000;
+/// Most frames of a backtrace: kept with the dead letter.
+pub(crate) const TRACE_FRAMES_MAX: usize = 16;
+/// Largest section of names that is kept for backtraces, in bytes.
+pub(crate) const NAME_SECTION_BYTES_MAX: usize = 512 * 1024;
+
 /// Most fuel in one slice. `memory.grow` costs 255: at most 400 of them run between two returns to the host,
 /// so that their native stack (176 bytes each) never matters.
 const FUEL_SLICE_MAX: u64 = 100_000;

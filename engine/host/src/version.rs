@@ -8,11 +8,13 @@ use crate::guest::Guest;
 use crate::host::Call;
 use crate::instance::{Image, Instance};
 use crate::schema::Schema;
+use crate::trace::{self, Tracer};
 use crate::{Limits, adapter, imports};
 use fleetfn_core::deployment::{Manifest, ModuleHash, Trigger};
 use fleetfn_core::invocation::{LogLine, StateReader};
 use fleetfn_core::{Effect, Outcome};
 use std::mem;
+use wasmi::errors::LinkerError;
 use wasmi::{CompilationMode, Config, EnforcedLimits, Engine, Linker, OperatorCost};
 
 /// Bytes of stack that an engine starts with: most handlers need no more.
@@ -31,6 +33,8 @@ pub(crate) struct Version {
     idle: Option<Instance>,
     /// What payloads must fulfil, by trigger; empty if no trigger says so.
     schemas: Vec<Option<Schema>>,
+    /// Made for the first invocation that fails; the error is kept, so that it is not tried again.
+    tracer: Option<Result<Tracer, String>>,
 }
 
 /// What came of one event.
@@ -39,9 +43,12 @@ pub(crate) struct Ended {
     pub(crate) fuel: u64,
     pub(crate) effects: Vec<Effect>,
     pub(crate) logs: Vec<LogLine>,
+    /// Whether it failed where a backtrace tells more.
+    pub(crate) is_traceable: bool,
 }
 
-fn config(limits: &Limits) -> Config {
+/// How every version is compiled.
+pub(crate) fn config(limits: &Limits) -> Config {
     let mut config = Config::default();
     config
         .consume_fuel(true)
@@ -62,6 +69,15 @@ fn config(limits: &Limits) -> Config {
     config
 }
 
+/// All that a module can import.
+pub(crate) fn linker(engine: &Engine, module: &Module) -> Result<Linker<Guest>, LinkerError> {
+    let mut linker = imports::linker(engine)?;
+    if module.is_foreign() {
+        adapter::link(&mut linker)?;
+    }
+    Ok(linker)
+}
+
 fn schemas(manifest: &Manifest) -> Result<Vec<Option<Schema>>, String> {
     let compile = |trigger: &Trigger| match trigger {
         Trigger::Telemetry { schema: Some(schema), .. } => Schema::compile(schema).map(Some),
@@ -77,12 +93,9 @@ impl Version {
         let limits = limits.sound();
         let engine = Engine::new(&config(&limits));
         let compiled = wasmi::Module::new(&engine, module.wasm()).map_err(|error| error.to_string())?;
-        let mut linker = imports::linker(&engine).map_err(|error| error.to_string())?;
-        if module.is_foreign() {
-            adapter::link(&mut linker).map_err(|error| error.to_string())?;
-        }
+        let linker = linker(&engine, &module).map_err(|error| error.to_string())?;
         let schemas = schemas(module.manifest())?;
-        Ok(Self { module, compiled, linker, limits, image: None, idle: None, schemas })
+        Ok(Self { module, compiled, linker, limits, image: None, idle: None, schemas, tracer: None })
     }
 
     pub(crate) fn hash(&self) -> ModuleHash {
@@ -116,13 +129,19 @@ impl Version {
             && let Err(detail) = schema.check(&call.event.payload())
         {
             let outcome = Outcome::Refused { detail };
-            return Ended { outcome, fuel: 0, effects: Vec::new(), logs: Vec::new() };
+            return Ended { outcome, fuel: 0, effects: Vec::new(), logs: Vec::new(), is_traceable: false };
         }
         let mut instance = match self.take() {
             Ok(instance) => instance,
             Err(failure) => {
                 let outcome = failure.into_outcome();
-                return Ended { outcome, fuel: 0, effects: Vec::new(), logs: Vec::new() };
+                return Ended {
+                    outcome,
+                    fuel: 0,
+                    effects: Vec::new(),
+                    logs: Vec::new(),
+                    is_traceable: false,
+                };
             }
         };
         let (result, fuel) = instance.handle(call, state);
@@ -133,12 +152,33 @@ impl Version {
             Ok(code) => (Outcome::Rejected { code }, Vec::new()),
             // What broke off is not used again.
             Err(failure) => {
-                return Ended { outcome: failure.into_outcome(), fuel, effects: Vec::new(), logs };
+                let is_traceable = trace::is_worth(&failure, fuel);
+                return Ended {
+                    outcome: failure.into_outcome(),
+                    fuel,
+                    effects: Vec::new(),
+                    logs,
+                    is_traceable,
+                };
             }
         };
         if self.image.is_some() {
             self.idle = Some(instance);
         }
-        Ended { outcome, fuel, effects, logs }
+        Ended { outcome, fuel, effects, logs, is_traceable: false }
+    }
+
+    /// Where an event failed with a word; empty if that cannot be told. `state` holds what was read.
+    pub(crate) fn backtrace(
+        &mut self,
+        call: &Call<'_>,
+        state: Box<dyn StateReader>,
+        error_type: &str,
+    ) -> String {
+        let Self { module, limits, tracer, .. } = self;
+        match tracer.get_or_insert_with(|| Tracer::new(module, *limits)) {
+            Ok(tracer) => tracer.backtrace(module, call, state, error_type),
+            Err(_) => String::new(),
+        }
     }
 }

@@ -7,8 +7,8 @@ use super::{Error, imports, limit};
 use crate::adapter::Entry;
 use crate::limits::{
     BODY_BYTES_MAX, BRANCH_TARGETS_MAX, CUSTOM_BYTES_MAX, ELEMENT_ITEMS_MAX, FUNCTIONS_MAX, GLOBALS_MAX,
-    GROWS_MAX, IMPORTS_MAX, LOCALS_MAX, MEMORIES_MAX, MEMORY_PAGES_MAX, PARAMS_MAX, SEGMENTS_MAX,
-    TABLE_ELEMENTS_MAX, TABLES_MAX, TYPES_MAX,
+    GROWS_MAX, IMPORTS_MAX, LOCALS_MAX, MEMORIES_MAX, MEMORY_PAGES_MAX, NAME_SECTION_BYTES_MAX, PARAMS_MAX,
+    SEGMENTS_MAX, TABLE_ELEMENTS_MAX, TABLES_MAX, TYPES_MAX,
 };
 use fleetfn_abi::{EXPORT_MIGRATE, MANIFEST_SECTION, VERSIONED_PREFIX};
 use wasm_encoder::RawSection;
@@ -18,10 +18,15 @@ use wasmparser::{
     TypeSectionReader, ValType,
 };
 
+/// Custom section in which compilers leave names (WebAssembly, appendix 7.4).
+const NAME_SECTION: &str = "name";
+
 /// What was found.
 pub(super) struct Shape<'a> {
     /// The manifest section.
     pub(super) manifest: Option<&'a [u8]>,
+    /// The section of names, if it is not too large.
+    pub(super) names: &'a [u8],
     /// The module without custom sections, mutable globals exported.
     pub(super) wasm: Vec<u8>,
     /// The names of those exports.
@@ -50,6 +55,7 @@ pub(super) struct Reader<'a> {
     exports: Exports,
     custom_bytes: u64,
     manifest: Option<&'a [u8]>,
+    names: &'a [u8],
 }
 
 impl From<BinaryReaderError> for Error {
@@ -63,7 +69,7 @@ pub(super) fn read(wasm: &[u8]) -> Result<Shape<'_>, Error> {
     for payload in Parser::new(0).parse_all(wasm) {
         reader.payload(wasm, payload?)?;
     }
-    let Reader { out, types, functions, exports, manifest, irreversible, is_foreign, .. } = reader;
+    let Reader { out, types, functions, exports, manifest, names, irreversible, is_foreign, .. } = reader;
     let type_of = |function: u32| -> Option<&FuncType> {
         let place = functions.get(usize::try_from(function).ok()?)?;
         types.get(usize::try_from(*place).ok()?)
@@ -71,6 +77,7 @@ pub(super) fn read(wasm: &[u8]) -> Result<Shape<'_>, Error> {
     let entry = exports.check(type_of)?;
     Ok(Shape {
         manifest,
+        names,
         wasm: out.finish(),
         migrates: exports.has(EXPORT_MIGRATE),
         entry,
@@ -202,6 +209,8 @@ impl<'a> Reader<'a> {
             if self.manifest.replace(section.data()).is_some() {
                 return Err(Error::SecondManifest);
             }
+        } else if name == NAME_SECTION && section.data().len() <= NAME_SECTION_BYTES_MAX {
+            self.names = section.data();
         } else if name.starts_with(VERSIONED_PREFIX) {
             return Err(Error::AbiVersion { name: name.into() });
         }

@@ -1,5 +1,6 @@
 //! The sandbox from outside: what is admitted, what ends how, what one event leaves for the next.
 
+mod backtrace;
 mod effects;
 mod events;
 mod fixtures;
