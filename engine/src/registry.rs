@@ -12,13 +12,15 @@ mod functions;
 mod guard;
 mod line;
 mod settings;
+mod sums;
 mod versions;
 
-pub(crate) use comparison::{Comparison, Sums};
+pub(crate) use comparison::Comparison;
 pub(crate) use devices::{DeviceInfo, NewDevice};
 pub(crate) use functions::{Act, DeployReport, Newcomer, Source};
 pub(crate) use guard::start as start_guard;
 pub(crate) use line::{Candidate, Placement};
+pub(crate) use sums::Sums;
 pub(crate) use versions::{State, VersionInfo};
 
 use crate::admit::Waiter;
@@ -137,7 +139,9 @@ pub(crate) struct Registry {
     /// Where the log ended when the counters began at zero.
     counted_from: Offset,
     /// The counters when dark versions began: as many as there are functions.
-    bases: std::sync::Mutex<BTreeMap<FunctionName, comparison::Base>>,
+    compared: std::sync::Mutex<BTreeMap<FunctionName, comparison::Base>>,
+    /// The counters when versions under guard began: as many as there are functions.
+    guarded: std::sync::Mutex<BTreeMap<FunctionName, guard::Base>>,
     settings: RwLock<settings::Settings>,
     /// Functions whose backfill is under way on this node.
     backfilling: std::sync::Mutex<BTreeSet<FunctionName>>,
@@ -178,7 +182,8 @@ impl Registry {
             access,
             seal,
             metrics,
-            bases: std::sync::Mutex::default(),
+            compared: std::sync::Mutex::default(),
+            guarded: std::sync::Mutex::default(),
             settings,
             backfilling: std::sync::Mutex::default(),
             acts: Mutex::new(()),

@@ -1,3 +1,6 @@
+mod deploying;
+mod settings;
+
 use super::{Problem, Running, Server};
 use crate::access::AccessFile;
 use crate::engine::{Engine, Options};

@@ -4,6 +4,7 @@
 //! events that they handled differently are rows of the state, of which the newest are kept. So after a restart
 //! differences are still known, and what was the same is counted anew.
 
+use super::sums::Sums;
 use super::{Error, Registry, line};
 use crate::metrics::Metrics;
 use fleetfn_core::Offset;
@@ -18,17 +19,6 @@ const EXAMPLES_MAX: usize = 20;
 
 /// Most differences that are counted: each holds the effects of both versions.
 const COUNTED_MAX: usize = 1_000;
-
-/// Sums over the invocations of one side.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Sums {
-    /// Invocations, whatever their outcome.
-    pub(crate) invocations: u64,
-    /// Those of them that failed.
-    pub(crate) errors: u64,
-    /// Fuel burnt.
-    pub(crate) fuel: u64,
-}
 
 /// The counters when a dark version began.
 #[derive(Debug, Clone, Copy)]
@@ -75,7 +65,7 @@ impl Registry {
     /// Remembers the counters when a dark version begins.
     pub(super) fn begin_comparison(&self, name: FunctionName, dark: ModuleHash) {
         let (of_live, of_dark) = sums(&self.metrics, name, dark);
-        let mut bases = self.bases.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bases = self.compared.lock().unwrap_or_else(PoisonError::into_inner);
         bases.insert(name, Base { dark, of_live, of_dark });
     }
 
@@ -86,7 +76,7 @@ impl Registry {
         let source = line::Error::None(line::Candidate::Dark);
         let dark = line.dark.ok_or(Error::Line { name, source })?;
         let (of_live, of_dark) = sums(&self.metrics, name, dark.hash);
-        let base = self.bases.lock().unwrap_or_else(PoisonError::into_inner).get(&name).copied();
+        let base = self.compared.lock().unwrap_or_else(PoisonError::into_inner).get(&name).copied();
         let base = base.filter(|base| base.dark == dark.hash);
         let (live_base, dark_base) = base.map(|base| (base.of_live, base.of_dark)).unwrap_or_default();
         let mut examples = self.store.view().differences(&name, COUNTED_MAX)?;
@@ -102,8 +92,8 @@ impl Registry {
         Ok(Comparison {
             live: line.live,
             dark,
-            of_live: since(of_live, live_base),
-            of_dark: since(of_dark, dark_base),
+            of_live: of_live.since(live_base),
+            of_dark: of_dark.since(dark_base),
             different,
             different_ever,
             is_cut,
@@ -114,18 +104,5 @@ impl Registry {
 
 /// Of all versions that count, and of the dark one.
 fn sums(metrics: &Metrics, name: FunctionName, dark: ModuleHash) -> (Sums, Sums) {
-    let live = metrics.function(name);
-    let dark = metrics.version((name, dark, Role::Dark));
-    (
-        Sums { invocations: live.invocations, errors: live.errors, fuel: live.fuel },
-        Sums { invocations: dark.invocations.get(), errors: dark.errors.get(), fuel: dark.fuel.get() },
-    )
-}
-
-fn since(now: Sums, base: Sums) -> Sums {
-    Sums {
-        invocations: now.invocations.saturating_sub(base.invocations),
-        errors: now.errors.saturating_sub(base.errors),
-        fuel: now.fuel.saturating_sub(base.fuel),
-    }
+    (Sums::of_function(metrics, name), Sums::of_version(metrics, name, dark, Role::Dark))
 }

@@ -266,6 +266,10 @@ impl Registry {
             after.reason = reason;
             after.at_ms = now_ms();
         }
+        match &act.after {
+            Some(after) => self.begin_watch(act.name, after),
+            None => self.begin_watch(act.name, &Deployment::default()),
+        }
         let change = Change::Deployment { name: act.name, deployment: act.after.clone().map(Box::new) };
         act.offset = Some(self.record(change).await?);
         Ok(act)

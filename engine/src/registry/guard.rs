@@ -5,14 +5,14 @@
 //! begin at zero when the engine starts: after a restart a guard judges what has run since. A function that is parked
 //! loses nothing: its events wait until an operator lets it go on.
 
+use super::sums::Sums;
 use super::{Registry, line};
 use crate::metrics::Metrics;
-use fleetfn_core::Offset;
 use fleetfn_core::deployment::{Deployment, Guard, ModuleHash};
 use fleetfn_core::invocation::Role;
 use fleetfn_protocol::FunctionName;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -23,47 +23,61 @@ const EVERY: Duration = Duration::from_secs(1);
 /// looked at one by one, and no fleet has so many bad devices alone.
 const FAILURES_MAX: u64 = 1_000;
 
-/// Sums over the invocations of one version.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Counts {
-    invocations: u64,
-    errors: u64,
-    fuel: u64,
-}
-
-impl Counts {
-    fn now(metrics: &Metrics, function: FunctionName, version: ModuleHash) -> Self {
-        let counters = metrics.version((function, version, Role::Live));
-        Self {
-            invocations: counters.invocations.get(),
-            errors: counters.errors.get(),
-            fuel: counters.fuel.get(),
-        }
-    }
-
-    fn since(self, base: Self) -> Self {
-        Self {
-            invocations: self.invocations.saturating_sub(base.invocations),
-            errors: self.errors.saturating_sub(base.errors),
-            fuel: self.fuel.saturating_sub(base.fuel),
-        }
-    }
-}
-
-/// What the counters were when a deployment was first seen here.
+/// What the counters were when a version began.
 #[derive(Debug, Clone, Copy)]
-struct Base {
-    /// The record of the deployment.
-    since: Offset,
-    watched: Counts,
-    before: Counts,
+pub(super) struct Base {
+    watched: ModuleHash,
+    of_watched: Sums,
+    of_before: Sums,
+}
+
+impl Registry {
+    /// Remembers the counters when an act leaves versions to be watched.
+    pub(super) fn begin_watch(&self, name: FunctionName, line: &Deployment) {
+        let base = Pair::of(line).map(|pair| {
+            let (of_watched, of_before) = pair.sums(&self.metrics, name);
+            // What ran before a live version runs no more: all of it counts.
+            let of_before = if line.canary.is_some() { of_before } else { Sums::default() };
+            Base { watched: pair.watched, of_watched, of_before }
+        });
+        let mut bases = self.guarded.lock().unwrap_or_else(PoisonError::into_inner);
+        match base {
+            Some(base) => drop(bases.insert(name, base)),
+            None => drop(bases.remove(&name)),
+        }
+    }
+
+    fn base(&self, name: FunctionName, watched: ModuleHash) -> Option<Base> {
+        let bases = self.guarded.lock().unwrap_or_else(PoisonError::into_inner);
+        bases.get(&name).filter(|base| base.watched == watched).copied()
+    }
+}
+
+/// The version under guard, and the one that it is compared with.
+struct Pair {
+    guard: Guard,
+    watched: ModuleHash,
+    before: Option<ModuleHash>,
+}
+
+impl Pair {
+    fn of(line: &Deployment) -> Option<Self> {
+        let (guard, watched) = (line.guard?, line::watched(line)?.hash);
+        let before = if line.canary.is_some() { &line.live } else { &line.previous };
+        Some(Self { guard, watched, before: before.as_ref().map(|version| version.hash) })
+    }
+
+    fn sums(&self, metrics: &Metrics, name: FunctionName) -> (Sums, Sums) {
+        let of = |version| Sums::of_version(metrics, name, version, Role::Live);
+        (of(self.watched), self.before.map(of).unwrap_or_default())
+    }
 }
 
 /// Watches for as long as the registry lives.
 pub(crate) fn start(registry: &Arc<Registry>) {
     let registry = Arc::downgrade(registry);
     tokio::spawn(async move {
-        let mut watches = Watches::default();
+        let mut succeeded = Succeeded::new();
         let mut ticks = interval(EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -71,32 +85,25 @@ pub(crate) fn start(registry: &Arc<Registry>) {
             let Some(registry) = registry.upgrade() else {
                 return;
             };
-            if let Err(error) = look(&registry, &mut watches).await {
+            if let Err(error) = look(&registry, &mut succeeded).await {
                 tracing::error!(%error, "the versions under guard cannot be judged");
             }
         }
     });
 }
 
-/// What is remembered between two looks.
-#[derive(Debug, Default)]
-struct Watches {
-    bases: BTreeMap<FunctionName, Base>,
-    /// The counts of a function when an invocation had succeeded last.
-    succeeded: BTreeMap<FunctionName, Counts>,
-}
+/// The sums of each function when an invocation had succeeded last.
+type Succeeded = BTreeMap<FunctionName, Sums>;
 
 /// Judges every function once.
-async fn look(registry: &Registry, watches: &mut Watches) -> Result<(), super::Error> {
+async fn look(registry: &Registry, succeeded: &mut Succeeded) -> Result<(), super::Error> {
     let lines = registry.lines()?;
-    watches.bases.retain(|name, base| lines.get(name).is_some_and(|(since, _)| *since == base.since));
-    watches.succeeded.retain(|name, _| lines.contains_key(name));
+    succeeded.retain(|name, _| lines.contains_key(name));
     for (name, (since, line)) in lines.iter().filter(|(_, (_, line))| line.paused.is_none()) {
-        let metrics = &registry.metrics;
-        if let Some(why) = watches.verdict(metrics, *name, *since, line) {
+        if let Some(why) = verdict(registry, *name, line) {
             tracing::warn!(function = %name, why, "a version is taken back");
             registry.take_back(*name, *since, &why).await?;
-        } else if let Some(why) = watches.hopeless(metrics, *name) {
+        } else if let Some(why) = hopeless(succeeded, *name, Sums::of_function(&registry.metrics, *name)) {
             tracing::warn!(function = %name, why, "a function is parked");
             registry.park(*name, *since, &why).await?;
         }
@@ -104,43 +111,30 @@ async fn look(registry: &Registry, watches: &mut Watches) -> Result<(), super::E
     Ok(())
 }
 
-impl Watches {
-    /// Why the version under guard is to be taken back, if it is.
-    fn verdict(
-        &mut self,
-        metrics: &Metrics,
-        name: FunctionName,
-        since: Offset,
-        line: &Deployment,
-    ) -> Option<String> {
-        let (guard, watched) = (line.guard.as_ref()?, line::watched(line)?.hash);
-        let canary = line.canary.is_some();
-        let before = if canary { line.live.as_ref() } else { line.previous.as_ref() };
-        let watched = Counts::now(metrics, name, watched);
-        let before = before.map(|before| Counts::now(metrics, name, before.hash)).unwrap_or_default();
-        // What is live beside a canary is compared over the same time; the one before a live version runs no more.
-        let base_before = if canary { before } else { Counts::default() };
-        let base = *self.bases.entry(name).or_insert(Base { since, watched, before: base_before });
-        judge(guard, watched.since(base.watched), before.since(base.before))
-    }
+/// Why the version under guard is to be taken back, if it is.
+fn verdict(registry: &Registry, name: FunctionName, line: &Deployment) -> Option<String> {
+    let pair = Pair::of(line)?;
+    let (of_watched, of_before) = pair.sums(&registry.metrics, name);
+    // None after a restart: the counters have begun at zero.
+    let base = registry.base(name, pair.watched);
+    let (watched, before) = base.map(|base| (base.of_watched, base.of_before)).unwrap_or_default();
+    judge(&pair.guard, of_watched.since(watched), of_before.since(before))
+}
 
-    /// Why a function is to be parked, if it is.
-    fn hopeless(&mut self, metrics: &Metrics, name: FunctionName) -> Option<String> {
-        let sums = metrics.function(name);
-        let now = Counts { invocations: sums.invocations, errors: sums.errors, fuel: sums.fuel };
-        let succeeded = self.succeeded.entry(name).or_insert(now);
-        let Counts { invocations, errors, .. } = now.since(*succeeded);
-        if errors < invocations {
-            *succeeded = now;
-            return None;
-        }
-        (errors >= FAILURES_MAX).then(|| format!("the last {errors} invocations failed, every one of them"))
+/// Why a function is to be parked, if it is.
+fn hopeless(succeeded: &mut Succeeded, name: FunctionName, now: Sums) -> Option<String> {
+    let last = succeeded.entry(name).or_insert(now);
+    let Sums { invocations, errors, .. } = now.since(*last);
+    if errors < invocations {
+        *last = now;
+        return None;
     }
+    (errors >= FAILURES_MAX).then(|| format!("the last {errors} invocations failed, every one of them"))
 }
 
 /// Names the figure and the bound that it has passed.
-fn judge(guard: &Guard, watched: Counts, before: Counts) -> Option<String> {
-    let Counts { invocations, errors, fuel } = watched;
+fn judge(guard: &Guard, watched: Sums, before: Sums) -> Option<String> {
+    let Sums { invocations, errors, fuel } = watched;
     if invocations == 0 || invocations < u64::from(guard.invocations_min) {
         return None;
     }
@@ -169,8 +163,8 @@ fn judge(guard: &Guard, watched: Counts, before: Counts) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn counts(invocations: u64, errors: u64, fuel: u64) -> Counts {
-        Counts { invocations, errors, fuel }
+    fn counts(invocations: u64, errors: u64, fuel: u64) -> Sums {
+        Sums { invocations, errors, fuel }
     }
 
     fn guard(errors_percent: u8, fuel_percent: u16) -> Guard {
@@ -187,13 +181,13 @@ mod tests {
             Some("12.5% of 128 invocations failed, at most 5% may")
         );
         let unbounded = Guard { invocations_min: 0, ..guard(0, 100) };
-        assert_eq!(judge(&unbounded, Counts::default(), before), None);
+        assert_eq!(judge(&unbounded, Sums::default(), before), None);
     }
 
     #[test]
     fn fuel_is_compared_with_the_version_before_if_that_has_run() {
         let dear = counts(200, 0, 620_000);
-        assert_eq!(judge(&guard(5, 200), dear, Counts::default()), None);
+        assert_eq!(judge(&guard(5, 200), dear, Sums::default()), None);
         assert_eq!(judge(&guard(5, 0), dear, counts(10, 0, 10_000)), None);
         assert_eq!(judge(&guard(5, 310), dear, counts(10, 0, 10_000)), None);
         let reason = judge(&guard(5, 200), dear, counts(10, 0, 10_000)).expect("is taken back");
@@ -206,13 +200,12 @@ mod tests {
 
     #[test]
     fn a_function_is_parked_when_nothing_succeeds_any_more() {
-        let (metrics, mut watches) = (Metrics::default(), Watches::default());
         let name = FunctionName::parse("climate").expect("a name");
-        let counters = metrics.version((name, ModuleHash([1; 32]), Role::Live));
+        let (mut succeeded, mut sums) = (Succeeded::new(), Sums::default());
         let mut ran = |done: u64, failed: u64| {
-            counters.invocations.add(done + failed);
-            counters.errors.add(failed);
-            watches.hopeless(&metrics, name)
+            sums.invocations += done + failed;
+            sums.errors += failed;
+            hopeless(&mut succeeded, name, sums)
         };
         assert_eq!(ran(0, 5_000), None, "what was before the first look does not count");
         assert_eq!(ran(0, FAILURES_MAX - 1), None);
@@ -220,12 +213,5 @@ mod tests {
         assert_eq!(ran(0, FAILURES_MAX - 1), None);
         let why = ran(0, 1).expect("is parked");
         assert_eq!(why, "the last 1000 invocations failed, every one of them");
-    }
-
-    #[test]
-    fn what_ran_before_the_deployment_does_not_count() {
-        let (base, now) = (counts(50, 50, 5), counts(160, 52, 900));
-        assert_eq!(now.since(base), counts(110, 2, 895));
-        assert_eq!(base.since(now), Counts::default());
     }
 }

@@ -194,8 +194,7 @@ impl Registry {
         let kind = Kind::of(&setting);
         match self.setting(&name, key) {
             Some(known) if Kind::of(&known) != kind => {
-                let taken = Kind::of(&known).word();
-                return Err(Error::Exists(format!("the {taken} '{key}' of function '{name}': remove it first; it")));
+                return Err(Error::Exists(format!("{} '{key}' of function '{name}'", Kind::of(&known).word())));
             }
             Some(_) => {}
             None => {

@@ -132,7 +132,7 @@ pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
             let client = Client::open(data)?;
             Box::new(move |terms| {
                 let posted = client.post_bytes(&tried, "/functions", &parameters(&terms), &wasm);
-                posted.map_err(|failure| failure.or_next("make the module with: fleetfn fn build DIR"))
+                posted.map_err(|failure| failure.or_next("fleetfn fn build DIR makes a module, fleetfn fn ls shows what is deployed"))
             })
         }
     };

@@ -37,8 +37,10 @@ pub(super) fn change(name: &str, before: Option<&TrafficView>, after: Option<&Tr
     if let Some(guard) = &after.guard {
         note(format!("guard: {} at {}", guarded(after), guard.summary()));
     }
-    if let Some(why) = &after.paused {
-        note(format!("its events wait ({why}) until: fleetfn fn resume {name}"));
+    match (before.and_then(|before| before.paused.as_ref()), &after.paused) {
+        (_, Some(why)) => note(format!("its events wait ({why}) until: fleetfn fn resume {name}")),
+        (Some(_), None) => note("what has waited is handled now, in order".into()),
+        (None, None) => {}
     }
     let state_version = |traffic: Option<&TrafficView>| Some(traffic?.live.as_ref()?.manifest.state_version);
     if let (Some(old), Some(new)) = (state_version(before), state_version(Some(after)))
