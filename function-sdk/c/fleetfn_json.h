@@ -76,33 +76,40 @@ static inline bool fleetfn_json_find(struct fleetfn_bytes json, const char *key,
     return false;
 }
 
-/* Reads a member that is a number. Exact to some 15 digits. */
+static inline bool fleetfn_json_digit(struct fleetfn_bytes text, size_t at) {
+    return at < text.len && text.at[at] >= '0' && text.at[at] <= '9';
+}
+
+/* Reads a member that is a number, and not larger than a double can be. Exact to some 15 digits. */
 static inline bool fleetfn_json_number(struct fleetfn_bytes json, const char *key, size_t key_len, double *number) {
     struct fleetfn_bytes text;
     if (!fleetfn_json_find(json, key, key_len, &text)) return false;
-    size_t at = text.at[0] == '-' ? 1 : 0;
+    const bool negative = text.at[0] == '-';
+    size_t at = negative ? 1 : 0;
     double value = 0;
-    int exponent = 0, digits = 0;
-    for (; at < text.len && text.at[at] >= '0' && text.at[at] <= '9'; at++, digits++)
-        value = value * 10 + (text.at[at] - '0');
-    if (at < text.len && text.at[at] == '.')
-        for (at++; at < text.len && text.at[at] >= '0' && text.at[at] <= '9'; at++, digits++, exponent--)
-            value = value * 10 + (text.at[at] - '0');
-    if (digits == 0) return false;
+    int exponent = 0;
+    if (!fleetfn_json_digit(text, at)) return false;
+    for (; fleetfn_json_digit(text, at); at++) value = value * 10 + (text.at[at] - '0');
+    if (at < text.len && text.at[at] == '.') {
+        if (!fleetfn_json_digit(text, ++at)) return false;
+        for (; fleetfn_json_digit(text, at); at++, exponent--) value = value * 10 + (text.at[at] - '0');
+    }
     if (at < text.len && (text.at[at] == 'e' || text.at[at] == 'E')) {
         int sign = 1, power = 0;
         at++;
         if (at < text.len && (text.at[at] == '-' || text.at[at] == '+')) sign = text.at[at++] == '-' ? -1 : 1;
-        for (digits = 0; at < text.len && text.at[at] >= '0' && text.at[at] <= '9'; at++, digits++)
+        if (!fleetfn_json_digit(text, at)) return false;
+        for (; fleetfn_json_digit(text, at); at++)
             if (power < 1000) power = power * 10 + (text.at[at] - '0');
-        if (digits == 0) return false;
         exponent += sign * power;
     }
     if (at != text.len) return false;
+    /* Beyond 400 every number but 0 is too large, or 0. */
     double scale = 1;
-    for (int i = exponent < 0 ? -exponent : exponent; i > 0 && i <= 400; i--) scale *= 10;
-    value = exponent < 0 ? value / scale : value * scale;
-    *number = text.at[0] == '-' ? -value : value;
+    for (int i = exponent < 0 ? -exponent : exponent, n = 0; i > 0 && n < 400; i--, n++) scale *= 10;
+    if (value != 0) value = exponent < 0 ? value / scale : value * scale;
+    if (value - value != 0) return false;
+    *number = negative ? -value : value;
     return true;
 }
 

@@ -7,12 +7,15 @@ const DEPTH_MAX: i32 = 64;
 export class JsonObject {
   constructor(private readonly json: string) {}
 
-  /** A member that is a number; `NaN` if there is none. */
+  /** A member that is a number; `NaN` if there is none, or one that is too large. */
   number(key: string): f64 {
     const value = this.find(key);
     if (value === null || value.length == 0) return NaN;
-    const first = value.charCodeAt(0);
-    return first == 0x2d || (first >= 0x30 && first <= 0x39) ? F64.parseFloat(value) : NaN;
+    for (let at = 0; at < value.length; at++) {
+      if (!isNumeric(value.charCodeAt(at))) return NaN;
+    }
+    const number = F64.parseFloat(value);
+    return isFinite(number) ? number : NaN;
   }
 
   /** Whether a member is `true`. */
@@ -93,6 +96,11 @@ export class JsonObject {
     }
     return depth == 0 ? at : -1;
   }
+}
+
+/** Whether a character may stand in a number. */
+function isNumeric(c: i32): bool {
+  return (c >= 0x30 && c <= 0x39) || c == 0x2d || c == 0x2b || c == 0x2e || c == 0x65 || c == 0x45;
 }
 
 function isSpace(c: i32): bool {
