@@ -55,6 +55,8 @@ pub(crate) const QUIET_S_MAX: u32 = 366 * 24 * 60 * 60;
 /// Most values and lists of a schema in JSON, with each reference counted as what it stands for: bounds the work
 /// for one payload.
 pub(crate) const SCHEMA_NODES_MAX: u64 = 4_000;
+/// Most values of a payload times those of its schema: about 50 ms and 100 MB, if every one of them is wrong.
+pub(crate) const SCHEMA_STEPS_MAX: u64 = 500_000;
 /// Bytes of a compiled pattern of a schema: matching takes time in proportion.
 pub(crate) const SCHEMA_PATTERN_BYTES_MAX: usize = 64 * 1024;
 

@@ -4,7 +4,7 @@
 //! loaded, and the work for one payload is bounded. References point into the schema and do not go round, so that
 //! each stands for a part of bounded size; patterns are matched in linear time by programs of bounded size.
 
-use crate::limits::{SCHEMA_NODES_MAX, SCHEMA_PATTERN_BYTES_MAX};
+use crate::limits::{SCHEMA_NODES_MAX, SCHEMA_PATTERN_BYTES_MAX, SCHEMA_STEPS_MAX};
 use boon::{Compiler, Draft, SchemaIndex, Schemas, UrlLoader, ValidationError};
 use regex::RegexBuilder;
 use serde_json::Value;
@@ -23,6 +23,8 @@ const FORBIDDEN: [&str; 5] =
 pub(crate) struct Schema {
     schemas: Schemas,
     index: SchemaIndex,
+    /// Values in it, each reference counted as what it stands for.
+    nodes: u64,
 }
 
 impl fmt::Debug for Schema {
@@ -45,9 +47,7 @@ impl Schema {
     pub(crate) fn compile(text: &str) -> Result<Self, String> {
         let json: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
         let mut bounds = Bounds { root: &json, path: Vec::new() };
-        if bounds.nodes(&json)? > SCHEMA_NODES_MAX {
-            return Err(too_large());
-        }
+        let nodes = bounds.nodes(&json)?;
         let mut compiler = Compiler::new();
         compiler.use_loader(Box::new(Nowhere));
         compiler.set_default_draft(Draft::V2020_12);
@@ -55,13 +55,20 @@ impl Schema {
         let mut schemas = Schemas::new();
         let index =
             compiler.compile(ADDRESS, &mut schemas).map_err(|error| one_line(&format!("{error:#}")))?;
-        Ok(Self { schemas, index })
+        Ok(Self { schemas, index, nodes })
     }
 
     /// Checks a payload. The error is the first thing that is wrong with it, and where.
     pub(crate) fn check(&self, payload: &[u8]) -> Result<(), String> {
         let value: Value =
             serde_json::from_slice(payload).map_err(|error| format!("the payload is not JSON: {error}"))?;
+        let values = values(&value);
+        if values.saturating_mul(self.nodes) > SCHEMA_STEPS_MAX {
+            return Err(format!(
+                "the payload: {values} values are too many for a schema of {}: at most {SCHEMA_STEPS_MAX} for both",
+                self.nodes
+            ));
+        }
         match self.schemas.validate(&value, self.index) {
             Ok(()) => Ok(()),
             Err(error) => Err(first(&error)),
@@ -69,14 +76,25 @@ impl Schema {
     }
 }
 
+/// Values in a payload, with those in them. The parser bounds how deep it goes.
+fn values(value: &Value) -> u64 {
+    match value {
+        Value::Array(items) => items.iter().map(values).fold(1, u64::saturating_add),
+        Value::Object(members) => members.values().map(values).fold(1, u64::saturating_add),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 1,
+    }
+}
+
 fn too_large() -> String {
     format!("it has more than {SCHEMA_NODES_MAX} values, with each '$ref' counted as what it stands for")
 }
 
-/// The first error that has no other cause.
+/// The first error that has no other cause, in an order that is the same on every node.
 fn first(error: &ValidationError<'_, '_>) -> String {
     let mut leaf = error;
-    while let Some(cause) = leaf.causes.first() {
+    let place =
+        |cause: &&ValidationError<'_, '_>| (cause.schema_url.to_owned(), cause.instance_location.to_string());
+    while let Some(cause) = leaf.causes.iter().min_by_key(place) {
         leaf = cause;
     }
     let place = leaf.instance_location.to_string();
@@ -248,6 +266,17 @@ mod tests {
         let pattern = r#"{"pattern":"((a{100}){100}){100}"}"#;
         assert!(Schema::compile(pattern).expect_err("refused").contains("too large"));
         assert!(Schema::compile(r#"{"patternProperties":{"(a{1000}){1000}":true}}"#).is_err());
+    }
+
+    #[test]
+    fn a_payload_that_would_take_too_long_is_refused() {
+        let each = r#"{"type":"string"},"#.repeat(500);
+        let schema = Schema::compile(&format!(r#"{{"items":{{"allOf":[{each}true]}}}}"#)).expect("a schema");
+        let payload = |items: usize| format!("[{}0]", "0,".repeat(items));
+        let error = schema.check(payload(20_000).as_bytes()).expect_err("refused");
+        assert!(error.contains("20002 values are too many for a schema of 1004"), "{error}");
+        let error = schema.check(payload(100).as_bytes()).expect_err("refused");
+        assert!(error.contains("want string, but got number"), "{error}");
     }
 
     #[test]
