@@ -24,7 +24,7 @@ use value::Difference;
 const CASES_DIRECTORY: &str = "tests";
 
 /// Most characters of a value that are shown of a difference.
-const SHOWN_CHARACTERS_MAX: usize = 400;
+const SHOWN_CHARACTERS_MAX: usize = 2_000;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -177,7 +177,11 @@ fn tell(ran: &[Ran]) {
 }
 
 fn side(value: Option<&Value>) -> String {
-    let text = value.map_or_else(|| "nothing".into(), Value::to_string);
+    let text = match value {
+        // Several lines are easier to read as such: a failure with its backtrace.
+        Some(Value::String(text)) if text.contains('\n') => text.replace('\n', "\n        "),
+        value => value.map_or_else(|| "nothing".into(), Value::to_string),
+    };
     match text.char_indices().nth(SHOWN_CHARACTERS_MAX) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
         None => text,

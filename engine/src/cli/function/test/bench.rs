@@ -106,7 +106,7 @@ impl Bench {
         world.apply(&invocation.effects, place.received_at_ms)?;
         let expected = step.expect.clone().unwrap_or_default();
         let happened = happened(&invocation, &expected, world, place.received_at_ms);
-        let differences = differences(&expected, &happened);
+        let differences = differences(&expected, &happened, &invocation.outcome);
         Ok((happened, differences))
     }
 }
@@ -129,13 +129,12 @@ fn is_note_of_version(effect: &Effect) -> bool {
     matches!(effect, Effect::StatePut { key, .. } if key.is_empty())
 }
 
-fn differences(expected: &Expect, happened: &Expect) -> Vec<Difference> {
+fn differences(expected: &Expect, happened: &Expect, ended: &Outcome) -> Vec<Difference> {
     let mut differences = Vec::new();
     let outcome = expected.outcome.as_deref().unwrap_or(effect::outcome(&Outcome::Done));
-    let outcome_there = happened.outcome.as_deref().unwrap_or_default();
+    let outcome_there = effect::outcome(ended);
     if outcome != outcome_there {
-        let error = happened.error.as_ref().and_then(|error| error.get("detail"));
-        let detail = error.and_then(Value::as_str).map(|detail| format!(": {detail}")).unwrap_or_default();
+        let detail = ended.failure().map(|(_, detail)| format!(": {detail}")).unwrap_or_default();
         differences.push(Difference {
             path: "outcome".into(),
             expected: Some(outcome.into()),

@@ -89,7 +89,9 @@ pub(super) fn outcome(outcome: &Outcome) -> &'static str {
     }
 }
 
-/// Why an outcome is not `done`.
+/// Why an outcome is not `done`, without the backtrace, which every compiler makes anew.
 pub(super) fn error(outcome: &Outcome) -> Option<Value> {
-    outcome.failure().map(|(error_type, detail)| json!({"type": error_type, "detail": detail}))
+    let (error_type, detail) = outcome.failure()?;
+    let reason = detail.lines().next().unwrap_or_default();
+    Some(json!({"type": error_type, "detail": reason}))
 }
