@@ -17,8 +17,11 @@ mod manifest;
 mod metrics;
 mod page;
 mod problem;
+mod replay;
 mod request;
 mod status;
+mod timer;
+mod trace;
 mod usage;
 #[cfg(test)]
 mod tests;
@@ -35,10 +38,13 @@ pub(crate) use function::setting::{BudgetView, ConfigView, NewBudget, SecretView
 pub(crate) use function::traffic::{GuardView, TrafficView};
 pub(crate) use function::version::KnownVersion;
 pub(crate) use function::{FunctionView, LogView, MODULE_BYTES_MAX};
-pub(crate) use invocation::{MISSED_EVENT, Missed};
+pub(crate) use invocation::{EffectView, InvocationView, TRIMMED_EVENT};
 pub(crate) use manifest::ManifestView;
 pub(crate) use page::Page;
 pub(crate) use problem::Problem;
+pub(crate) use replay::{DeedView, ReplayView};
+pub(crate) use timer::TimerView;
+pub(crate) use trace::{RunView, StepView, TraceView};
 pub(crate) use usage::UsageView;
 
 use crate::engine::Engine;
@@ -175,6 +181,9 @@ fn router(api: Api) -> Router {
         .route("/dead-letters", get(dead_letter::list))
         .route("/status", get(status::show))
         .route("/usage", get(usage::list))
+        .route("/replays", post(replay::create).layer(DefaultBodyLimit::max(MODULE_BYTES_MAX)))
+        .route("/traces/{offset}", get(trace::show))
+        .route("/functions/{name}/timers", get(timer::list))
         .fallback(async || Problem::new(Kind::NoSuchResource, "there is nothing at this path"))
         .layer(middleware::from_fn_with_state(api.clone(), auth::require_operator));
     Router::new()

@@ -19,6 +19,7 @@ mod publish;
 mod serve;
 mod subscribe;
 mod timestamp;
+mod trace;
 mod usage;
 
 pub(crate) use failure::Failure;
@@ -62,6 +63,8 @@ enum Command {
     Pub(publish::Arguments),
     /// Subscribe to topics (flags as of mosquitto_sub)
     Sub(subscribe::Arguments),
+    /// Show everything that one event led to, as a tree
+    Trace(trace::Arguments),
     /// Print what functions have used: what a bill is made from
     Usage(usage::Arguments),
     /// Print a completion script for a shell
@@ -88,6 +91,7 @@ fn execute(cli: Cli) -> Result<(), Failure> {
         Command::Device(command) => device::run(command, &data()),
         Command::Pub(arguments) => publish::run(&arguments, &data()),
         Command::Sub(arguments) => subscribe::run(&arguments, &data()),
+        Command::Trace(arguments) => trace::run(&arguments, &data()),
         Command::Usage(arguments) => usage::run(&arguments, &data()),
         Command::Completions(arguments) => completions::run(&arguments),
     }

@@ -7,12 +7,14 @@ mod ledger;
 mod view;
 
 use crate::cli::{Failure, print_line};
+use crate::follow::{Follower, watch as follow};
+use anyhow::Context;
 use fleet::{Fleet, Phase};
 use ledger::Ledger;
 use std::future::Future;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::broadcast::error::RecvError;
 use view::View;
 
 /// How long the last acknowledgements and commands may take after the devices have stopped to publish.
@@ -61,7 +63,8 @@ pub(crate) async fn run(plan: Plan, stop: impl Future<Output = ()>) -> anyhow::R
 
 /// Lets the devices publish until `ended`, then lets what is on its way arrive, and returns what was counted.
 async fn watch(node: &engine::Node, ended: impl Future<Output = ()>) -> anyhow::Result<Ledger> {
-    let mut feed = node.engine.feed();
+    let follower = Follower::new(node.engine.store().clone(), node.since);
+    let mut invocations = follow(follower, node.engine.durable(), Arc::new(|_| true));
     let mut ledger = Ledger::new(node.devices.iter().map(|(id, _)| *id), node.function, node.since);
     let mut view = View::new(node);
     let (fleet, mut reports) = Fleet::start(node.engine.mqtt_address(), &node.devices);
@@ -77,10 +80,9 @@ async fn watch(node: &engine::Node, ended: impl Future<Output = ()>) -> anyhow::
                 Some(report) => ledger.report(report),
                 None => anyhow::bail!("all simulated devices have ended"),
             },
-            record = feed.recv() => match record {
-                Ok(record) => ledger.invocation(&record),
-                Err(RecvError::Lagged(missed)) => ledger.missed(missed),
-                Err(RecvError::Closed) => anyhow::bail!("the engine has ended"),
+            batch = invocations.recv() => {
+                let batch = batch.context("the log is not followed any more")?;
+                batch.context("cannot follow the log")?.shown.iter().for_each(|shown| ledger.invocation(shown));
             },
             _ = redraw.tick() => view.draw(&ledger, &node.engine.status())?,
             () = &mut ended, if deadline.is_none() => {

@@ -54,6 +54,7 @@ pub(crate) struct Options {
 pub(crate) struct Engine(Arc<Node>);
 
 struct Node {
+    modules: Modules,
     store: Store<Waiter>,
     registry: Arc<Registry>,
     metrics: Arc<Metrics>,
@@ -175,7 +176,7 @@ impl Engine {
             .with_context(|| format!("cannot listen for MQTT on {}", options.mqtt))?;
         let (workers, fatal) = worker::start(worker::Parts {
             store: store.clone(),
-            modules,
+            modules: modules.clone(),
             inboxes,
             mailboxes: broker.mailboxes(),
             publisher: broker.publisher(),
@@ -189,6 +190,7 @@ impl Engine {
         backfills.go_on();
         Ok(Self(Arc::new(Node {
             backfills,
+            modules,
             mqtt: broker.address(),
             broker: Mutex::new(Some(broker)),
             workers: Mutex::new(workers),
@@ -313,6 +315,11 @@ impl Engine {
     /// The store, for those who read the log or the shared state.
     pub(crate) fn store(&self) -> &Store<Waiter> {
         &self.0.store
+    }
+
+    /// The modules of all versions.
+    pub(crate) fn modules(&self) -> &Modules {
+        &self.0.modules
     }
 
     /// What is counted.

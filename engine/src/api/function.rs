@@ -7,16 +7,18 @@ pub(super) mod traffic;
 pub(super) mod version;
 
 use super::Api;
+use super::invocation::{failure, level, role};
 use super::page::{Page, PageQuery};
 use super::problem::{Kind, Problem};
 use super::request::{Name, Parameters};
 use crate::engine::FunctionInfo;
-use crate::feed::InvocationRecord;
+use crate::follow::{self, Cursor, Shown};
 use crate::metrics::FunctionSums;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use fleetfn_core::invocation::LogLevel;
+use fleetfn_core::recording::{RecordedOutcome, Recording};
+use fleetfn_core::{Entity, Event};
 use fleetfn_protocol::FunctionName;
 use serde::{Deserialize, Serialize};
 use traffic::TrafficView;
@@ -66,14 +68,16 @@ impl From<FunctionInfo> for FunctionView {
 /// A line that a function logged, or the end of an invocation that failed.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct LogView {
-    /// When the event was admitted, in milliseconds since 1970.
-    pub(crate) received_at_ms: u64,
+    /// When the event was admitted, in milliseconds since 1970; absent if the log has forgotten the event.
+    pub(crate) received_at_ms: Option<u64>,
     /// Log offset of the event.
     pub(crate) offset: u64,
     /// What the event was about.
     pub(crate) entity: String,
     /// The version that ran.
     pub(crate) version: String,
+    /// `live`, or `dark` for a version that runs beside the live one.
+    pub(crate) role: String,
     /// `debug`, `info`, `warn`, `error`; `failed` for what the engine says of a failed invocation.
     pub(crate) level: String,
     /// The line.
@@ -108,46 +112,49 @@ pub(super) async fn remove(State(api): State<Api>, Name(name): Name) -> Result<S
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `GET /functions/{name}/logs`: what its newest invocations that logged or failed had to say, oldest first.
-/// The engine keeps a bounded number of these in memory, so there is one page.
+/// `GET /functions/{name}/logs`: what its newest invocations that logged or failed had to say, oldest first. The next page
+/// is of older ones; one request looks through a bounded part of the log, so that a page may be short, or empty.
 pub(super) async fn logs(
     State(api): State<Api>,
     Name(name): Name,
     Parameters(query): Parameters<PageQuery>,
 ) -> Result<Json<Page<LogView>>, Problem> {
     let name = parse_name(&name)?;
-    let recent = api.engine.recent(Some(name), query.limit()?);
-    if recent.is_empty() && !api.engine.functions()?.iter().any(|info| info.name == name) {
+    let limit = query.limit()?;
+    let before = query.after.as_deref().map(str::parse::<Cursor>).transpose();
+    let before = before.map_err(|()| Problem::new(Kind::Malformed, "after: it is the next of another page"))?;
+    let store = api.engine.store().clone();
+    let says = move |recording: &Recording| {
+        recording.function == name
+            && (!recording.logs.is_empty() || recording.outcome != RecordedOutcome::Done)
+    };
+    let search = tokio::task::spawn_blocking(move || follow::newest(&store, before, limit, says)).await;
+    let unreadable = |error: &dyn std::fmt::Display| Problem::new(Kind::Unavailable, error.to_string());
+    let newest = search.map_err(|error| unreadable(&error))?.map_err(|error| unreadable(&error))?;
+    if newest.shown.is_empty() && !api.engine.functions()?.iter().any(|info| info.name == name) {
         return Err(Problem::new(Kind::Missing, format!("there is no function '{name}'")));
     }
-    Ok(Json(Page { items: recent.iter().flat_map(|record| lines(record)).collect(), next: None }))
+    let next = newest.rest.map(|rest| rest.to_string());
+    Ok(Json(Page { items: newest.shown.iter().flat_map(lines).collect(), next }))
 }
 
-fn parse_name(name: &str) -> Result<FunctionName, Problem> {
+pub(super) fn parse_name(name: &str) -> Result<FunctionName, Problem> {
     FunctionName::parse(name).map_err(|error| Problem::malformed("name", &error))
 }
 
-fn lines(record: &InvocationRecord) -> Vec<LogView> {
+fn lines(shown: &Shown) -> Vec<LogView> {
+    let recording = &shown.recording;
     let line = |level: &str, text: String| LogView {
-        received_at_ms: record.received_at_ms,
-        offset: record.offset.0,
-        entity: record.entity.clone(),
-        version: record.invocation.version.to_string(),
+        received_at_ms: shown.event().map(Event::received_at_ms),
+        offset: recording.offset.0,
+        entity: Entity::from_canonical(&recording.entity).map(|entity| entity.to_string()).unwrap_or_default(),
+        version: recording.version.to_string(),
+        role: role(recording.role).into(),
         level: level.into(),
         text,
     };
-    let logged = record.invocation.logs.iter().map(|log| line(level(log.level), log.text.clone()));
-    let failure = super::invocation::failure(&record.invocation.outcome);
-    let failed = failure.map(|failure| line("failed", format!("{}: {}", failure.error_type, failure.detail)));
+    let logged = recording.logs.iter().map(|log| line(level(log.level), log.text.clone()));
+    let failed = failure(&recording.outcome)
+        .map(|failure| line("failed", format!("{}: {}", failure.error_type, failure.detail)));
     logged.chain(failed).collect()
-}
-
-/// A log level in a word.
-pub(super) fn level(level: LogLevel) -> &'static str {
-    match level {
-        LogLevel::Debug => "debug",
-        LogLevel::Info => "info",
-        LogLevel::Warn => "warn",
-        LogLevel::Error => "error",
-    }
 }

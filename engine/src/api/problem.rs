@@ -77,6 +77,11 @@ impl Problem {
         }
     }
 
+    /// An error of the engine, with its causes.
+    pub(super) fn of(kind: Kind, error: &dyn Error) -> Self {
+        Self::new(kind, chain(error))
+    }
+
     /// Input that breaks a rule; `what` names the input.
     pub(super) fn malformed(what: &str, error: &dyn Error) -> Self {
         Self::new(Kind::Malformed, format!("{what}: {}", chain(error)))

@@ -5,12 +5,12 @@ use crate::access::AccessFile;
 use crate::api::{PREFIX, Page, Problem};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::io::{BufRead, BufReader};
+use std::io::BufReader;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use ureq::http::Response;
-use ureq::{Agent, Body, RequestBuilder};
+use ureq::{Agent, Body, BodyReader, RequestBuilder};
 
 /// How long a connection may take: the engine is on this machine or near.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
@@ -146,9 +146,22 @@ impl Client {
         self.check(tried, request.call()).map(drop)
     }
 
-    /// Opens a stream of server-sent events.
-    pub(super) fn stream(&self, tried: &str, path: &str) -> Result<impl BufRead + use<>, Failure> {
-        let request = self.authorized(self.agent.get(self.url(path)));
+    /// Opens a stream of server-sent events, after the one of this id if it is not empty. The parameters are escaped
+    /// here.
+    pub(super) fn stream(
+        &self,
+        tried: &str,
+        path: &str,
+        parameters: &[(String, String)],
+        last_id: &str,
+    ) -> Result<BufReader<BodyReader<'static>>, Failure> {
+        let mut request = self.authorized(self.agent.get(self.url(path)));
+        for (name, value) in parameters {
+            request = request.query(name, value);
+        }
+        if !last_id.is_empty() {
+            request = request.header("Last-Event-ID", last_id);
+        }
         let response = self.check(tried, request.call())?;
         Ok(BufReader::new(response.into_body().into_reader()))
     }

@@ -14,6 +14,7 @@ mod name;
 mod new;
 mod pause;
 mod promote;
+mod replay;
 mod resume;
 mod rm;
 mod rollback;
@@ -21,6 +22,7 @@ mod secret;
 mod state;
 mod tail;
 mod test;
+mod timers;
 mod traffic;
 mod versions;
 
@@ -66,6 +68,10 @@ pub(super) enum Command {
     Rm(rm::Arguments),
     /// Watch invocations as they happen, one JSON object a line
     Tail(tail::Arguments),
+    /// Run a live invocation again, on what it read then
+    Replay(replay::Arguments),
+    /// List what a function will be told, and when
+    Timers(timers::Arguments),
     /// Print what a function logged, and how it failed
     Logs(logs::Arguments),
     /// List the events that could not be handled, newest first
@@ -91,6 +97,8 @@ pub(super) fn run(command: Command, data: &Path) -> Result<(), Failure> {
         Command::Budget(command) => budget::run(command, data),
         Command::Rm(arguments) => rm::run(&arguments, data),
         Command::Tail(arguments) => tail::run(&arguments, data),
+        Command::Replay(arguments) => replay::run(&arguments, data),
+        Command::Timers(arguments) => timers::run(&arguments, data),
         Command::Logs(arguments) => logs::run(&arguments, data),
         Command::Dead(arguments) => dead::run(&arguments, data),
     }

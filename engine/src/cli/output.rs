@@ -42,8 +42,12 @@ pub(super) fn table<const N: usize>(header: [&str; N], rows: &[[String; N]]) -> 
     write(align(header, rows).as_bytes())
 }
 
+/// A text without control characters: what a device or a function made must not steer the terminal.
+pub(super) fn clean(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
 fn align<const N: usize>(header: [&str; N], rows: &[[String; N]]) -> String {
-    let clean = |cell: &str| cell.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>();
     let rows: Vec<[String; N]> = std::iter::once(header.map(String::from))
         .chain(rows.iter().map(|row| row.each_ref().map(|cell| clean(cell))))
         .collect();

@@ -1,18 +1,17 @@
 //! The books of the demo: what devices sent and received, against what the engine says that it did.
 //!
-//! - **handled**: invocations of the function, as the engine's feed shows them after their commit, told apart by the
-//!   device and the sequence number in the payload. Interrupted ones do not count: the engine runs them again.
+//! - **handled**: invocations of the function, as their commits in the log say, told apart by the device and the
+//!   sequence number in the payload. One that was interrupted and run again stands there once.
 //! - **lost**: per device, acknowledged readings less different readings handled, plus commands that an invocation
 //!   asked for, less those that arrived.
 //! - **duplicated**: readings handled again, plus commands that arrived again under an effect id already seen.
 //! - **out of order**: readings handled after one with a higher sequence number, plus commands that arrived after
 //!   one with a higher effect id: ids of one device grow with the log.
-//!
-//! A feed that missed something proves nothing: the verdict says so and is not good.
 
 use super::fleet::{Reading, Report};
-use crate::feed::InvocationRecord;
-use fleetfn_core::{Effect, Entity, Offset, Outcome};
+use crate::follow::Shown;
+use fleetfn_core::recording::RecordedOutcome;
+use fleetfn_core::{Effect, Entity, Event, Offset};
 use fleetfn_protocol::{DeviceId, EffectId, FunctionName};
 use hdrhistogram::Histogram;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -82,13 +81,12 @@ pub(super) struct Ledger {
     accounts: Vec<Account>,
     /// Commands that were asked for and have not arrived, with the time of the reading that caused them.
     awaited: BTreeMap<EffectId, Option<Instant>>,
-    /// Commands that arrived before the feed told of their invocation.
+    /// Commands that arrived before the log told of their invocation.
     early: BTreeMap<EffectId, Instant>,
     latency_us: Histogram<u64>,
     ready: usize,
     drained: usize,
     errors: u64,
-    missed: u64,
     wrong: Vec<String>,
     reconnects: u64,
 }
@@ -116,7 +114,6 @@ impl Ledger {
             ready: 0,
             drained: 0,
             errors: 0,
-            missed: 0,
             wrong: Vec::new(),
             reconnects: 0,
         }
@@ -169,21 +166,22 @@ impl Ledger {
         }
     }
 
-    /// Takes what the engine says of one invocation.
-    pub(super) fn invocation(&mut self, record: &InvocationRecord) {
-        let invocation = &record.invocation;
-        let other = invocation.function != self.function || record.offset <= self.since;
-        if other || matches!(invocation.outcome, Outcome::Interrupted { .. }) {
+    /// Takes what the log says of one invocation.
+    pub(super) fn invocation(&mut self, shown: &Shown) {
+        let recording = &shown.recording;
+        if recording.function != self.function || recording.offset <= self.since {
             return;
         }
-        if invocation.outcome != Outcome::Done {
+        if recording.outcome != RecordedOutcome::Done {
             self.errors += 1;
         }
-        let index = self.by_entity.get(&record.entity).copied();
+        let entity = Entity::from_canonical(&recording.entity).map(|entity| entity.to_string());
+        let index = entity.as_ref().and_then(|entity| self.by_entity.get(entity)).copied();
         let Some(account) = index.and_then(|index| self.accounts.get_mut(index)) else { return };
-        let Ok(reading) = serde_json::from_slice::<Reading>(&record.payload) else {
-            return self
-                .note_wrong(format!("{} at {}: not what a device sent", record.entity, record.offset));
+        let payload = shown.event().map(Event::payload).unwrap_or_default();
+        let Ok(reading) = serde_json::from_slice::<Reading>(&payload) else {
+            let entity = entity.unwrap_or_default();
+            return self.note_wrong(format!("{entity} at {}: not what a device sent", recording.offset));
         };
         account.handled.add(reading.sequence);
         let place = reading
@@ -191,11 +189,11 @@ impl Ledger {
             .checked_sub(account.published_from)
             .and_then(|place| usize::try_from(place).ok());
         let published = place.and_then(|place| account.published.get(place)).copied();
-        for (effect, index) in invocation.effects.iter().zip(0..) {
+        for (effect, index) in recording.effects.iter().zip(0..) {
             if !matches!(effect, Effect::Command { .. }) {
                 continue;
             }
-            let id = EffectId { offset: record.offset.0, function: invocation.function, index };
+            let id = EffectId { offset: recording.offset.0, function: recording.function, index };
             match self.early.remove(&id) {
                 Some(at) => self.measure(published, at),
                 None if self.awaited.len() < UNDERWAY_MAX => {
@@ -204,11 +202,6 @@ impl Ledger {
                 None => self.note_wrong("too many commands that do not arrive".into()),
             }
         }
-    }
-
-    /// The feed did not show so many invocations: this observer was too slow.
-    pub(super) fn missed(&mut self, count: u64) {
-        self.missed += count;
     }
 
     fn note_wrong(&mut self, what: String) {
@@ -260,7 +253,6 @@ impl Ledger {
             errors: self.errors,
             reconnects: self.reconnects,
             absent: self.accounts.len().saturating_sub(self.ready),
-            missed: self.missed,
             unexplained: self.early.len(),
             wrong: self.wrong.clone(),
             p50_us: self.latency_us(0.5),
@@ -281,7 +273,6 @@ pub(super) struct Verdict {
     errors: u64,
     reconnects: u64,
     absent: usize,
-    missed: u64,
     unexplained: usize,
     wrong: Vec<String>,
     p50_us: u64,
@@ -310,10 +301,6 @@ impl Verdict {
         say(self.duplicated > 0, format!("{} duplicated", self.duplicated));
         say(self.disordered > 0, format!("{} out of order", self.disordered));
         say(self.unexplained > 0, format!("{} commands that no invocation asked for", self.unexplained));
-        say(
-            self.missed > 0,
-            format!("{} invocations could not be watched: the machine is too slow", self.missed),
-        );
         say(self.absent > 0, format!("{} devices did not connect", self.absent));
         say(self.handled == 0, "no reading was handled".into());
         texts

@@ -43,7 +43,7 @@ impl Registry {
     }
 
     /// The version that the beginning of a hash means.
-    pub(super) fn resolve_version(&self, name: FunctionName, beginning: &str) -> Result<ModuleHash, Error> {
+    pub(crate) fn resolve_version(&self, name: FunctionName, beginning: &str) -> Result<ModuleHash, Error> {
         let versions = self.versions(name)?;
         let fits = |version: &&VersionInfo| version.hash.to_string().starts_with(beginning);
         let mut fitting = versions.iter().filter(fits).map(|version| version.hash);

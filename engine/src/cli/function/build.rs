@@ -117,8 +117,12 @@ fn read(file: &Path, tried: &str) -> Result<Vec<u8>, Failure> {
         .map_err(|error| Failure::new(tried, format!("{} cannot be read: {error}", file.display())))
 }
 
-/// What a module says of itself, with a name that can be a file's.
+/// What a module says of itself, with a name that can be a file's. Fails if an engine would refuse the module.
 fn manifest(wasm: &[u8], tried: &str) -> Result<ManifestView, Failure> {
+    fleetfn_host::admit(wasm).map_err(|error| match std::error::Error::source(&error) {
+        Some(source) => Failure::new(tried, format!("{error}: {source}")),
+        None => Failure::new(tried, error),
+    })?;
     let manifest = manifest_section::read(wasm).map_err(|why| Failure::new(tried, why))?;
     FunctionName::parse(&manifest.name)
         .map_err(|error| Failure::new(tried, format!("the name in its manifest does not do: {error}")))?;

@@ -6,6 +6,7 @@ use crate::cli::client::Client;
 use crate::cli::failure::Failure;
 use crate::cli::output::{self, Format, short};
 use crate::cli::timestamp::rfc3339;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 #[derive(Debug, clap::Args)]
@@ -24,15 +25,14 @@ pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
     let tried = format!("cannot show the logs of {}", arguments.name);
     let client = Client::open(data)?;
     let name = name::resolve(&client, &tried, &arguments.name)?;
-    let page: Page<LogView> =
-        client.get(&tried, &format!("/functions/{name}/logs?limit={}", arguments.limit))?;
+    let lines = read(&client, &tried, &name, arguments.limit.into())?;
     if arguments.output == Format::Json {
-        return output::json(&page.items);
+        return output::json(&lines);
     }
     let row = |line: &LogView| {
         [
-            rfc3339(line.received_at_ms),
-            line.level.clone(),
+            line.received_at_ms.map_or_else(|| "-".into(), rfc3339),
+            if line.role == "dark" { format!("{} (dark)", line.level) } else { line.level.clone() },
             short(&line.version).into(),
             line.entity.clone(),
             line.text.clone(),
@@ -40,6 +40,26 @@ pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
     };
     output::table(
         ["TIME", "LEVEL", "VERSION", "ENTITY", "TEXT"],
-        &page.items.iter().map(row).collect::<Vec<_>>(),
+        &lines.iter().map(row).collect::<Vec<_>>(),
     )
+}
+
+/// The lines of the newest invocations, oldest first. Each page is of a bounded part of the log, so that it takes several
+/// to find what is rare.
+fn read(client: &Client, tried: &str, name: &str, limit: usize) -> Result<Vec<LogView>, Failure> {
+    let (mut pages, mut left, mut after) = (Vec::new(), limit, None);
+    while left > 0 {
+        let mut parameters = vec![("limit".to_owned(), left.to_string())];
+        parameters.extend(after.map(|after| ("after".to_owned(), after)));
+        let page: Page<LogView> =
+            client.get_with(tried, &format!("/functions/{name}/logs"), &parameters)?;
+        let invocations: BTreeSet<_> = page.items.iter().map(|line| (line.offset, &line.role)).collect();
+        left = left.saturating_sub(invocations.len());
+        after = page.next.clone();
+        pages.push(page.items);
+        if after.is_none() {
+            break;
+        }
+    }
+    Ok(pages.into_iter().rev().flatten().collect())
 }
