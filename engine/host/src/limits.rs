@@ -59,6 +59,8 @@ pub(crate) const SCHEMA_NODES_MAX: u64 = 4_000;
 pub(crate) const SCHEMA_STEPS_MAX: u64 = 500_000;
 /// Bytes of a compiled pattern of a schema: matching takes time in proportion.
 pub(crate) const SCHEMA_PATTERN_BYTES_MAX: usize = 64 * 1024;
+/// Most bytes of texts in a payload times the patterns of its schema.
+pub(crate) const SCHEMA_PATTERN_STEPS_MAX: u64 = 500_000;
 
 /// Longest URL of a request in bytes.
 pub(crate) const HTTP_URL_BYTES_MAX: usize = 2 * 1024;

@@ -106,7 +106,10 @@ pub(super) fn link(linker: &mut Linker<Guest>) -> Result<(), LinkerError> {
 fn link_memory(linker: &mut Linker<Guest>) -> Result<(), LinkerError> {
     linker.func_wrap(MODULE, "alloc", |mut c: C<'_>, length: u64| guarded(|| alloc(&mut c, length)))?;
     linker.func_wrap(MODULE, "free", |mut c: C<'_>, block: u64| {
-        guarded(|| blocks(&mut c).map(|blocks| blocks.free(block)))
+        guarded(|| {
+            burn(&mut c, CALL_FUEL)?;
+            blocks(&mut c).map(|blocks| blocks.free(block))
+        })
     })?;
     linker.func_wrap(MODULE, "reset", |mut c: C<'_>| {
         guarded(|| blocks(&mut c).map(|blocks| *blocks = Blocks::default()))

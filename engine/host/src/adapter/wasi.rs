@@ -5,7 +5,7 @@
 use super::{Refusal, Signature, guarded};
 use crate::failure::Failure;
 use crate::guest::{Guest, burn, fuel_of, part, part_mut, split};
-use crate::limits::CALL_FUEL;
+use crate::limits::{CALL_FUEL, READ_FUEL};
 use fleetfn_core::invocation::LogLevel;
 use std::mem;
 use wasmi::errors::LinkerError;
@@ -205,13 +205,15 @@ fn length(bytes: usize) -> u32 {
 fn environ_sizes_get(caller: &mut Caller<'_, Guest>, count: u32, bytes: u32) -> Answer {
     let texts = environment(caller.data());
     let total = texts.iter().map(String::len).sum();
+    // The texts are put together for it.
+    burn(caller, READ_FUEL + fuel_of(total))?;
     sizes(caller, (count, length(texts.len())), (bytes, length(total)))
 }
 
 fn environ_get(caller: &mut Caller<'_, Guest>, places: u32, texts: u32) -> Answer {
     let environment = environment(caller.data());
     let total: usize = environment.iter().map(String::len).sum();
-    burn(caller, CALL_FUEL + fuel_of(total))?;
+    burn(caller, READ_FUEL + fuel_of(total))?;
     let memory = split(caller)?.0;
     let (mut place, mut at) = (places, texts);
     for text in &environment {
