@@ -66,7 +66,9 @@ pub(crate) async fn desire(
     // What cannot be done now is refused here, where somebody is told, and not by a dead letter.
     let mut tried = read(engine, id)?;
     tried.expect(&expected)?;
-    tried.desire(patch)?;
+    if !tried.desire(patch)? {
+        return Ok(Desired::Done(tried));
+    }
     let entity = Entity::Device(id);
     let parts = EventParts {
         entity,
@@ -81,8 +83,13 @@ pub(crate) async fn desire(
     let partition = entity.partition(engine.partitions());
     let start = Instant::now();
     while engine.store().view().cursor(partition)? <= offset {
+        let twin = read(engine, id)?;
+        // Somebody else may have made the same change: then there is nothing to commit, and no cursor moves.
+        if !twin.clone().desire(patch)? {
+            return Ok(Desired::Done(twin));
+        }
         if start.elapsed() >= HANDLED_MAX {
-            return Ok(Desired::Pending(read(engine, id)?));
+            return Ok(Desired::Pending(twin));
         }
         tokio::time::sleep(LOOK_AGAIN).await;
     }
