@@ -122,7 +122,8 @@ pub(super) async fn logs(
     let name = parse_name(&name)?;
     let limit = query.limit()?;
     let before = query.after.as_deref().map(str::parse::<Cursor>).transpose();
-    let before = before.map_err(|()| Problem::new(Kind::Malformed, "after: it is the next of another page"))?;
+    let before =
+        before.map_err(|()| Problem::new(Kind::Malformed, "after: it is the next of another page"))?;
     let store = api.engine.store().clone();
     let says = move |recording: &Recording| {
         recording.function == name
@@ -147,7 +148,9 @@ fn lines(shown: &Shown) -> Vec<LogView> {
     let line = |level: &str, text: String| LogView {
         received_at_ms: shown.event().map(Event::received_at_ms),
         offset: recording.offset.0,
-        entity: Entity::from_canonical(&recording.entity).map(|entity| entity.to_string()).unwrap_or_default(),
+        entity: Entity::from_canonical(&recording.entity)
+            .map(|entity| entity.to_string())
+            .unwrap_or_default(),
         version: recording.version.to_string(),
         role: role(recording.role).into(),
         level: level.into(),

@@ -109,9 +109,9 @@ impl From<registry::Error> for Problem {
         let kind = match error {
             registry::Error::Exists(_) => Kind::Exists,
             registry::Error::Missing(_) => Kind::Missing,
-            registry::Error::Ambiguous(_) | registry::Error::Line { .. } | registry::Error::Unproven { .. } => {
-                Kind::Conflict
-            }
+            registry::Error::Ambiguous(_)
+            | registry::Error::Line { .. }
+            | registry::Error::Unproven { .. } => Kind::Conflict,
             registry::Error::Refused(_) | registry::Error::Reserved(_) | registry::Error::Invalid(_) => {
                 Kind::Refused
             }

@@ -96,7 +96,8 @@ mod tests {
     fn only_a_whole_hash_is_one() {
         let text = ModuleHash([0xab; 32]).to_string();
         assert_eq!(parse(&text), Some(ModuleHash([0xab; 32])));
-        for wrong in ["", &text[1..], &text.replace('a', "g"), &"é".repeat(32), &text.replacen('a', "+", 1)] {
+        for wrong in ["", &text[1..], &text.replace('a', "g"), &"é".repeat(32), &text.replacen('a', "+", 1)]
+        {
             assert_eq!(parse(wrong), None, "{wrong}");
         }
     }

@@ -86,7 +86,8 @@ impl Registry {
                 && difference.dark.as_ref().is_none_or(|side| side.version == dark.hash)
         };
         examples.retain(of_this);
-        let counted = |from: Offset| examples.iter().filter(|difference| difference.offset >= from).count() as u64;
+        let counted =
+            |from: Offset| examples.iter().filter(|difference| difference.offset >= from).count() as u64;
         let (different, different_ever) = (counted(self.counted_from), counted(Offset(0)));
         examples.truncate(EXAMPLES_MAX);
         Ok(Comparison {

@@ -98,7 +98,9 @@ impl Registry {
             return Err(Error::Reserved(name.to_string()));
         }
         if let Some(named) = named.filter(|named| *named != name) {
-            return Err(Error::Invalid(format!("version {hash} belongs to function '{name}', not '{named}'")));
+            return Err(Error::Invalid(format!(
+                "version {hash} belongs to function '{name}', not '{named}'"
+            )));
         }
         let at_ms = now_ms();
         let version = Version { hash, manifest: manifest.clone(), deployed_at_ms: at_ms };
@@ -114,8 +116,8 @@ impl Registry {
         let end = self.store.durable_end();
         let line = before.clone().unwrap_or_default();
         let is_new = line.live.is_none() && placement == Placement::Live;
-        let mut after =
-            line::deploy(line, version, placement, guard, end).map_err(|source| Error::Line { name, source })?;
+        let mut after = line::deploy(line, version, placement, guard, end)
+            .map_err(|source| Error::Line { name, source })?;
         if let Some(from) = from {
             if !is_new {
                 let why = "only a function that is new can handle what came before it";
@@ -222,7 +224,8 @@ impl Registry {
             return Ok(());
         };
         let why = format!("parked: {why}");
-        let after = line::pause(line.clone(), Some(why.clone())).map_err(|source| Error::Line { name, source })?;
+        let after =
+            line::pause(line.clone(), Some(why.clone())).map_err(|source| Error::Line { name, source })?;
         self.perform(Act { name, before: Some(line), after: Some(after), offset: None }, why).await.map(drop)
     }
 
@@ -237,7 +240,12 @@ impl Registry {
         self.change_pause(name, None, words("resumed", reason)?).await
     }
 
-    async fn change_pause(&self, name: FunctionName, pause: Option<String>, why: String) -> Result<Act, Error> {
+    async fn change_pause(
+        &self,
+        name: FunctionName,
+        pause: Option<String>,
+        why: String,
+    ) -> Result<Act, Error> {
         let _one_at_a_time = self.acts.lock().await;
         let (_, line) = self.function(name)?;
         let after = line::pause(line.clone(), pause).map_err(|source| Error::Line { name, source })?;
@@ -257,7 +265,9 @@ impl Registry {
     pub(crate) async fn remove_function(&self, name: FunctionName) -> Result<(), Error> {
         let _one_at_a_time = self.acts.lock().await;
         let (_, line) = self.function(name)?;
-        self.perform(Act { name, before: Some(line), after: None, offset: None }, String::new()).await.map(drop)
+        self.perform(Act { name, before: Some(line), after: None, offset: None }, String::new())
+            .await
+            .map(drop)
     }
 
     /// Records what an act makes of the line. The acts lock is held.

@@ -233,10 +233,7 @@ mod tests {
     fn a_canary_needs_a_live_version_and_is_dropped_or_promoted() {
         assert_eq!(placed(Deployment::default(), 1, Placement::Canary(10)), Err(Error::NoLive));
         let line = placed(Deployment::default(), 1, Placement::Live).expect("is placed");
-        assert_eq!(
-            placed(line.clone(), 1, Placement::Canary(10)),
-            Err(Error::IsLive(ModuleHash([1; 32])))
-        );
+        assert_eq!(placed(line.clone(), 1, Placement::Canary(10)), Err(Error::IsLive(ModuleHash([1; 32]))));
         for percent in [0, 100, 255] {
             assert_eq!(placed(line.clone(), 2, Placement::Canary(percent)), Err(Error::Percent(percent)));
         }
@@ -279,7 +276,8 @@ mod tests {
 
     #[test]
     fn what_a_guard_takes_back_is_rolled_back_or_else_waits() {
-        let guarded = |line, number, placement| deploy(line, version(number), placement, Some(GUARD), Offset(7));
+        let guarded =
+            |line, number, placement| deploy(line, version(number), placement, Some(GUARD), Offset(7));
         let first = guarded(Deployment::default(), 1, Placement::Live).expect("is placed");
         assert_eq!(guarded(first.clone(), 2, Placement::Dark), Err(Error::GuardOfDark));
         let parked = take_back(first.clone(), "it fails".into());

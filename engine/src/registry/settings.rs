@@ -109,8 +109,10 @@ impl Registry {
             line.versions().flat_map(|version| version.manifest.secrets.clone()).collect();
         let settings = self.settings.read().unwrap_or_else(PoisonError::into_inner);
         let own = settings.get(&name).into_iter().flatten();
-        let set: BTreeSet<String> =
-            own.filter(|(_, setting)| Kind::of(setting) == Kind::Secret).map(|(key, _)| key.clone()).collect();
+        let set: BTreeSet<String> = own
+            .filter(|(_, setting)| Kind::of(setting) == Kind::Secret)
+            .map(|(key, _)| key.clone())
+            .collect();
         let entry = |key: &String| SecretEntry {
             key: key.clone(),
             is_set: set.contains(key),
@@ -134,7 +136,8 @@ impl Registry {
         }
         if plain.iter().any(u8::is_ascii_control) {
             return Err(Error::Invalid(
-                "a secret goes into a header of HTTP: it holds no line breaks and no control characters".into(),
+                "a secret goes into a header of HTTP: it holds no line breaks and no control characters"
+                    .into(),
             ));
         }
         let sealed = self.seal.seal(&name, key, plain).map_err(|error| Error::Seal(format!("{error:#}")))?;
@@ -164,7 +167,9 @@ impl Registry {
     /// Bounds the fuel of an owner's functions, or takes the bound away. Durable on return.
     pub(crate) async fn set_budget(&self, owner: FunctionName, fuel_per_s: Option<u64>) -> Result<(), Error> {
         if owner_of(&owner) != owner {
-            return Err(Error::Invalid(format!("'{owner}' is no owner: that is what stands before the first dot")));
+            return Err(Error::Invalid(format!(
+                "'{owner}' is no owner: that is what stands before the first dot"
+            )));
         }
         let _one_at_a_time = self.acts.lock().await;
         if fuel_per_s.is_none() && self.setting(&owner, BUDGET_KEY).is_none() {
@@ -194,13 +199,18 @@ impl Registry {
         let kind = Kind::of(&setting);
         match self.setting(&name, key) {
             Some(known) if Kind::of(&known) != kind => {
-                return Err(Error::Exists(format!("{} '{key}' of function '{name}'", Kind::of(&known).word())));
+                return Err(Error::Exists(format!(
+                    "{} '{key}' of function '{name}'",
+                    Kind::of(&known).word()
+                )));
             }
             Some(_) => {}
             None => {
                 let settings = self.settings.read().unwrap_or_else(PoisonError::into_inner);
                 if settings.get(&name).is_some_and(|own| own.len() >= KEYS_MAX) {
-                    return Err(Error::Invalid(format!("function '{name}' has {KEYS_MAX} keys: there is room for no more")));
+                    return Err(Error::Invalid(format!(
+                        "function '{name}' has {KEYS_MAX} keys: there is room for no more"
+                    )));
                 }
             }
         }

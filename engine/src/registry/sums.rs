@@ -49,10 +49,8 @@ mod tests {
 
     #[test]
     fn what_was_before_does_not_count() {
-        let (base, now) = (
-            Sums { invocations: 50, errors: 50, fuel: 5 },
-            Sums { invocations: 160, errors: 52, fuel: 900 },
-        );
+        let (base, now) =
+            (Sums { invocations: 50, errors: 50, fuel: 5 }, Sums { invocations: 160, errors: 52, fuel: 900 });
         assert_eq!(now.since(base), Sums { invocations: 110, errors: 2, fuel: 895 });
         assert_eq!(base.since(now), Sums::default());
     }

@@ -49,9 +49,9 @@ impl Registry {
         let mut fitting = versions.iter().filter(fits).map(|version| version.hash);
         match (fitting.next(), fitting.next()) {
             (Some(hash), None) => Ok(hash),
-            (Some(one), Some(other)) => {
-                Err(Error::Ambiguous(format!("version '{beginning}' of function '{name}' could be {one} or {other}")))
-            }
+            (Some(one), Some(other)) => Err(Error::Ambiguous(format!(
+                "version '{beginning}' of function '{name}' could be {one} or {other}"
+            ))),
             (None, _) => Err(Error::Missing(format!("version '{beginning}' of function '{name}'"))),
         }
     }
@@ -100,9 +100,12 @@ mod tests {
             previous: Some(version(2, 200)),
             ..Deployment::default()
         };
-        let history: Vec<_> = (1..=4).map(|number| (ModuleHash([number; 32]), u64::from(number) * 100)).collect();
-        let listed: Vec<_> =
-            list(&line, &history).into_iter().map(|info| (info.hash.0[0], info.state, info.first_at_ms)).collect();
+        let history: Vec<_> =
+            (1..=4).map(|number| (ModuleHash([number; 32]), u64::from(number) * 100)).collect();
+        let listed: Vec<_> = list(&line, &history)
+            .into_iter()
+            .map(|info| (info.hash.0[0], info.state, info.first_at_ms))
+            .collect();
         assert_eq!(
             listed,
             [

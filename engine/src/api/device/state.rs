@@ -56,7 +56,8 @@ pub(in crate::api) async fn of_entity(
     Parameters(query): Parameters<StateQuery>,
 ) -> Result<Json<Page<StateView>>, Problem> {
     let entity = query.entity.as_deref().and_then(Entity::parse);
-    let entity = entity.ok_or_else(|| Problem::new(Kind::Malformed, "entity: names no entity, such as site/berlin"))?;
+    let entity = entity
+        .ok_or_else(|| Problem::new(Kind::Malformed, "entity: names no entity, such as site/berlin"))?;
     list(&api, entity, query.function.as_deref())
 }
 
@@ -66,14 +67,15 @@ fn list(api: &Api, entity: Entity<'_>, function: Option<&str>) -> Result<Json<Pa
     let rows = api.engine.store().view().entity_state(&entity.canonical(), ROWS_MAX);
     let rows = rows.map_err(registry::Error::from)?;
     let now_ms = now_ms();
-    let wanted = rows
-        .into_iter()
-        .filter(|(of, _, value)| function.is_none_or(|function| function == *of) && value.expires_at_ms > now_ms);
-    let view = |(function, key, value): (FunctionName, bytes::Bytes, fleetfn_core::commit::Value)| StateView {
-        function: function.to_string(),
-        key: Blob::new(&key),
-        value: Blob::new(&value.bytes),
-        expires_at_ms: (value.expires_at_ms != u64::MAX).then_some(value.expires_at_ms),
-    };
+    let wanted = rows.into_iter().filter(|(of, _, value)| {
+        function.is_none_or(|function| function == *of) && value.expires_at_ms > now_ms
+    });
+    let view =
+        |(function, key, value): (FunctionName, bytes::Bytes, fleetfn_core::commit::Value)| StateView {
+            function: function.to_string(),
+            key: Blob::new(&key),
+            value: Blob::new(&value.bytes),
+            expires_at_ms: (value.expires_at_ms != u64::MAX).then_some(value.expires_at_ms),
+        };
     Ok(Json(Page { items: wanted.take(LIMIT_MAX).map(view).collect(), next: None }))
 }

@@ -51,10 +51,7 @@ impl From<twin::Error> for Problem {
 }
 
 /// `GET /devices/{id}/twin`.
-pub(in crate::api) async fn show(
-    State(api): State<Api>,
-    Name(id): Name,
-) -> Result<Json<TwinView>, Problem> {
+pub(in crate::api) async fn show(State(api): State<Api>, Name(id): Name) -> Result<Json<TwinView>, Problem> {
     Ok(Json(twin::read(&api.engine, parse_id(&id)?)?.into()))
 }
 

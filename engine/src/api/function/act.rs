@@ -1,11 +1,11 @@
 //! Acts on the versions of a function: deploy, promote, roll back, stop dark, pause, resume.
 
-use super::traffic::{GuardView, TrafficView};
 use super::parse_name;
+use super::traffic::{GuardView, TrafficView};
+use crate::api::Api;
 use crate::api::manifest::ManifestView;
 use crate::api::problem::{Kind, Problem};
 use crate::api::request::{Body, Document, Name, Parameters};
-use crate::api::Api;
 use crate::place;
 use crate::registry::{self, Act, Candidate, DeployReport, Newcomer, Placement, Source};
 use axum::Json;
@@ -115,9 +115,10 @@ impl Terms {
             (None | Some("live"), None) => Ok(Placement::Live),
             (Some("canary"), Some(percent)) => Ok(Placement::Canary(percent)),
             (Some("dark"), None) => Ok(Placement::Dark),
-            (Some("canary"), None) => {
-                Err(Problem::new(Kind::Malformed, "percent: a canary needs to know how many of a hundred entities"))
-            }
+            (Some("canary"), None) => Err(Problem::new(
+                Kind::Malformed,
+                "percent: a canary needs to know how many of a hundred entities",
+            )),
             (None | Some("live" | "dark"), Some(_)) => {
                 Err(Problem::new(Kind::Malformed, "percent: goes with as=canary only"))
             }
@@ -163,7 +164,9 @@ impl Terms {
                 let found = place.map_err(registry::Error::from)?;
                 Ok(Some(found.map_err(|error| registry::Error::Store(error.to_string()))?))
             }
-            (Some(_), Some(_)) => Err(Problem::new(Kind::Malformed, "from_offset and from_ms: give one of them")),
+            (Some(_), Some(_)) => {
+                Err(Problem::new(Kind::Malformed, "from_offset and from_ms: give one of them"))
+            }
         }
     }
 
@@ -186,7 +189,10 @@ pub(in crate::api) async fn upload(
     Body(wasm): Body,
 ) -> Result<(StatusCode, Json<Deployed>), Problem> {
     if terms.version.is_some() {
-        return Err(Problem::new(Kind::Malformed, "version: the body is the version; see /functions/{name}/deploy"));
+        return Err(Problem::new(
+            Kind::Malformed,
+            "version: the body is the version; see /functions/{name}/deploy",
+        ));
     }
     deploy(&api, terms.newcomer(&api, Source::Module(wasm)).await?).await
 }

@@ -93,7 +93,8 @@ impl From<Sums> for SumsView {
 impl From<Comparison> for ComparisonView {
     fn from(comparison: Comparison) -> Self {
         let objection = comparison.objection();
-        let Comparison { live, dark, of_live, of_dark, different, different_ever, is_cut, examples } = comparison;
+        let Comparison { live, dark, of_live, of_dark, different, different_ever, is_cut, examples } =
+            comparison;
         let mean = |sums: Sums| sums.fuel.checked_div(sums.invocations);
         let percent = |dark: u64, live: u64| dark.saturating_mul(100).checked_div(live);
         Self {
@@ -120,8 +121,10 @@ impl From<&Difference> for DifferenceView {
                 let function = difference.function;
                 effect_view(effect, EffectId { offset: difference.offset.0, function, index })
             };
-            let failure =
-                |(error_type, detail): &(String, String)| FailureView { error_type: error_type.clone(), detail: detail.clone() };
+            let failure = |(error_type, detail): &(String, String)| FailureView {
+                error_type: error_type.clone(),
+                detail: detail.clone(),
+            };
             SideView {
                 version: side.version.to_string(),
                 error: side.failure.as_ref().map(failure),

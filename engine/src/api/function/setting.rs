@@ -66,7 +66,8 @@ pub(in crate::api) async fn get_config(
 ) -> Result<Json<ConfigView>, Problem> {
     let name = parse_name(&name)?;
     let entry = api.engine.registry().config(name).into_iter().find(|entry| entry.key == key);
-    let missing = || Problem::new(Kind::Missing, format!("there is no configuration key '{key}' of function '{name}'"));
+    let missing =
+        || Problem::new(Kind::Missing, format!("there is no configuration key '{key}' of function '{name}'"));
     let entry = entry.ok_or_else(missing)?;
     Ok(Json(ConfigView { key: entry.key, value: Blob::new(&entry.value) }))
 }

@@ -57,7 +57,9 @@ pub(in crate::api) async fn list(
             VersionState::Old => ("old", None),
         };
         let counts = |role| counted.get(&(name, info.hash, role)).map(Arc::as_ref);
-        let live = |counter: fn(&VersionCounters) -> &Counter| counts(Role::Live).map_or(0, |all| counter(all).get());
+        let live = |counter: fn(&VersionCounters) -> &Counter| {
+            counts(Role::Live).map_or(0, |all| counter(all).get())
+        };
         KnownVersion {
             version: info.hash.to_string(),
             state: state.into(),

@@ -87,10 +87,7 @@ async fn a_canary_is_widened_dropped_promoted_and_rolled_back() {
     let canary = fixture.place("as=canary&percent=10", keeping('2', "")).await;
     let two = canary["version"].clone();
     assert_eq!(canary["before"]["live"]["version"], one);
-    assert_eq!(
-        (&canary["after"]["live"]["version"], &canary["after"]["canary"]["version"]),
-        (&one, &two)
-    );
+    assert_eq!((&canary["after"]["live"]["version"], &canary["after"]["canary"]["version"]), (&one, &two));
     let beginning = two.as_str().expect("a hash")[..8].to_owned();
     let wider = json!({ "version": beginning, "as": "canary", "percent": 50 });
     let (status, wider) = fixture.act("deploy", wider).await;
@@ -118,7 +115,10 @@ async fn a_dark_version_changes_nothing_and_is_promoted_when_it_does_the_same() 
     fixture.place("", keeping('1', "")).await;
     fixture.place("as=dark", keeping('2', "")).await;
     let (status, problem) = fixture.act("promote", json!({})).await;
-    assert!(status == 409 && problem["detail"].as_str().is_some_and(|text| text.contains("no event was compared")));
+    assert!(
+        status == 409
+            && problem["detail"].as_str().is_some_and(|text| text.contains("no event was compared"))
+    );
     fixture.read("d-1", 3).await;
     let diff = "/api/v1/functions/climate/diff";
     let found = fixture.until(diff, |diff| diff["events"] == 3 && diff["different"] == 3).await;
@@ -179,9 +179,8 @@ async fn events_of_a_paused_function_wait_and_are_handled_in_order() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_act_that_cannot_be_done_is_refused_and_changes_nothing() {
     let fixture = Fixture::start().await;
-    let upload = async |terms: &str| {
-        fixture.deploy(&format!("/api/v1/functions?{terms}"), keeping('1', "")).await.0
-    };
+    let upload =
+        async |terms: &str| fixture.deploy(&format!("/api/v1/functions?{terms}"), keeping('1', "")).await.0;
     assert_eq!(upload("as=canary&percent=10").await, 409, "nothing is live yet");
     assert_eq!(upload("as=canary").await, 400);
     assert_eq!(upload("as=canary&percent=100").await, 409);

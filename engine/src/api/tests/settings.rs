@@ -23,7 +23,8 @@ async fn a_function_that_is_not_deployed_yet_may_be_configured() {
     assert_eq!(fixture.put(&format!("{config}/limit"), b"31").await.0, 204);
     assert_eq!(fixture.put(&format!("{config}/raw"), &[0xff, 0]).await.0, 204);
     let (_, page) = fixture.call("GET", config, None).await;
-    let expected = json!([{ "key": "limit", "value": "31" }, { "key": "raw", "value": { "base64": "/wA=" } }]);
+    let expected =
+        json!([{ "key": "limit", "value": "31" }, { "key": "raw", "value": { "base64": "/wA=" } }]);
     assert_eq!(page["items"], expected);
     assert_eq!(fixture.call("GET", &format!("{config}/limit"), None).await.1["value"], "31");
     assert_eq!(fixture.call("DELETE", &format!("{config}/limit"), None).await.0, 204);

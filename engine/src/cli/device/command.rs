@@ -2,9 +2,9 @@
 
 use crate::api::Requested;
 use crate::cli::client::Client;
+use crate::cli::duration;
 use crate::cli::failure::Failure;
 use crate::cli::output::{self, Format};
-use crate::cli::duration;
 use fleetfn_protocol::DeviceId;
 use std::path::Path;
 use std::time::Duration;
@@ -29,7 +29,9 @@ pub(crate) struct Arguments {
 
 /// Names that need no escaping anywhere; MQTT alone would allow more.
 fn name(text: &str) -> Result<String, String> {
-    fleetfn_protocol::FunctionName::parse(text).map(|name| name.to_string()).map_err(|error| error.to_string())
+    fleetfn_protocol::FunctionName::parse(text)
+        .map(|name| name.to_string())
+        .map_err(|error| error.to_string())
 }
 
 pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {

@@ -57,7 +57,8 @@ pub(crate) struct Rm {
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
-    let (key, value) = text.split_once('=').ok_or_else(|| format!("{text:?} is not of the form KEY=VALUE"))?;
+    let (key, value) =
+        text.split_once('=').ok_or_else(|| format!("{text:?} is not of the form KEY=VALUE"))?;
     Ok((parse(key)?, value.into()))
 }
 
@@ -113,7 +114,10 @@ fn remove(rm: &Rm, data: &Path) -> Result<(), Failure> {
     let Key { name, key } = &rm.key;
     rm.answer.or_ask(&format!("remove '{key}' of function {name}"))?;
     Client::open(data)?
-        .delete(&format!("cannot remove '{key}' of function {name}"), &format!("/functions/{name}/config/{key}"))
+        .delete(
+            &format!("cannot remove '{key}' of function {name}"),
+            &format!("/functions/{name}/config/{key}"),
+        )
         .map_err(|failure| failure.or_next(format!("fleetfn fn config ls {name}")))?;
     eprintln!("removed {key} of function {name}");
     Ok(())

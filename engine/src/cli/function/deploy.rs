@@ -132,7 +132,10 @@ pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
             let client = Client::open(data)?;
             Box::new(move |terms| {
                 let posted = client.post_bytes(&tried, "/functions", &parameters(&terms), &wasm);
-                posted.map_err(|failure| failure.or_next("fleetfn fn build DIR makes a module, fleetfn fn ls shows what is deployed"))
+                posted.map_err(|failure| {
+                    failure
+                        .or_next("fleetfn fn build DIR makes a module, fleetfn fn ls shows what is deployed")
+                })
             })
         }
     };

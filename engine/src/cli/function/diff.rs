@@ -76,7 +76,8 @@ fn examples(comparison: &ComparisonView) -> String {
             None => "did not run".to_owned(),
             Some(side) => {
                 let error = side.error.as_ref();
-                let failed = error.map(|error| format!("failed, {}: {}", error.error_type, clean(&error.detail)));
+                let failed =
+                    error.map(|error| format!("failed, {}: {}", error.error_type, clean(&error.detail)));
                 let cut = if side.effects.len() < usize::try_from(side.effect_count).unwrap_or(usize::MAX) {
                     format!(", {} effects too large to keep", side.effect_count)
                 } else {
@@ -95,7 +96,10 @@ fn examples(comparison: &ComparisonView) -> String {
 }
 
 fn effects(side: Option<&SideView>) -> Vec<String> {
-    side.into_iter().flat_map(|side| &side.effects).map(|effect| words(&serde_json::to_value(effect))).collect()
+    side.into_iter()
+        .flat_map(|side| &side.effects)
+        .map(|effect| words(&serde_json::to_value(effect)))
+        .collect()
 }
 
 /// An effect in a line: its kind, and its fields but the id, which says nothing here.
@@ -150,7 +154,8 @@ mod tests {
 
     #[test]
     fn an_effect_is_one_line_without_its_id() {
-        let effect = json!({ "kind": "publish", "id": "7.0.f", "topic": "alerts", "payload": "x".repeat(200) });
+        let effect =
+            json!({ "kind": "publish", "id": "7.0.f", "topic": "alerts", "payload": "x".repeat(200) });
         let line = words(&Ok(effect));
         assert!(line.starts_with("publish payload=\"xxx") && line.contains("... topic=\"alerts\""), "{line}");
         assert!(!line.contains("7.0.f"));
@@ -159,7 +164,8 @@ mod tests {
     #[test]
     fn a_comparison_reads_well_on_a_terminal() {
         let manifest = json!({ "name": "climate", "triggers": [{ "telemetry": "climate" }] });
-        let version = |letter: &str| json!({ "version": letter.repeat(64), "deployed_at_ms": 0, "manifest": manifest });
+        let version =
+            |letter: &str| json!({ "version": letter.repeat(64), "deployed_at_ms": 0, "manifest": manifest });
         let side = |fuel: u64, value: &str| {
             let effect = json!({ "kind": "state-put", "key": "n", "value": value });
             json!({ "version": "", "fuel": fuel, "effect_count": 1, "effects": [effect] })

@@ -22,7 +22,11 @@ pub(crate) struct Arguments {
 
 fn entity(text: &str) -> Result<String, String> {
     let known = fleetfn_core::Entity::parse(text).is_some();
-    if known { Ok(text.into()) } else { Err(format!("{text:?} is neither devices/ID nor a name like site/berlin")) }
+    if known {
+        Ok(text.into())
+    } else {
+        Err(format!("{text:?} is neither devices/ID nor a name like site/berlin"))
+    }
 }
 
 pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {

@@ -102,6 +102,9 @@ mod tests {
              100 invocations\n  its events wait (a repair) until: fleetfn fn resume climate"
         );
         let migrated = traffic(json!({ "live": version("d", 3), "previous": version("a", 0) }));
-        assert!(change("climate", Some(&live), Some(&migrated)).ends_with("from version 0 to 3, each entity with its next event"));
+        assert!(
+            change("climate", Some(&live), Some(&migrated))
+                .ends_with("from version 0 to 3, each entity with its next event")
+        );
     }
 }
