@@ -139,19 +139,7 @@ impl Engine {
         let opening = tokio::task::spawn_blocking(move || Store::open(config, Box::new(tail)));
         let (store, recovery) = opening.await?.context("cannot open the store")?;
         tracing::info!(%recovery, "store open");
-        let epoch = store.lease(PartitionId::CONTROL).context("cannot take over the registry")?;
-        let seal = Seal::open(&options.data).context("cannot open the key of secrets")?;
-        let registry = Registry::new(registry::Parts {
-            store: store.clone(),
-            modules: modules.clone(),
-            epoch,
-            operator_token: &token,
-            access: options.access,
-            seal,
-            metrics: Arc::clone(&metrics),
-        })
-        .context("cannot read what operators have set")?;
-        registry::start_guard(&registry);
+        let registry = open_registry(&options, &store, &modules, &token, &metrics)?;
         let secrets = Arc::clone(&registry);
         let fetcher = Fetcher::start(fetch::Parts {
             store: store.clone(),
@@ -164,14 +152,7 @@ impl Engine {
 
         let admission = Arc::new(Admission::new(store.clone(), partitions, room));
         let signals = Arc::new(Signals::new(&inboxes));
-        let defaults = fleetfn_broker::Config::default();
-        // A laboratory measures the engine, not the bound on one client's rate.
-        let messages_per_s = match options.access {
-            Access::Tokens => defaults.messages_per_s,
-            Access::Open => u32::MAX,
-        };
-        let broker_config = fleetfn_broker::Config { listen: options.mqtt, messages_per_s, ..defaults };
-        let broker = Broker::start(broker_config, admission, Arc::clone(&registry) as _, signals)
+        let broker = Broker::start(broker_config(&options), admission, Arc::clone(&registry) as _, signals)
             .await
             .with_context(|| format!("cannot listen for MQTT on {}", options.mqtt))?;
         let (workers, fatal) = worker::start(worker::Parts {
@@ -400,6 +381,38 @@ impl Engine {
         }
         status
     }
+}
+
+/// Takes the control lane over, and begins to watch versions under guard.
+fn open_registry(
+    options: &Options,
+    store: &Store<Waiter>,
+    modules: &Modules,
+    operator_token: &str,
+    metrics: &Arc<Metrics>,
+) -> anyhow::Result<Arc<Registry>> {
+    let registry = Registry::new(registry::Parts {
+        store: store.clone(),
+        modules: modules.clone(),
+        epoch: store.lease(PartitionId::CONTROL).context("cannot take over the registry")?,
+        operator_token,
+        access: options.access,
+        seal: Seal::open(&options.data).context("cannot open the key of secrets")?,
+        metrics: Arc::clone(metrics),
+    })
+    .context("cannot read what operators have set")?;
+    registry::start_guard(&registry);
+    Ok(registry)
+}
+
+fn broker_config(options: &Options) -> fleetfn_broker::Config {
+    let defaults = fleetfn_broker::Config::default();
+    // A laboratory measures the engine, not the bound on one client's rate.
+    let messages_per_s = match options.access {
+        Access::Tokens => defaults.messages_per_s,
+        Access::Open => u32::MAX,
+    };
+    fleetfn_broker::Config { listen: options.mqtt, messages_per_s, ..defaults }
 }
 
 /// Takes the data directory for this process alone.

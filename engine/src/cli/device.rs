@@ -25,7 +25,8 @@ pub(super) enum Command {
     #[command(subcommand)]
     Twin(twin::Command),
     /// Send a command to a device; it waits until the device takes it
-    Command(command::Arguments),
+    #[command(name = "command")]
+    Send(command::Arguments),
     /// Show what functions keep of a device
     State(state::Arguments),
     /// Remove a device: its token is void, its state stays
@@ -38,7 +39,7 @@ pub(super) fn run(command: Command, data: &Path) -> Result<(), Failure> {
         Command::Ls(arguments) => ls::run(&arguments, data),
         Command::Get(arguments) => get::run(&arguments, data),
         Command::Twin(command) => twin::run(command, data),
-        Command::Command(arguments) => command::run(&arguments, data),
+        Command::Send(arguments) => command::run(&arguments, data),
         Command::State(arguments) => state::run(&arguments, data),
         Command::Rm(arguments) => rm::run(&arguments, data),
     }
