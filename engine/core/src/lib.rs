@@ -6,6 +6,9 @@
 #![forbid(unsafe_code)]
 
 extern crate alloc;
+// Tests share files with the crate's model test, which names it from outside.
+#[cfg(test)]
+extern crate self as fleetfn_core;
 
 pub mod backlog;
 pub mod commit;

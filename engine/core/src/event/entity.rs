@@ -17,12 +17,12 @@ pub enum Entity<'a> {
 
 impl<'a> Entity<'a> {
     /// Reads the form in which people and functions write an entity: `devices/ID`, or any other topic name of at
-    /// most [`ENTITY_BYTES_MAX`] bytes. `None` if it is neither.
+    /// most [`ENTITY_BYTES_MAX`] bytes that is not the broker's own (`$...`). `None` if it is neither.
     #[must_use]
     pub fn parse(text: &'a str) -> Option<Self> {
         match text.strip_prefix("devices/") {
             Some(id) => DeviceId::parse(id).ok().map(Self::Device),
-            None if text == "devices" || text.len() > ENTITY_BYTES_MAX => None,
+            None if text == "devices" || text.starts_with('$') || text.len() > ENTITY_BYTES_MAX => None,
             None => validate_name(text).ok().map(|()| Self::Named(text)),
         }
     }

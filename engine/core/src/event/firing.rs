@@ -127,7 +127,8 @@ mod tests {
                 Purpose::Expiry(&key),
                 Purpose::Send(offset, index),
             ] {
-                prop_assert_eq!(Purpose::from_bytes(&purpose.to_bytes()), Some(purpose));
+                let bytes = purpose.to_bytes();
+                prop_assert_eq!(Purpose::from_bytes(&bytes), Some(purpose));
             }
         }
 

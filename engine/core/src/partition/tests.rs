@@ -1,325 +1,266 @@
+mod memory;
+mod stage;
+
 use super::*;
-use crate::deployment::{Deployment, Manifest, ModuleHash, Trigger};
 use crate::effect::Effect;
-use crate::event::EventParts;
-use crate::invocation::{Invocation, LogLevel, LogLine, Outcome, StateReader, StateUnavailable};
+use crate::event::{Event, EventKind};
+use crate::invocation::{LogLevel, LogLine, Outcome, StateReader};
 use crate::retry;
-use alloc::string::{String, ToString};
+use crate::settings::Settings;
 use alloc::vec;
-use core::convert::Infallible;
-
-/// State in which nothing is committed.
-struct Nothing;
-
-impl StateReader for Nothing {
-    fn get(&self, _: &[u8]) -> Result<Option<Bytes>, StateUnavailable> {
-        Ok(None)
-    }
-
-    fn scan(
-        &self,
-        _: &[u8],
-        _: Option<&[u8]>,
-        _: &mut dyn FnMut(&[u8], &[u8]) -> bool,
-    ) -> Result<(), StateUnavailable> {
-        Ok(())
-    }
-}
-
-fn name(text: &str) -> FunctionName {
-    FunctionName::parse(text).expect("a name")
-}
-
-fn device() -> DeviceId {
-    DeviceId::parse("d").expect("a name")
-}
-
-fn event(kind: EventKind<'_>, message_id: &str) -> Event {
-    let parts = EventParts {
-        device: DeviceId::parse("d").ok(),
-        kind,
-        received_at_ms: 1_000,
-        expiry_s: 7,
-        message_id,
-        payload: b"payload",
-    };
-    Event::decode(parts.encode().expect("fits")).expect("decodes")
-}
-
-fn reading() -> Event {
-    event(EventKind::Telemetry { channel: "t" }, "")
-}
-
-fn routes(functions: &[&str]) -> Routes {
-    let mut routes = Routes::default();
-    for function in functions {
-        let manifest = Manifest {
-            name: name(function),
-            triggers: vec![Trigger::Telemetry { filter: "#".into() }],
-            publish: vec![],
-            command: true,
-        };
-        let deployment = Deployment { manifest, version: ModuleHash([1; 32]), deployed_at_ms: 0 };
-        routes.handle_deployment(Offset(0), name(function), Some(&deployment));
-    }
-    routes
-}
-
-fn partition() -> Partition {
-    Partition::new(PartitionId(3), Epoch(2), Offset(1), [])
-}
-
-fn done(function: &str, effects: Vec<Effect>) -> Invocation {
-    Invocation {
-        function: name(function),
-        version: ModuleHash([1; 32]),
-        outcome: Outcome::Done,
-        fuel: 10,
-        effects,
-        logs: vec![],
-    }
-}
-
-fn interrupted(function: &str) -> Invocation {
-    Invocation { outcome: Outcome::Interrupted { detail: "late".into() }, ..done(function, vec![]) }
-}
+use alloc::vec::Vec;
+use stage::{Did, NOW_MS, Stage, device, event, made, name, reading, text};
 
 fn put(key: &'static str, value: &'static str) -> Effect {
-    Effect::StatePut { key: Bytes::from_static(key.as_bytes()), value: Bytes::from_static(value.as_bytes()) }
+    Effect::StatePut { key: text(key), value: text(value), ttl_s: 0 }
 }
 
 fn command(ttl_s: u32) -> Effect {
-    Effect::Command { name: Bytes::from_static(b"fan"), payload: Bytes::from_static(b"on"), ttl_s }
+    Effect::Command { name: text("fan"), payload: text("on"), ttl_s, timeout_s: 0 }
 }
 
-fn plan<'r>(partition: &mut Partition, offset: u64, event: &Event, routes: &'r mut Routes) -> Plan<'r> {
-    let Ok(plan) = partition.plan(Offset(offset), event, routes, |_| Ok::<_, Infallible>(vec![]));
-    plan
+/// A reading that its sender numbers.
+fn numbered(channel: &str, message_id: &str) -> Event {
+    made(EventKind::Telemetry { channel }, NOW_MS, None, message_id, b"payload")
 }
 
-fn settle(partition: &mut Partition, offset: u64, event: &Event, invocations: &mut [Invocation]) -> Settled {
-    let Ok(settled) =
-        partition.settle(Offset(offset), event, invocations, 5_000, |_, _| Ok::<_, Infallible>(true));
-    settled
+fn asked() -> Event {
+    event(EventKind::CommandRequested { name: "reboot" }, NOW_MS, b"payload")
 }
 
-fn run(partition: &mut Partition, offset: u64, event: &Event, mut invocations: Vec<Invocation>) -> Settled {
-    let functions: Vec<_> = invocations.iter().map(|one| one.function.to_string()).collect();
-    let functions: Vec<_> = functions.iter().map(String::as_str).collect();
-    let mut routes = routes(&functions);
-    assert!(matches!(plan(partition, offset, event, &mut routes), Plan::Run(_)));
-    settle(partition, offset, event, &mut invocations)
+fn late() -> Outcome {
+    Outcome::Interrupted { detail: "late".into() }
 }
 
-fn changes(partition: &mut Partition) -> Vec<Change> {
-    partition.poll_turn(5_000).map(|turn| turn.commit.changes).unwrap_or_default()
+fn is_interrupted(did: &Did) -> bool {
+    matches!(did, Did::Ran(Settled::Interrupted, _))
 }
 
 #[test]
 fn a_key_written_by_many_events_is_committed_once() {
-    let mut partition = partition();
-    run(&mut partition, 1, &reading(), vec![done("f", vec![put("a", "1"), put("b", "1")])]);
-    run(&mut partition, 4, &reading(), vec![done("f", vec![put("a", "2")])]);
-    let turn = partition.poll_turn(5_000).expect("there is something to commit");
-    assert_eq!(turn.commit.cursor, Some(Offset(5)));
-    assert_eq!((turn.commit.partition, turn.commit.epoch), (PartitionId(3), Epoch(2)));
-    let state = |key: &'static str, value: &'static str| Change::State {
-        entity: Bytes::from_static(b"dd"),
-        function: name("f"),
-        key: Bytes::from_static(key.as_bytes()),
-        value: Some(Bytes::from_static(value.as_bytes())),
-    };
-    assert_eq!(turn.commit.changes, [state("a", "2"), state("b", "1")]);
-    assert_eq!(partition.poll_turn(5_000), None);
+    let mut stage = Stage::new(&["f"]);
+    stage.give(&reading(), vec![put("a", "1"), put("b", "1")]);
+    stage.give(&reading(), vec![put("a", "2")]);
+    let turn = stage.partition.poll_turn(NOW_MS).expect("there is something to commit");
+    assert_eq!(turn.commit.cursor, Some(Offset(4)));
+    assert_eq!((turn.commit.partition, turn.commit.epoch), (stage::PARTITION, Epoch(2)));
+    let written = turn.commit.changes.iter().filter_map(|change| match change {
+        Change::State { key, value: Some(value), .. } => Some((key.clone(), value.bytes.clone())),
+        _ => None,
+    });
+    assert_eq!(written.collect::<Vec<_>>(), [(text("a"), text("2")), (text("b"), text("1"))]);
+    assert_eq!(stage.partition.poll_turn(NOW_MS), None);
 }
 
 #[test]
 fn a_later_event_reads_what_an_earlier_one_of_the_turn_wrote() {
-    let mut partition = partition();
-    run(&mut partition, 1, &reading(), vec![done("f", vec![put("a", "1")])]);
-    let mut routes = routes(&["f"]);
-    plan(&mut partition, 2, &reading(), &mut routes);
-    assert_eq!(partition.reader(name("f"), Nothing).get(b"a"), Ok(Some(Bytes::from_static(b"1"))));
-    assert_eq!(partition.reader(name("g"), Nothing).get(b"a"), Ok(None));
+    let mut stage = Stage::new(&["f", "g"]);
+    stage.play(&reading(), &mut |target, _| {
+        Ok(if target.function == name("f") { vec![put("a", "1")] } else { vec![] })
+    });
+    let mut read = vec![];
+    stage.play(&reading(), &mut |_, state| {
+        read.push(state.get(b"a").expect("it can be read"));
+        Ok(vec![])
+    });
+    assert_eq!(read, [Some(text("1")), None]);
 }
 
 #[test]
 fn a_failure_commits_its_dead_letter_and_nothing_else() {
-    let mut partition = partition();
-    let failed = Invocation {
-        outcome: Outcome::Failed { error_type: "trap", detail: "unreachable".into() },
-        logs: vec![LogLine { level: LogLevel::Info, text: "hot".into() }],
-        ..done("f", vec![put("a", "1"), command(0)])
-    };
-    run(&mut partition, 1, &reading(), vec![failed, done("g", vec![put("b", "1")])]);
-    let changes = changes(&mut partition);
-    let [Change::DeadLetterPut { letter }, Change::State { function, .. }] = &changes[..] else {
-        panic!("a letter of one and the state of the other: {changes:?}");
-    };
-    assert_eq!((letter.offset, letter.error_type.as_str()), (Offset(1), "trap"));
-    assert_eq!(letter.logs, ["hot"]);
+    let mut stage = Stage::new(&["f", "g"]);
+    stage.play(&reading(), &mut |target, _| match target.function.as_str() {
+        "f" => Err(Outcome::Failed { error_type: "trap", detail: "unreachable".into() }),
+        _ => Ok(vec![put("b", "1")]),
+    });
+    stage.commit();
+    let letters: Vec<_> = stage.memory.letters.values().collect();
+    let [letter] = letters[..] else { panic!("one letter: {letters:?}") };
+    assert_eq!((letter.offset, letter.function, letter.error_type.as_str()), (Offset(3), name("f"), "trap"));
     assert_eq!(letter.event, *reading().bytes());
-    assert_eq!(*function, name("g"));
+    let owners: Vec<_> = stage.memory.state.keys().map(|(_, function, _)| *function).collect();
+    assert_eq!(owners, [name("g")]);
+}
+
+#[test]
+fn a_dead_letter_keeps_what_the_handler_logged() {
+    let mut stage = Stage::new(&["f"]);
+    let given = Given::decode(reading().bytes().clone()).expect("an event");
+    let Stage { partition, memory, routes, outboxes, .. } = &mut stage;
+    let Ok(_) = partition.plan(Offset(2), &given, routes, &Settings::default(), memory);
+    let mut failed = crate::Invocation {
+        function: name("f"),
+        version: crate::deployment::ModuleHash([1; 32]),
+        role: crate::invocation::Role::Live,
+        trigger: 0,
+        outcome: Outcome::Rejected { code: 7 },
+        fuel: 1,
+        guest_ns: 1,
+        effects: vec![],
+        reads: vec![],
+        logs: vec![LogLine { level: LogLevel::Info, text: "hot".into() }],
+    };
+    let ran = core::slice::from_mut(&mut failed);
+    let Ok(_) = partition.settle(Offset(2), &given, ran, 0, &Settings::default(), memory, outboxes);
+    stage.commit();
+    let letter = stage.memory.letters.values().next().expect("it failed");
+    assert_eq!((letter.error_type.as_str(), &letter.logs[..]), ("rejected", &["hot".into()][..]));
 }
 
 #[test]
 fn an_effect_is_known_by_its_event_function_and_place() {
-    let mut partition = partition();
-    let publish = Effect::Publish { topic: Bytes::from_static(b"alerts"), payload: Bytes::new() };
-    run(&mut partition, 9, &reading(), vec![done("f", vec![put("a", "1"), command(0), publish])]);
-    let turn = partition.poll_turn(5_000).expect("there is something to commit");
-    let id = |index| EffectId { offset: 9, function: name("f"), index };
-    assert!(matches!(turn.commit.changes[0], Change::OutboxPut { key, .. } if key.effect == id(1)));
-    assert_eq!(turn.publishes[0].effect, id(2));
+    let mut stage = Stage::new(&["f"]);
+    let publish = Effect::Publish { topic: text("alerts"), payload: Bytes::new() };
+    stage.give(&reading(), vec![put("a", "1"), command(0), publish]);
+    stage.commit();
+    let id = |index| EffectId { offset: 2, function: name("f"), index };
+    assert_eq!(stage.memory.outbox.keys().map(|key| key.effect).collect::<Vec<_>>(), [id(1)]);
+    assert_eq!(stage.publishes[0].effect, id(2));
 }
 
 #[test]
 fn a_command_that_expires_sets_a_timer_unless_an_earlier_one_is_set() {
-    let mut partition = partition();
-    run(&mut partition, 1, &reading(), vec![done("f", vec![command(2), command(3), command(0)])]);
-    let changes = changes(&mut partition);
-    let timers: Vec<_> = changes.iter().filter(|change| matches!(change, Change::TimerSet { .. })).collect();
-    assert_eq!(timers.len(), 1);
-    assert_eq!(partition.next_deadline(), Some(3_000));
-    assert_eq!(partition.poll_expiry(3_000), Some(device()));
+    let mut stage = Stage::new(&["f"]);
+    stage.partition.handle_timers(vec![]);
+    stage.give(&reading(), vec![command(2), command(3), command(0)]);
+    let changes = stage.commit();
+    let timers = changes.iter().filter(|change| matches!(change, Change::TimerSet { .. })).count();
+    assert_eq!(timers, 1);
+    let partition = &mut stage.partition;
+    let (soon, later) = (NOW_MS + 2_000, NOW_MS + 3_000);
+    assert_eq!(partition.next_deadline(), Some(soon));
+    assert_eq!(partition.poll_expiry(soon), Some(device()));
     let key =
-        |index| OutboxKey { device: device(), effect: EffectId { offset: 1, function: name("f"), index } };
-    assert!(partition.handle_entry(key(0), 3_000, 3_000));
-    assert!(!partition.handle_entry(key(1), 4_000, 3_000));
-    assert!(!partition.handle_entry(key(2), u64::MAX, 3_000));
-    assert_eq!(partition.poll_expiry(3_000), None);
-    let rest = partition.poll_rest().expect("an entry was deleted").commit.changes;
-    assert!(rest.contains(&Change::OutboxDelete { key: key(0) }));
-    assert_eq!(partition.next_deadline(), Some(4_000));
+        |index| OutboxKey { device: device(), effect: EffectId { offset: 2, function: name("f"), index } };
+    assert!(partition.handle_entry(key(0), soon, soon));
+    assert!(!partition.handle_entry(key(1), later, soon));
+    assert!(!partition.handle_entry(key(2), u64::MAX, soon));
+    assert_eq!(partition.poll_expiry(soon), None);
+    stage.commit();
+    assert_eq!(stage.memory.outbox.keys().copied().collect::<Vec<_>>(), [key(1), key(2)]);
+    assert_eq!(stage.partition.next_deadline(), Some(later));
 }
 
 #[test]
 fn an_operators_command_joins_the_outbox_under_the_operators_name() {
-    let mut partition = partition();
-    let asked = event(EventKind::CommandRequested { name: "reboot" }, "");
-    run(&mut partition, 6, &asked, vec![]);
-    let changes = changes(&mut partition);
-    let [Change::TimerSet { .. }, Change::OutboxPut { key, entry }] = &changes[..] else {
-        panic!("a timer and an entry: {changes:?}");
-    };
-    assert_eq!(key.effect, EffectId { offset: 6, function: name(OPERATOR), index: 0 });
-    assert_eq!(
-        (&entry.name[..], &entry.payload[..], entry.expires_at_ms),
-        (&b"reboot"[..], &b"payload"[..], 8_000)
-    );
+    let mut stage = Stage::new(&[]);
+    stage.see(&asked());
+    stage.commit();
+    let entries: Vec<_> = stage.memory.outbox.iter().collect();
+    let [(key, entry)] = entries[..] else { panic!("one entry: {entries:?}") };
+    assert_eq!(key.effect, EffectId { offset: 1, function: name(OPERATOR), index: 0 });
+    assert_eq!((&entry.name, &entry.payload), (&text("reboot"), &text("payload")));
+    assert_eq!(entry.expires_at_ms, NOW_MS + 7_000);
 }
 
 #[test]
 fn a_full_outbox_makes_dead_letters_and_keeps_state_out_too() {
-    let mut partition = partition();
-    let mut routes = routes(&["f"]);
-    let full = |_, _| Ok::<_, Infallible>(false);
-    let asked = event(EventKind::CommandRequested { name: "reboot" }, "");
-    for (offset, event, mut invocations) in
-        [(1, reading(), vec![done("f", vec![put("a", "1"), command(0)])]), (2, asked, vec![])]
-    {
-        plan(&mut partition, offset, &event, &mut routes);
-        let Ok(settled) = partition.settle(Offset(offset), &event, &mut invocations, 5_000, full);
-        assert_eq!(settled, Settled::Handled);
-        assert!(invocations.iter().all(|one| matches!(one.outcome, Outcome::Failed { .. })));
-    }
-    for change in changes(&mut partition) {
-        let Change::DeadLetterPut { letter } = change else { panic!("{change:?}") };
-        assert_eq!(letter.error_type, "outbox-full");
-        assert_eq!(
-            letter.detail,
-            "the outbox of device 'd' holds 1000 commands that it has not acknowledged"
-        );
-    }
+    let mut stage = Stage::new(&["f"]);
+    stage.outboxes.full = true;
+    assert_eq!(stage.give(&reading(), vec![put("a", "1"), command(0)]).failures(), ["outbox-full"]);
+    stage.see(&asked());
+    stage.commit();
+    assert!(stage.memory.state.is_empty() && stage.memory.outbox.is_empty());
+    let letters: Vec<_> =
+        stage.memory.letters.values().map(|letter| (letter.function, &*letter.detail)).collect();
+    let detail = "the outbox of device 'd' holds 1000 messages that it has not acknowledged";
+    assert_eq!(letters, [(name("f"), detail), (name(OPERATOR), detail)]);
 }
 
 #[test]
 fn the_functions_of_one_event_share_a_bound() {
-    let mut partition = partition();
-    let large =
-        || Effect::StatePut { key: Bytes::new(), value: Bytes::from(vec![0; EVENT_BYTES_MAX / 2 + 1]) };
-    run(
-        &mut partition,
-        1,
-        &reading(),
-        vec![done("a", vec![large()]), done("b", vec![large()]), done("c", vec![put("k", "v")])],
-    );
-    assert!(partition.is_full());
-    let changes = changes(&mut partition);
-    let letters: Vec<_> =
-        changes.iter().filter(|change| matches!(change, Change::DeadLetterPut { .. })).collect();
-    assert!(matches!(letters[..], [Change::DeadLetterPut { letter }] if letter.function == name("b")));
-    assert_eq!(changes.len(), 3);
+    let mut stage = Stage::new(&["a", "b", "c"]);
+    let large = || Effect::StatePut {
+        key: Bytes::new(),
+        value: Bytes::from(vec![0; EVENT_BYTES_MAX / 2 + 1]),
+        ttl_s: 0,
+    };
+    let did = stage.play(&reading(), &mut |target, _| match target.function.as_str() {
+        "c" => Ok(vec![put("k", "v")]),
+        _ => Ok(vec![large()]),
+    });
+    assert_eq!(did.failures(), ["event-bytes"]);
+    assert!(stage.partition.is_full());
+    stage.commit();
+    let letters: Vec<_> = stage.memory.letters.keys().map(|(_, function)| *function).collect();
+    assert_eq!((letters, stage.memory.state.len()), (vec![name("b")], 2));
 }
 
 #[test]
 fn a_repeated_message_is_handled_once() {
-    let mut partition = partition();
-    let mut routes = routes(&["f"]);
-    let sent = event(EventKind::Telemetry { channel: "t" }, "m-1");
-    let elsewhere = event(EventKind::Telemetry { channel: "u" }, "m-1");
-    run(&mut partition, 1, &sent, vec![done("f", vec![])]);
-    assert_eq!(plan(&mut partition, 2, &sent, &mut routes), Plan::Duplicate);
-    assert!(matches!(plan(&mut partition, 3, &elsewhere, &mut routes), Plan::Run(_)));
-    let committed = changes(&mut partition);
-    let [Change::Seen { entity, ids }] = &committed[..] else { panic!("{committed:?}") };
-    assert_eq!((&entity[..], ids.len()), (&b"dd"[..], 1));
-    let Ok(plan) = partition.plan(Offset(9), &sent, &mut routes, |_| Ok::<_, Infallible>(ids.clone()));
-    assert_eq!(plan, Plan::Duplicate);
-    assert_eq!(partition.cursor(), Offset(10));
+    let mut stage = Stage::new(&["f"]);
+    assert_eq!(stage.see(&numbered("t", "m-1")).functions().len(), 1);
+    assert_eq!(stage.see(&numbered("t", "m-1")), Did::Duplicate);
+    assert_eq!(stage.see(&numbered("u", "m-1")).functions().len(), 1);
+    stage.commit();
+    stage.restart();
+    assert_eq!(stage.see(&numbered("t", "m-1")), Did::Duplicate);
+    assert_eq!(stage.partition.cursor(), Offset(stage.next));
 }
 
 #[test]
 fn an_interrupted_event_holds_the_partition_and_leaves_no_trace() {
-    let mut partition = partition();
-    let mut routes = routes(&["f"]);
-    run(&mut partition, 1, &reading(), vec![done("f", vec![put("a", "1")])]);
-    let both = vec![done("f", vec![put("a", "2")]), interrupted("g")];
-    assert_eq!(run(&mut partition, 5, &reading(), both), Settled::Interrupted);
-    let turn = partition.poll_turn(5_000).expect("the first event is to be committed");
-    assert_eq!((turn.commit.cursor, turn.commit.changes.len()), (Some(Offset(2)), 1));
-    assert_eq!(plan(&mut partition, 6, &reading(), &mut routes), Plan::Waiting);
-    partition.handle_taken(Offset(7));
-    assert_eq!(partition.next_deadline(), Some(5_100));
-    assert_eq!(partition.poll_resume(5_099), None);
-    assert_eq!(partition.poll_resume(5_100), Some(Offset(2)));
-    let again = vec![done("f", vec![put("a", "2")]), done("g", vec![])];
-    assert_eq!(run(&mut partition, 5, &reading(), again), Settled::Handled);
-    assert_eq!(partition.cursor(), Offset(6));
+    let mut stage = Stage::new(&["f", "g"]);
+    stage.partition.handle_timers(vec![]);
+    stage.give(&reading(), vec![put("a", "1")]);
+    let half = &mut |target: &crate::Target, _: &_| match target.function.as_str() {
+        "f" => Ok(vec![put("a", "2")]),
+        _ => Err(late()),
+    };
+    assert!(is_interrupted(&stage.play(&reading(), half)));
+    let turn = stage.partition.poll_turn(NOW_MS).expect("the first event is to be committed");
+    assert_eq!(turn.commit.cursor, Some(Offset(4)));
+    stage.memory.apply(&turn.commit);
+    assert_eq!(stage.see(&reading()), Did::Waiting);
+    stage.partition.handle_taken(Offset(6));
+    assert_eq!(stage.partition.next_deadline(), Some(NOW_MS + 100));
+    assert_eq!(stage.partition.poll_resume(NOW_MS + 99), None);
+    assert_eq!(stage.partition.poll_resume(NOW_MS + 100), Some(Offset(4)));
+    let again = stage.play_at(Offset(4), &reading(), &mut |_, state| {
+        assert_eq!(state.get(b"a").expect("it can be read"), Some(text("1")));
+        Ok(vec![])
+    });
+    assert!(!is_interrupted(&again));
+    assert_eq!(stage.partition.cursor(), Offset(5));
 }
 
 #[test]
 fn an_event_interrupted_every_time_becomes_a_dead_letter() {
-    let mut partition = partition();
+    let mut stage = Stage::new(&["f", "g"]);
     let mut tries = 1;
-    while run(&mut partition, 1, &reading(), vec![interrupted("f"), done("g", vec![put("a", "1")])])
-        == Settled::Interrupted
-    {
+    let half = &mut |target: &crate::Target, _: &_| match target.function.as_str() {
+        "f" => Err(late()),
+        _ => Ok(vec![put("a", "1")]),
+    };
+    while is_interrupted(&stage.play_at(Offset(3), &reading(), half)) {
         tries += 1;
-        assert_eq!(partition.poll_resume(u64::MAX), Some(Offset(1)));
+        assert!(stage.partition.poll_resume(u64::MAX).is_some());
     }
     assert_eq!(tries, retry::TRIES_MAX);
-    let changes = changes(&mut partition);
-    assert!(matches!(&changes[..], [Change::DeadLetterPut { letter }, Change::State { .. }]
-        if letter.error_type == "interrupted" && letter.detail == "late"));
+    stage.commit();
+    let letter = stage.memory.letters.values().next().expect("one was left");
+    assert_eq!((letter.error_type.as_str(), letter.detail.as_str()), ("interrupted", "late"));
+    assert_eq!(stage.memory.state.len(), 1);
 }
 
 #[test]
 fn events_that_change_nothing_are_committed_rarely() {
-    let mut partition = partition();
-    run(&mut partition, 1, &reading(), vec![]);
-    assert_eq!(partition.poll_turn(5_000), None);
-    assert_eq!(partition.poll_rest(), None);
-    assert_eq!(plan(&mut partition, 1, &reading(), &mut Routes::default()), Plan::Past);
-    partition.handle_taken(Offset(CURSOR_LAG_MAX + 1));
-    let turn = partition.poll_turn(5_000).expect("the cursor is far behind");
+    let mut stage = Stage::new(&[]);
+    stage.see(&reading());
+    assert_eq!(stage.partition.poll_turn(NOW_MS), None);
+    assert_eq!(stage.partition.poll_rest(), None);
+    assert_eq!(stage.play_at(Offset(1), &reading(), &mut |_, _| Ok(vec![])), Did::Past);
+    stage.partition.handle_taken(Offset(CURSOR_LAG_MAX + 1));
+    let turn = stage.partition.poll_turn(NOW_MS).expect("the cursor is far behind");
     assert_eq!((turn.commit.cursor, turn.commit.changes.len()), (Some(Offset(CURSOR_LAG_MAX + 1)), 0));
-    assert_eq!(partition.poll_turn(5_000), None);
+    assert_eq!(stage.partition.poll_turn(NOW_MS), None);
 }
 
 #[test]
 fn an_acknowledgement_waits_for_a_turn_but_not_for_long() {
-    let mut partition = partition();
+    let mut stage = Stage::new(&[]);
+    let partition = &mut stage.partition;
+    partition.handle_timers(vec![]);
     let effect = EffectId { offset: 0, function: name("f"), index: 0 };
     partition.handle_acknowledged(OutboxKey { device: device(), effect }, 5_000);
     assert_eq!(partition.poll_turn(5_099), None);

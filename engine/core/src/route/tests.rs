@@ -1,8 +1,9 @@
+use super::filter::Filter;
 use super::*;
-use crate::deployment::Manifest;
-use crate::event::EventParts;
+use crate::deployment::{Manifest, Trigger, Version};
+use crate::event::{Entity, EventParts};
+use alloc::format;
 use alloc::string::{String, ToString};
-use alloc::{format, vec};
 use fleetfn_protocol::{DeviceId, filter_matches};
 use proptest::prelude::{prop_assert_eq, proptest};
 
@@ -10,34 +11,40 @@ fn name(text: &str) -> FunctionName {
     FunctionName::parse(text).expect("a name")
 }
 
-fn deployment(function: &str, version: u8, filters: &[&str]) -> Deployment {
-    let telemetry = |filter: &&str| Trigger::Telemetry { filter: (*filter).to_string() };
-    Deployment {
-        manifest: Manifest {
-            name: name(function),
-            triggers: filters.iter().map(telemetry).collect(),
-            publish: vec![],
-            command: false,
-        },
-        version: ModuleHash([version; 32]),
-        deployed_at_ms: 0,
-    }
+fn version(function: &str, hash: u8, triggers: Vec<Trigger>) -> Version {
+    let manifest = Manifest { triggers, ..Manifest::new(name(function)) };
+    Version { hash: ModuleHash([hash; 32]), manifest, deployed_at_ms: 0 }
 }
 
-fn telemetry(channel: &str) -> Event {
+fn deployment(function: &str, hash: u8, filters: &[&str]) -> Deployment {
+    let telemetry = |filter: &&str| Trigger::Telemetry { filter: (*filter).to_string(), schema: None };
+    let live = Some(version(function, hash, filters.iter().map(telemetry).collect()));
+    Deployment { live, ..Deployment::default() }
+}
+
+fn event(device: &str, kind: EventKind<'_>) -> Event {
     let parts = EventParts {
-        device: DeviceId::parse("d").ok(),
-        kind: EventKind::Telemetry { channel },
+        entity: Entity::Device(DeviceId::parse(device).expect("a name")),
+        kind,
         received_at_ms: 0,
         expiry_s: 0,
         message_id: "",
+        origin: None,
         payload: &[],
     };
     Event::decode(parts.encode().expect("fits")).expect("decodes")
 }
 
+fn telemetry(channel: &str) -> Event {
+    event("d", EventKind::Telemetry { channel })
+}
+
+fn targets(routes: &mut Routes, offset: u64, event: &Event) -> Vec<Target> {
+    routes.route(Offset(offset), event, None, &event.entity().canonical()).targets.to_vec()
+}
+
 fn answer(routes: &mut Routes, offset: u64, channel: &str) -> Vec<(String, u8, u16)> {
-    let targets = routes.targets(Offset(offset), &telemetry(channel));
+    let targets = targets(routes, offset, &telemetry(channel));
     targets.iter().map(|target| (target.function.to_string(), target.version.0[0], target.trigger)).collect()
 }
 
@@ -84,29 +91,13 @@ fn functions_run_in_the_order_of_their_names_each_once() {
 }
 
 #[test]
-fn only_telemetry_triggers_functions() {
-    let mut routes = Routes::default();
-    routes.handle_deployment(Offset(1), name("f"), Some(&deployment("f", 1, &["#"])));
-    let parts = EventParts {
-        device: DeviceId::parse("d").ok(),
-        kind: EventKind::CommandRequested { name: "c" },
-        received_at_ms: 0,
-        expiry_s: 0,
-        message_id: "",
-        payload: &[],
-    };
-    let event = Event::decode(parts.encode().expect("fits")).expect("decodes");
-    assert_eq!(routes.targets(Offset(5), &event), []);
-}
-
-#[test]
 fn ever_new_channels_do_not_grow_the_table() {
     let mut routes = Routes::default();
     routes.handle_deployment(Offset(1), name("f"), Some(&deployment("f", 1, &["+"])));
     for channel in 0..3_000 {
         assert_eq!(answer(&mut routes, 2, &format!("c{channel}")).len(), 1);
         let era = routes.era.as_ref().expect("asked");
-        assert!(era.answers.len() <= CHANNELS_MAX && era.channels.len() <= CHANNELS_MAX);
+        assert!(era.answers.len() <= NAMES_MAX && era.channels.len() <= NAMES_MAX);
     }
 }
 
