@@ -342,7 +342,8 @@ mod tests {
             r"^[\\w.+-]+@\\w+(\\.\\w+)+$",
             r"^\\S{1,64}$",
         ] {
-            assert!(Schema::compile(&format!(r#"{{"pattern":"{pattern}"}}"#)).is_ok(), "{pattern}");
+            let compiled = Schema::compile(&format!(r#"{{"pattern":"{pattern}"}}"#));
+            assert!(compiled.is_ok(), "{pattern}: {compiled:?}");
         }
     }
 
