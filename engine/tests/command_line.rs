@@ -2,7 +2,7 @@
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc;
@@ -87,6 +87,15 @@ impl Server {
     fn run(&self, arguments: &[&str]) -> Output {
         let mut command = fleetfn(self.data.path());
         finish(command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts"))
+    }
+
+    /// The same, with something on standard input.
+    fn tell(&self, arguments: &[&str], input: &str) -> Output {
+        let mut command = fleetfn(self.data.path());
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("starts");
+        child.stdin.take().expect("is piped").write_all(input.as_bytes()).expect("is read");
+        finish(child)
     }
 
     /// stdout of a command that succeeds.
@@ -214,4 +223,98 @@ fn without_an_engine_commands_say_how_to_start_one() {
         assert_eq!(output.status.code(), Some(1), "{text}");
         assert!(text.contains("next: fleetfn serve --data"), "{text}");
     }
+}
+
+/// A module that handles every event and does nothing; `nops` makes versions of it.
+fn module(directory: &Path, nops: usize) -> String {
+    let manifest = r##"{"abi":1,"name":"climate","triggers":[{"telemetry":"#"}]}"##;
+    let text = format!(
+        r#"(module
+            (memory (export "memory") 2)
+            (func (export "fleetfn_v1_buffer") (result i64) (i64.const 17592186045440))
+            (func (export "fleetfn_v1_on_event") (param i32) (result i32) {} (i32.const 0))
+            (@custom "fleetfn_v1_manifest" {manifest:?}))"#,
+        "nop ".repeat(nops)
+    );
+    let path = directory.join(format!("{nops}.wasm"));
+    std::fs::write(&path, wat::parse_str(text).expect("a module")).expect("writes");
+    path.to_str().expect("UTF-8").to_owned()
+}
+
+#[test]
+fn a_function_is_split_listed_rolled_back_and_deployed_again_without_its_file() {
+    let server = Server::start(&[]);
+    let (one, two) = (module(server.data.path(), 1), module(server.data.path(), 2));
+    server.ok(&["fn", "deploy", &one, "-m", "the first"]);
+    let split = server.run(&["fn", "deploy", &two, "--canary", "10%", "--max-errors", "5%"]);
+    let told = String::from_utf8(split.stderr).expect("UTF-8");
+    assert!(split.status.success() && told.contains(" 90%, canary ") && told.contains("guard: "), "{told}");
+    let versions = || -> Vec<Value> {
+        let list = server.ok(&["fn", "versions", "clim", "-o", "json"]);
+        serde_json::from_str(&list).expect("JSON")
+    };
+    let states = |versions: &[Value]| versions.iter().map(|one| one["state"].clone()).collect::<Vec<_>>();
+    let listed = versions();
+    assert_eq!(states(&listed), ["canary", "live"]);
+    assert!(server.ok(&["fn", "ls"]).contains("<=5% errors"));
+    let back = server.run(&["fn", "rollback", "climate", "-m", "too slow"]);
+    assert!(String::from_utf8(back.stderr).expect("UTF-8").contains("Data is not rolled back"));
+    assert_eq!(states(&versions()), ["old", "live"]);
+
+    let hash = listed[0]["version"].as_str().expect("a hash");
+    assert!(server.ok(&["fn", "deploy", "climate", "--version", &hash[..10]]).contains(hash));
+    assert_eq!(states(&versions()), ["live", "previous"]);
+    let (code, text) = server.refused(&["fn", "deploy", "climate", "--version", "zz"]);
+    assert!(code == 1 && text.contains("next: fleetfn fn versions climate"), "{text}");
+    server.ok(&["fn", "deploy", "--dark", &one]);
+    let (code, text) = server.refused(&["fn", "promote", "climate"]);
+    assert!(code == 1 && text.contains("no event was compared") && text.contains("--approve"), "{text}");
+    assert!(server.ok(&["fn", "diff", "climate"]).contains("0 events since"));
+    server.ok(&["fn", "rollback", "climate", "--dark"]);
+    assert_eq!(server.refused(&["fn", "diff", "climate"]).0, 1);
+    server.ok(&["fn", "pause", "climate"]);
+    assert!(server.ok(&["fn", "ls"]).contains("PAUSED"));
+    server.ok(&["fn", "resume", "climate"]);
+    for wrong in [&["--canary", "0"][..], &["--canary", "5", "--dark"], &["--max-fuel", "5"], &["--after", "5"]] {
+        assert_eq!(server.refused(&[&["fn", "deploy", one.as_str()], wrong].concat()).0, 2, "{wrong:?}");
+    }
+}
+
+#[test]
+fn settings_are_set_and_listed_and_a_secret_is_read_from_standard_input_only() {
+    let server = Server::start(&[]);
+    server.ok(&["fn", "config", "set", "climate", "limit=30", "unit=a=b"]);
+    assert_eq!(server.ok(&["fn", "config", "get", "climate", "unit"]), "a=b\n");
+    assert_eq!(server.refused(&["fn", "config", "rm", "climate", "unit"]).0, 2, "it must not go unasked");
+    server.ok(&["fn", "config", "rm", "climate", "unit", "-y"]);
+    assert_eq!(server.ok(&["fn", "config", "ls", "climate"]), "KEY    VALUE\nlimit  30\n");
+
+    let set = server.tell(&["fn", "secret", "set", "climate", "token"], "hunter2\n");
+    let told = String::from_utf8([set.stdout, set.stderr].concat()).expect("UTF-8");
+    assert!(set.status.success() && !told.contains("hunter2"), "{told}");
+    assert_eq!(server.ok(&["fn", "secret", "ls", "climate"]), "SECRET  STATE\ntoken   set, not asked for\n");
+    assert_eq!(server.refused(&["fn", "secret", "set", "climate", "token", "hunter2"]).0, 2);
+    assert!(!server.tell(&["fn", "secret", "set", "climate", "token"], "").status.success());
+    server.ok(&["fn", "secret", "rm", "climate", "token", "-y"]);
+    server.ok(&["fn", "budget", "set", "acme", "5000"]);
+    assert_eq!(server.ok(&["fn", "budget", "ls"]), "OWNER  FUEL/S\nacme   5000\n");
+}
+
+#[test]
+fn a_twin_is_set_for_the_version_that_was_seen() {
+    let server = Server::start(&[]);
+    server.ok(&["device", "add", "lamp-1", "--time-zone", "Europe/Berlin"]);
+    assert_eq!(server.refused(&["device", "add", "lamp-2", "--time-zone", "Nowhere"]).0, 1);
+    assert!(server.ok(&["device", "get", "lamp-1"]).contains("time zone  Europe/Berlin"));
+    let twin: Value =
+        serde_json::from_str(&server.ok(&["device", "twin", "set", "lamp-1", r#"{"led":"on"}"#])).expect("JSON");
+    assert_eq!((&twin["version"], &twin["desired"]["led"]), (&1.into(), &"on".into()));
+    let (code, text) = server.refused(&["device", "twin", "set", "lamp-1", "{}", "--if-version", "0"]);
+    assert!(code == 1 && text.contains("version 1, not 0"), "{text}");
+    let told = server.tell(&["device", "twin", "set", "lamp-1", "-"], r#"{"led":null}"#);
+    assert!(told.status.success());
+    assert!(server.ok(&["device", "twin", "get", "lamp-1"]).contains("\"version\": 2"));
+    assert!(server.ok(&["device", "command", "lamp-1", "blink", "{}", "--ttl", "10m"]).ends_with(".0.operator\n"));
+    assert_eq!(server.refused(&["device", "command", "lamp-1", "blink", "--ttl", "0"]).0, 2);
+    assert!(server.ok(&["device", "state", "lamp-1"]).starts_with("FUNCTION"));
 }
