@@ -1,6 +1,6 @@
 //! Which functions are handling events from before their deployment.
 
-use super::{Error, Registry};
+use super::{Act, Error, Registry};
 use crate::admit::now_ms;
 use fleetfn_core::Change;
 use fleetfn_core::deployment::Backfill;
@@ -8,6 +8,31 @@ use fleetfn_protocol::FunctionName;
 use std::sync::PoisonError;
 
 impl Registry {
+    /// Records a deployment with a backfill. It ends where the deployment stands in the log, and that is known only
+    /// once it is there: a second record says so. A crash between the two leaves out what came while the first was
+    /// on its way to the disk. The acts lock is held.
+    pub(super) async fn perform_from(&self, act: Act, why: String) -> Result<Act, Error> {
+        let name = act.name;
+        // So that nobody begins before the end is known.
+        self.begin_backfill(name);
+        let performed = self.perform_twice(act, why).await;
+        self.forget_backfill(name);
+        performed
+    }
+
+    async fn perform_twice(&self, act: Act, why: String) -> Result<Act, Error> {
+        let mut act = self.perform(act, why.clone()).await?;
+        let (offset, before) = (act.offset, act.before.clone());
+        if let (Some(backfill), Some(at)) =
+            (act.after.as_mut().and_then(|line| line.backfill.as_mut()), offset)
+        {
+            backfill.until = at;
+            let act = self.perform(act, why).await?;
+            return Ok(Act { offset, before, ..act });
+        }
+        Ok(act)
+    }
+
     /// Whether the backfill of a function is not under way here yet; then it is from now on.
     pub(crate) fn begin_backfill(&self, name: FunctionName) -> bool {
         self.backfilling.lock().unwrap_or_else(PoisonError::into_inner).insert(name)

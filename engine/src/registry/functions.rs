@@ -133,7 +133,11 @@ impl Registry {
                 modules.remember(&name, &hash, at_ms)
             });
             kept.await?.map_err(Error::Module)?;
-            act = self.perform(act, why).await?;
+            act = if from.is_some() {
+                self.perform_from(act, why).await?
+            } else {
+                self.perform(act, why).await?
+            };
             if placement == Placement::Dark {
                 self.begin_comparison(name, hash);
             }
@@ -271,7 +275,7 @@ impl Registry {
     }
 
     /// Records what an act makes of the line. The acts lock is held.
-    async fn perform(&self, mut act: Act, reason: String) -> Result<Act, Error> {
+    pub(super) async fn perform(&self, mut act: Act, reason: String) -> Result<Act, Error> {
         if let Some(after) = &mut act.after {
             after.reason = reason;
             after.at_ms = now_ms();

@@ -24,10 +24,22 @@ pub(crate) struct TrafficView {
     /// Why events wait, if they do.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) paused: Option<String>,
+    /// Events from before its deployment that it handles first; its other events wait meanwhile.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) backfill: Option<BackfillView>,
     /// What was done last, and why.
     pub(crate) reason: String,
     /// When, in milliseconds since 1970.
     pub(crate) at_ms: u64,
+}
+
+/// A stretch of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct BackfillView {
+    /// The first offset.
+    pub(crate) from: u64,
+    /// The offset after the last.
+    pub(crate) until: u64,
 }
 
 /// A version that gets traffic.
@@ -109,6 +121,9 @@ impl From<&Deployment> for TrafficView {
             previous: line.previous.as_ref().map(VersionView::from),
             guard: line.guard.as_ref().map(GuardView::from),
             paused: line.paused.clone(),
+            backfill: line
+                .backfill
+                .map(|backfill| BackfillView { from: backfill.from.0, until: backfill.until.0 }),
             reason: line.reason.clone(),
             at_ms: line.at_ms,
         }

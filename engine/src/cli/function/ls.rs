@@ -22,7 +22,11 @@ pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
     }
     let row = |function: &FunctionView| {
         let per_invocation = function.fuel.checked_div(function.invocations);
-        let paused = if function.traffic.paused.is_some() { "PAUSED, " } else { "" };
+        let paused = match (&function.traffic.paused, function.traffic.backfill) {
+            (Some(_), _) => "PAUSED, ",
+            (None, Some(_)) => "CATCHING UP, ",
+            (None, None) => "",
+        };
         let version = function.traffic.live.as_ref().or(function.traffic.dark.as_ref());
         [
             function.name.clone(),

@@ -42,6 +42,9 @@ pub(super) fn change(name: &str, before: Option<&TrafficView>, after: Option<&Tr
         (Some(_), None) => note("what has waited is handled now, in order".into()),
         (None, None) => {}
     }
+    if let Some(backfill) = &after.backfill {
+        note(format!("first handles the events from offset {} on; its own wait meanwhile", backfill.from));
+    }
     let state_version = |traffic: Option<&TrafficView>| Some(traffic?.live.as_ref()?.manifest.state_version);
     if let (Some(old), Some(new)) = (state_version(before), state_version(Some(after)))
         && old != new
