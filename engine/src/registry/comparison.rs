@@ -52,12 +52,21 @@ pub(crate) struct Comparison {
 impl Comparison {
     /// Why the dark version should not be promoted without a person's approval, if anything speaks against it.
     pub(crate) fn objection(&self) -> Option<String> {
-        let known = |count: u64| if self.is_cut { format!("{count} or more") } else { count.to_string() };
         match (self.different_ever, self.of_dark.invocations) {
             (0, 0) => Some("no event was compared yet".into()),
+            (0, _) if self.has_other_triggers() => {
+                Some("it has other triggers than the live version: only what it handles was compared".into())
+            }
             (0, _) => None,
-            (count, _) => Some(format!("{} events were handled differently", known(count))),
+            (1, _) => Some("1 event was handled differently".into()),
+            (count, _) if self.is_cut => Some(format!("{count} or more events were handled differently")),
+            (count, _) => Some(format!("{count} events were handled differently")),
         }
+    }
+
+    /// Whether the live version may handle events that the dark one does not: they run nothing dark.
+    fn has_other_triggers(&self) -> bool {
+        self.live.as_ref().is_some_and(|live| live.manifest.triggers != self.dark.manifest.triggers)
     }
 }
 
