@@ -44,11 +44,16 @@ impl<'a> Fetch<'a> {
     }
 
     /// Adds a header. `{{secret:NAME}}` in the value is filled in on the way out, if the attribute says
-    /// `secret = "NAME"`.
+    /// `secret = "NAME"`: put no text there that somebody else wrote.
+    ///
+    /// What is no header, as one with a line break, ends the invocation when the request is sent.
     pub fn header(mut self, name: &str, value: &str) -> Self {
-        for part in [name, ": ", value, "\n"] {
-            self.headers.push_str(part);
-        }
+        // A line break would begin another header; any other control character is refused by the host.
+        let one_line = |character| if character == '\n' { '\u{b}' } else { character };
+        self.headers.extend(name.chars().map(one_line));
+        self.headers.push_str(": ");
+        self.headers.extend(value.chars().map(one_line));
+        self.headers.push('\n');
         self
     }
 

@@ -73,7 +73,8 @@
 //! `&str`, an `Option` of these for events without one, or any [`FromPayload`]), `&`[`Context`], and parts of the channel. It returns nothing or
 //! `Result<(), `[`Error`]`>`; an error drops all effects and makes the event a dead letter.
 //!
-//! A crate holds one function: a module has one handler.
+//! A crate holds one function: a module has one handler. Its name becomes a constant, a [`Function`], so that no
+//! variable in the same module can have it.
 //!
 //! # The sandbox
 //!

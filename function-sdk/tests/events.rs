@@ -160,6 +160,7 @@ fn ask(payload: &str, context: &Context) -> Result<(), Error> {
             .timeout(Duration::from_secs(5))
             .body(Json(rest))?
             .send(),
+        "break" => context.fetch("a", "https://api.example.com/v1/").header("A", "b\nC: d").send(),
         "secret" => context.fetch("a", "https://api.example.com/v1/").header("A", "{{secret:other}}").send(),
         "respond" => context.respond(200, "")?,
         "config" => info!("{:?}", context.config::<u32>(rest)?),
@@ -254,6 +255,7 @@ fn what_is_not_granted_ends_the_invocation() {
     assert!(refused(asks, "patch-list").contains("a JSON object"));
     assert!(refused(asks, "get https://api.example.com/v2/").contains("grants no HTTP request"));
     assert!(refused(asks, "secret").contains("the secret 'other'"));
+    assert!(refused(asks, "break").contains("cannot be sent"));
     assert!(refused(asks, "respond").contains("no HTTP request that could be answered"));
     assert!(refused(asks, "count A").contains("no name of a metric"));
     assert!(refused(asks, "config").contains("no name of a key"));

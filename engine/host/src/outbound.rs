@@ -147,6 +147,7 @@ fn is_token(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{grant, headers, method, url};
+    use proptest::prelude::{prop, prop_assert, prop_assert_eq, proptest};
 
     fn asked(text: &str) -> Result<String, &'static str> {
         let grants = ["https://API.example.com:443/v1/", "http://10.0.0.7:8080/"];
@@ -194,6 +195,27 @@ mod tests {
             assert_eq!(asked(text), Err(word), "{text}");
         }
         assert_eq!(asked(&format!("https://api.example.com/v1/{}", "x".repeat(3_000))), Err("url"));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_asked_for_lies_under_a_grant(parts in prop::collection::vec(prop::sample::select(vec![
+            "https:", "http:", "HTTPS:", "//", "/", "\\", "@", ":", "?", "#", ".", "..", "%2e", "%2F", "%5c", ";", "&",
+            "api.example.com", "API.EXAMPLE.COM", "evil.org", "10.0.0.7", "443", "8080", "v1", "v2", "user", "[::1]", "%00",
+        ]), 1..12)) {
+            if let Ok(url) = asked(&parts.concat()) {
+                let parsed = url::Url::parse(&url).expect("a URL");
+                let place = (parsed.scheme(), parsed.host_str(), parsed.port_or_known_default());
+                let granted = match place {
+                    ("https", Some("api.example.com"), Some(443)) => "/v1/",
+                    ("http", Some("10.0.0.7"), Some(8080)) => "/",
+                    _ => "no place",
+                };
+                prop_assert!(parsed.path().starts_with(granted), "{url}");
+                prop_assert!(parsed.username().is_empty() && parsed.password().is_none());
+                prop_assert_eq!(parsed.as_str(), &url);
+            }
+        }
     }
 
     #[test]
