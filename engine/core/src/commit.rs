@@ -4,6 +4,7 @@
 
 use crate::deployment::{Deployment, ModuleHash};
 use crate::difference::Difference;
+use crate::event::{Event, Origin};
 use crate::position::{Epoch, Offset, PartitionId};
 use crate::recording::Recording;
 use crate::usage::{Usage, UsageKey};
@@ -307,6 +308,13 @@ pub struct TimerRow {
     pub cause: Offset,
     /// What its event will hold.
     pub payload: Bytes,
+}
+
+impl TimerRow {
+    /// Whether an event stands for the timer as it is set, not as it was set before.
+    pub(crate) fn is_fired_by(&self, event: &Event, origin: &Origin<'_>) -> bool {
+        self.cause == origin.cause && self.due_ms <= event.received_at_ms()
+    }
 }
 
 /// When a timer of a function is to be looked at.

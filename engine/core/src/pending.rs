@@ -163,11 +163,28 @@ impl Pending {
         }
     }
 
-    /// Timers of one (entity, function) that the turn has added beyond those that it has taken away: what is to be
-    /// added to the count of the committed ones. Never below what is true by more than the turn took away.
-    pub(crate) fn timers_added(&self, entity: &[u8], function: FunctionName) -> usize {
-        let ours = |key: &TimerKey| key.entity[..] == *entity && key.function == function;
-        self.timers.iter().filter(|(key, row)| row.is_some() && ours(key)).count()
+    /// How many timers one (entity, function) has, as earlier events of the turn left them; more than `limit` need not
+    /// be counted.
+    pub(crate) fn timer_count<F: Facts>(
+        &self,
+        entity: &[u8],
+        function: FunctionName,
+        limit: usize,
+        facts: &F,
+    ) -> Result<usize, F::Error> {
+        let entity = Bytes::copy_from_slice(entity);
+        let first = TimerKey { entity, function, purpose: Bytes::new() };
+        let ours = |key: &TimerKey| key.function == first.function && key.entity == first.entity;
+        let (mut added, mut gone) = (0_usize, 0_usize);
+        for (key, row) in self.timers.range(&first..).take_while(|(key, _)| ours(key)) {
+            match (row.is_some(), facts.timer(key)?.is_some()) {
+                (true, false) => added += 1,
+                (false, true) => gone += 1,
+                (true, true) | (false, false) => {}
+            }
+        }
+        let committed = facts.timer_count(&first.entity, &function, limit.saturating_add(gone))?;
+        Ok((committed + added).saturating_sub(gone))
     }
 
     pub(crate) fn set_timer(&mut self, key: TimerKey, row: Option<TimerRow>) {
@@ -209,7 +226,7 @@ impl Pending {
     }
 
     pub(crate) fn set_twin(&mut self, device: DeviceId, twin: Rc<Twin>) {
-        self.bytes += ROW_BYTES + 256;
+        self.bytes += ROW_BYTES + twin.encode().len();
         self.twins.insert(device, (twin, Touched::Written));
     }
 
@@ -237,6 +254,13 @@ impl Pending {
         self.changes.iter().any(|change| matches!(change, Change::OutboxDelete { key } if key == entry))
     }
 
+    /// Takes an entry of an outbox out of the turn; whether it was there.
+    pub(crate) fn withdraw(&mut self, entry: &crate::commit::OutboxKey) -> bool {
+        let put = |change: &Change| matches!(change, Change::OutboxPut { key, .. } if key == entry);
+        let found = self.changes.iter().rposition(put);
+        found.map(|at| self.changes.remove(at)).is_some()
+    }
+
     /// Adds a change that no other event of the turn makes.
     pub(crate) fn push(&mut self, change: Change) {
         self.bytes += ROW_BYTES
@@ -246,6 +270,7 @@ impl Pending {
                 Change::RequestPut { request, .. } => request.request.len(),
                 Change::DeadLetterPut { letter } | Change::Refused { letter } => letter.bytes(),
                 Change::Difference { difference } => difference.bytes(),
+                Change::BacklogPut { event, .. } => event.len(),
                 _ => 0,
             };
         self.changes.push(change);

@@ -11,6 +11,7 @@ use crate::facts::Facts;
 use crate::invocation::{Invocation, Outcome, Role};
 use crate::position::Offset;
 use crate::twin::Twin;
+use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::{String, ToString};
@@ -18,31 +19,40 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use fleetfn_protocol::{DeviceId, EffectId, FunctionName};
 
+/// What the functions of one event ask for together, as far as it is bounded.
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    bytes: usize,
+    requests: usize,
+    /// The twin as the changes that they ask for leave it.
+    twin: Option<Twin>,
+}
+
+/// What one invocation asks for.
+#[derive(Debug, Default)]
+struct Wanted {
+    parcels: usize,
+    requests: usize,
+    sends_later: usize,
+    /// Purposes of timers that are not set.
+    timers: BTreeSet<Bytes>,
+    twin: Option<Twin>,
+}
+
 impl Partition {
-    /// Turns an invocation whose effects cannot be had into a failed one.
+    /// Turns an invocation whose effects cannot be had beside what was asked for before into a failed one.
     pub(super) fn check<F: Facts>(
         &mut self,
         event: &Event,
         invocation: &mut Invocation,
-        room: &mut usize,
+        asked: &mut Asked,
         facts: &F,
         outboxes: &mut impl Outboxes<F::Error>,
     ) -> Result<(), F::Error> {
         if invocation.outcome != Outcome::Done {
             return Ok(());
         }
-        let bytes = invocation.effects.iter().map(Effect::bytes).fold(0, usize::saturating_add);
-        let failed = match room.checked_sub(bytes) {
-            None => Some(failed(
-                "event-bytes",
-                format!("the functions of one event ask for more than {EVENT_BYTES_MAX} bytes"),
-            )),
-            Some(left) => {
-                *room = left;
-                self.impossible(event, invocation, facts, outboxes)?
-            }
-        };
-        if let Some(failed) = failed {
+        if let Some(failed) = self.impossible(event, invocation, asked, facts, outboxes)? {
             invocation.outcome = failed;
             invocation.effects = Vec::new();
         }
@@ -54,60 +64,107 @@ impl Partition {
         &mut self,
         event: &Event,
         invocation: &Invocation,
+        asked: &mut Asked,
         facts: &F,
         outboxes: &mut impl Outboxes<F::Error>,
     ) -> Result<Option<Outcome>, F::Error> {
-        let (mut parcels, mut requests, mut new_timers, mut twin) = (0, 0, 0, None::<Twin>);
+        let bytes = invocation.effects.iter().map(Effect::bytes).fold(asked.bytes, usize::saturating_add);
+        if bytes > EVENT_BYTES_MAX {
+            let detail = format!("the functions of one event ask for more than {EVENT_BYTES_MAX} bytes");
+            return Ok(Some(failed("event-bytes", detail)));
+        }
+        let mut wanted = Wanted::default();
         for effect in &invocation.effects {
-            match effect {
-                Effect::Command { .. } => parcels += 1,
-                Effect::TwinPatch { patch } => {
-                    let Some(device) = event.device() else {
-                        continue;
-                    };
-                    let twin = match &mut twin {
-                        Some(twin) => twin,
-                        none => none.insert((*self.pending.twin(&device, facts)?).clone()),
-                    };
-                    if let Err(error) = twin.desire(patch) {
-                        return Ok(Some(twin_failure(&error)));
-                    }
-                    parcels += 1;
-                }
-                Effect::Send { delay_s: 0, .. } if hops(event) >= HOPS_MAX => {
-                    let detail = format!("{HOPS_MAX} messages have led to this one: is it a loop?");
-                    return Ok(Some(failed("hops", detail)));
-                }
-                Effect::TimerSet { name, .. } => {
-                    let key = self.timer_key(invocation.function, Purpose::Named(text(name)));
-                    new_timers += usize::from(self.pending.timer(&key, facts)?.is_none());
-                }
-                Effect::Send { delay_s: 1.., .. } => new_timers += 1,
-                Effect::Http { .. } => requests += 1,
-                _ => {}
+            if let Some(failed) = self.want(event, invocation.function, effect, asked, &mut wanted, facts)? {
+                return Ok(Some(failed));
             }
         }
+        let new_timers = wanted.timers.len() + wanted.sends_later;
         if new_timers > 0 {
-            let committed = facts.timer_count(&self.entity, &invocation.function, TIMERS_MAX)?;
-            let added = self.pending.timers_added(&self.entity, invocation.function);
-            if committed + added + new_timers > TIMERS_MAX {
+            let set = self.pending.timer_count(&self.entity, invocation.function, TIMERS_MAX, facts)?;
+            if set + new_timers > TIMERS_MAX {
                 let detail = format!("a function has at most {TIMERS_MAX} timers for one entity");
                 return Ok(Some(failed("timers", detail)));
             }
         }
-        if requests > 0 && self.requests + requests > REQUESTS_MAX {
+        let requests = asked.requests + wanted.requests;
+        if wanted.requests > 0 && self.requests + requests > REQUESTS_MAX {
             let detail = format!("{REQUESTS_MAX} HTTP requests of this partition wait for their responses");
             return Ok(Some(failed("http-full", detail)));
         }
-        match event.device() {
-            _ if parcels == 0 || invocation.role == Role::Dark => Ok(None),
-            None => {
+        if wanted.parcels > 0 && invocation.role == Role::Live {
+            let Some(device) = event.device() else {
                 let detail = "something for the device was asked for, but the event is of no device";
-                Ok(Some(failed("no-device", detail.into())))
+                return Ok(Some(failed("no-device", detail.into())));
+            };
+            if !outboxes.reserve(device, wanted.parcels)? {
+                return Ok(Some(outbox_full(device)));
             }
-            Some(device) if !outboxes.reserve(device, parcels)? => Ok(Some(outbox_full(device))),
-            Some(_) => Ok(None),
         }
+        *asked = Asked { bytes, requests, twin: wanted.twin.or_else(|| asked.twin.take()) };
+        Ok(None)
+    }
+
+    /// Adds an effect to what an invocation asks for, or says why it cannot be had.
+    fn want<F: Facts>(
+        &mut self,
+        event: &Event,
+        function: FunctionName,
+        effect: &Effect,
+        asked: &Asked,
+        wanted: &mut Wanted,
+        facts: &F,
+    ) -> Result<Option<Outcome>, F::Error> {
+        let purpose = match effect {
+            Effect::Command { name, timeout_s, .. } => {
+                wanted.parcels += 1;
+                (*timeout_s > 0).then(|| Purpose::Reply(text(name)))
+            }
+            Effect::TwinPatch { patch } => {
+                let Some(device) = event.device() else {
+                    wanted.parcels += 1;
+                    return Ok(None);
+                };
+                let twin = match (&mut wanted.twin, &asked.twin) {
+                    (Some(twin), _) => twin,
+                    (none, Some(twin)) => none.insert(twin.clone()),
+                    (none, None) => none.insert((*self.pending.twin(&device, facts)?).clone()),
+                };
+                match twin.desire(patch) {
+                    // What changes nothing is not sent.
+                    Ok(changed) => wanted.parcels += usize::from(changed),
+                    Err(error) => return Ok(Some(twin_failure(&error))),
+                }
+                None
+            }
+            Effect::Send { delay_s: 0, .. } if hops(event) >= HOPS_MAX => {
+                let detail = format!("{HOPS_MAX} messages have led to this one: is it a loop?");
+                return Ok(Some(failed("hops", detail)));
+            }
+            Effect::Send { delay_s, .. } => {
+                wanted.sends_later += usize::from(*delay_s > 0);
+                None
+            }
+            Effect::Http { .. } => {
+                wanted.requests += 1;
+                None
+            }
+            Effect::TimerSet { name, .. } => Some(Purpose::Named(text(name))),
+            Effect::StatePut { key, ttl_s: 1.., .. } => Some(Purpose::Expiry(key)),
+            Effect::StatePut { .. }
+            | Effect::StateDelete { .. }
+            | Effect::Publish { .. }
+            | Effect::TimerCancel { .. }
+            | Effect::Respond { .. }
+            | Effect::Metric { .. } => None,
+        };
+        if let Some(purpose) = purpose {
+            let key = self.timer_key(function, purpose);
+            if self.pending.timer(&key, facts)?.is_none() {
+                wanted.timers.insert(key.purpose);
+            }
+        }
+        Ok(None)
     }
 
     fn timer_key(&self, function: FunctionName, purpose: Purpose<'_>) -> TimerKey {
@@ -262,7 +319,9 @@ impl Partition {
     ) -> Result<(), F::Error> {
         if let Some(before) = twin.sent {
             let key = OutboxKey { device, effect: before };
-            if facts.has_outbox_entry(&key)? && !self.pending.deletes(&key) {
+            if before.offset >= self.committed.0 && self.pending.withdraw(&key) {
+                outboxes.withdraw(&key);
+            } else if facts.has_outbox_entry(&key)? && !self.pending.deletes(&key) {
                 outboxes.withdraw(&key);
                 self.pending.push(Change::OutboxDelete { key });
             }

@@ -132,11 +132,14 @@ impl Partition {
                 let entity = Bytes::copy_from_slice(&self.entity);
                 let key = TimerKey { entity, function: origin.function, purpose };
                 let row = self.pending.timer(&key, facts)?;
-                if row.as_ref().is_some_and(|row| row.due_ms > logged.received_at_ms()) {
-                    // It was put off after it had fired: settling it arms it anew.
-                    self.planned.targets.clear();
+                match row.filter(|row| row.armed_ms == origin.sequence) {
+                    Some(row) if !row.is_fired_by(logged, &origin) => {
+                        // Set again after it had fired: settling it arms it anew.
+                        self.planned.targets.clear();
+                        false
+                    }
+                    row => row.is_none(),
                 }
-                row.is_none()
             }
             EventKind::Response { .. } => {
                 let index = u32::try_from(origin.sequence).unwrap_or(u32::MAX);

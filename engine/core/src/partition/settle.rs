@@ -1,6 +1,7 @@
 //! The second half of an event: what came of its invocations becomes changes, or dead letters, all or nothing.
 
 use super::behind::Again;
+use super::effects::Asked;
 use super::{Given, Gone, Partition, Publish, Release, Settled, Stall};
 use crate::commit::{Change, DeadLetter, OutboxKey, ParcelKind, TimerKey};
 use crate::deployment::ModuleHash;
@@ -57,6 +58,7 @@ impl Partition {
             return Ok(Settled::Interrupted);
         }
         let Given { logged, event } = given;
+        let acts = self.acts(logged);
         self.act(offset, logged, facts, outboxes)?;
         self.break_silence(offset, event, facts)?;
         self.let_wait(offset, logged);
@@ -67,9 +69,13 @@ impl Partition {
             EventKind::Redrive => logged.origin().map_or(offset, |origin| origin.cause),
             _ => offset,
         };
-        let mut room = super::EVENT_BYTES_MAX;
+        let mut asked = Asked::default();
         for invocation in &mut *invocations {
-            self.check(event, invocation, &mut room, facts, outboxes)?;
+            match invocation.role {
+                Role::Live => self.check(event, invocation, &mut asked, facts, outboxes)?,
+                // It takes nothing away from others.
+                Role::Dark => self.check(event, invocation, &mut Asked::default(), facts, outboxes)?,
+            }
         }
         self.compare(offset, &entity, invocations);
         if let (EventKind::Request { .. }, Some(origin)) = (logged.kind(), logged.origin()) {
@@ -89,7 +95,7 @@ impl Partition {
             }
             self.pending.record(Recording::of(offset, &entity, invocation, kept));
         }
-        if self.acts(logged) {
+        if acts {
             self.urgent = self.urgent || !self.pending.is_empty();
             if let Some(id) = fingerprint(logged).filter(|_| !logged.kind().has_origin()) {
                 self.urgent = true;
@@ -223,13 +229,12 @@ impl Partition {
 
     /// A device has answered: nobody waits any longer.
     fn end_waiting<F: Facts>(&mut self, name: &str, facts: &F) -> Result<(), F::Error> {
-        for at in 0..self.planned.targets.len() {
-            let Some(target) = self.planned.targets.get(at).filter(|target| target.role == Role::Live) else {
-                continue;
-            };
+        let live = self.planned.targets.iter().filter(|target| target.role == Role::Live);
+        let waiting = self.planned.waiting.iter().copied();
+        let functions: Vec<_> = live.map(|target| target.function).chain(waiting).collect();
+        for function in functions {
             let entity = Bytes::copy_from_slice(&self.entity);
-            let purpose = Purpose::Reply(name).to_bytes();
-            let key = TimerKey { entity, function: target.function, purpose };
+            let key = TimerKey { entity, function, purpose: Purpose::Reply(name).to_bytes() };
             self.cancel_timer(key, facts)?;
         }
         Ok(())

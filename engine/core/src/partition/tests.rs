@@ -1,5 +1,8 @@
+mod cron;
 mod memory;
 mod stage;
+mod timer;
+mod wait;
 
 use super::*;
 use crate::effect::Effect;

@@ -206,12 +206,12 @@ impl Partition {
         let Some(row) = self.pending.timer(&key, facts)? else {
             return Ok(());
         };
-        if row.due_ms > event.received_at_ms() {
+        if !row.is_fired_by(event, &origin) {
             self.arm(key, TimerRow { armed_ms: row.due_ms, ..row.clone() }, Some(row.armed_ms));
             return Ok(());
         }
         match Purpose::from_bytes(&firing.purpose) {
-            Some(Purpose::Cron(_)) if firing.next_ms > row.due_ms && !self.planned.targets.is_empty() => {
+            Some(Purpose::Cron(_)) if firing.next_ms > row.due_ms && self.is_wanted() => {
                 let next = TimerRow {
                     due_ms: firing.next_ms,
                     armed_ms: firing.next_ms,
@@ -231,6 +231,11 @@ impl Partition {
             Some(Purpose::Cron(_) | Purpose::Named(_) | Purpose::Quiet(_) | Purpose::Reply(_)) | None => {}
         }
         self.cancel_timer(key, facts)
+    }
+
+    /// Whether a function handles the event planned last, now or later.
+    fn is_wanted(&self) -> bool {
+        !self.planned.targets.is_empty() || !self.planned.waiting.is_empty()
     }
 
     /// Deletes a key of state whose time is over, unless it was put again for longer.
