@@ -25,7 +25,7 @@
 ;; ends: entity
 (drop (call $send `site/+` `a` `` (i32.const 0)))
 ---
-;; ends: grant
+;; ends: entity
 (drop (call $send `$SYS/a` `a` `` (i32.const 0)))
 ---
 ;; ends: entity
