@@ -114,6 +114,8 @@ pub(crate) struct Status {
     pub(crate) fired: u64,
     /// Messages between entities that became events.
     pub(crate) sent: u64,
+    /// Tries of HTTP requests of functions.
+    pub(crate) requests: u64,
     /// Groups of records that were made durable together.
     pub(crate) log_syncs: u64,
 }
@@ -364,6 +366,7 @@ impl Engine {
             published: metrics.published.get(),
             fired: metrics.fired.get(),
             sent: metrics.sent.get(),
+            requests: metrics.requests.get(),
             log_syncs: metrics.log_syncs.get(),
             ..Status::default()
         };

@@ -5,9 +5,11 @@
 use super::Api;
 use super::problem::Problem;
 use crate::engine::{FunctionInfo, Status};
+use crate::metrics::Measure;
 use axum::extract::State;
 use axum::http::HeaderName;
 use axum::http::header::CONTENT_TYPE;
+use fleetfn_core::effect::MetricKind;
 use std::fmt::Write;
 
 const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -16,7 +18,16 @@ const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 pub(super) async fn show(
     State(api): State<Api>,
 ) -> Result<([(HeaderName, &'static str); 1], String), Problem> {
-    let text = render(&api.engine.status(), &api.engine.functions()?);
+    let mut text = render(&api.engine.status(), &api.engine.functions()?);
+    for ((function, name), Measure { kind, value }) in api.engine.metrics().measures() {
+        let (kind, total) = match kind {
+            MetricKind::Counter => ("counter", "_total"),
+            MetricKind::Gauge => ("gauge", ""),
+        };
+        // Names are letters, digits and underscores; writing to a string does not fail.
+        let name = format!("fleetfn_function_{name}{total}");
+        let _ = writeln!(text, "# TYPE {name} {kind}\n{name}{{function=\"{function}\"}} {value}");
+    }
     Ok(([(CONTENT_TYPE, MEDIA_TYPE)], text))
 }
 
@@ -45,6 +56,9 @@ fn render(status: &Status, functions: &[FunctionInfo]) -> String {
         status.commands_acknowledged,
     );
     plain("fleetfn_published_total", "counter", "Messages released by functions.", status.published);
+    plain("fleetfn_timers_total", "counter", "Timers of functions that fired.", status.fired);
+    plain("fleetfn_sends_total", "counter", "Messages between entities.", status.sent);
+    plain("fleetfn_http_requests_total", "counter", "Tries of HTTP requests of functions.", status.requests);
     plain("fleetfn_log_syncs_total", "counter", "Groups of records made durable together.", status.log_syncs);
 
     let mut labelled = |name: &str, help: &str, value: &dyn Fn(&FunctionInfo) -> String| {
@@ -57,6 +71,9 @@ fn render(status: &Status, functions: &[FunctionInfo]) -> String {
     labelled("fleetfn_invocations_total", "Invocations.", &|function| function.sums.invocations.to_string());
     labelled("fleetfn_invocation_errors_total", "Invocations that became dead letters.", &|function| {
         function.sums.errors.to_string()
+    });
+    labelled("fleetfn_payloads_refused_total", "Events whose payload a schema refused.", &|function| {
+        function.sums.refused.to_string()
     });
     labelled("fleetfn_fuel_total", "Fuel burnt.", &|function| function.sums.fuel.to_string());
     labelled("fleetfn_guest_seconds_total", "Time in the guest.", &|function| {
