@@ -1,15 +1,20 @@
 //! `/metrics`: the counters in Prometheus' text format (version 0.0.4), without a token.
 //!
-//! Labels are functions only, never devices or topics: there are too many of those.
+//! Labels are functions only, never devices or topics: there are too many of those. What functions measure themselves
+//! stands under `fleetfn_function_NAME`.
 
 use super::Api;
 use super::problem::Problem;
 use crate::engine::{FunctionInfo, Status};
 use crate::metrics::Measure;
+use crate::metrics::Measure;
 use axum::extract::State;
 use axum::http::HeaderName;
 use axum::http::header::CONTENT_TYPE;
 use fleetfn_core::effect::MetricKind;
+use fleetfn_core::effect::MetricKind;
+use fleetfn_protocol::FunctionName;
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -59,6 +64,8 @@ fn render(status: &Status, functions: &[FunctionInfo]) -> String {
     plain("fleetfn_timers_total", "counter", "Timers of functions that fired.", status.fired);
     plain("fleetfn_sends_total", "counter", "Messages between entities.", status.sent);
     plain("fleetfn_http_requests_total", "counter", "Tries of HTTP requests of functions.", status.requests);
+    plain("fleetfn_timers_fired_total", "counter", "Timers of functions that fired.", status.fired);
+    plain("fleetfn_messages_sent_total", "counter", "Messages between entities.", status.sent);
     plain("fleetfn_log_syncs_total", "counter", "Groups of records made durable together.", status.log_syncs);
 
     let mut labelled = |name: &str, help: &str, value: &dyn Fn(&FunctionInfo) -> String| {
@@ -75,9 +82,64 @@ fn render(status: &Status, functions: &[FunctionInfo]) -> String {
     labelled("fleetfn_payloads_refused_total", "Events whose payload a schema refused.", &|function| {
         function.sums.refused.to_string()
     });
+    labelled("fleetfn_refused_payloads_total", "Payloads that a schema refused.", &|function| {
+        function.sums.refused.to_string()
+    });
     labelled("fleetfn_fuel_total", "Fuel burnt.", &|function| function.sums.fuel.to_string());
     labelled("fleetfn_guest_seconds_total", "Time in the guest.", &|function| {
         format!("{}.{:06}", function.sums.guest_us / 1_000_000, function.sums.guest_us % 1_000_000)
     });
     text
+}
+
+/// Appends what functions measure, each name once with all functions that use it.
+fn render_measures(text: &mut String, measures: &[((FunctionName, String), Measure)]) {
+    let mut families: BTreeMap<(String, &str), Vec<(FunctionName, f64)>> = BTreeMap::new();
+    for ((function, name), measure) in measures {
+        // Two functions may take one name for different kinds.
+        let family = match measure.kind {
+            MetricKind::Counter => (format!("fleetfn_function_{name}_total"), "counter"),
+            MetricKind::Gauge => (format!("fleetfn_function_{name}"), "gauge"),
+        };
+        families.entry(family).or_default().push((*function, measure.value));
+    }
+    for ((name, kind), values) in families {
+        let _ = writeln!(text, "# HELP {name} Measured by functions.\n# TYPE {name} {kind}");
+        for (function, value) in values {
+            let _ = writeln!(text, "{name}{{function=\"{function}\"}} {value}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_functions_measure_stands_together_by_name() {
+        let measure = |function: &str, name: &str, kind, value| {
+            ((function.parse().expect("a name"), name.to_owned()), Measure { kind, value })
+        };
+        let mut text = String::new();
+        let measures = [
+            measure("a", "readings", MetricKind::Counter, 2.0),
+            measure("a", "temperature", MetricKind::Gauge, 21.5),
+            measure("b", "readings", MetricKind::Counter, 3.0),
+            measure("c", "readings", MetricKind::Gauge, -1.0),
+        ];
+        render_measures(&mut text, &measures);
+        let expected = "\
+# HELP fleetfn_function_readings Measured by functions.
+# TYPE fleetfn_function_readings gauge
+fleetfn_function_readings{function=\"c\"} -1
+# HELP fleetfn_function_readings_total Measured by functions.
+# TYPE fleetfn_function_readings_total counter
+fleetfn_function_readings_total{function=\"a\"} 2
+fleetfn_function_readings_total{function=\"b\"} 3
+# HELP fleetfn_function_temperature Measured by functions.
+# TYPE fleetfn_function_temperature gauge
+fleetfn_function_temperature{function=\"a\"} 21.5
+";
+        assert_eq!(text, expected);
+    }
 }

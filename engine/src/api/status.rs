@@ -38,6 +38,10 @@ pub(crate) struct StatusView {
     pub(crate) commands_acknowledged: u64,
     /// Messages released to live subscribers by functions.
     pub(crate) published: u64,
+    /// Timers of functions that fired.
+    pub(crate) fired: u64,
+    /// Messages between entities that became events.
+    pub(crate) sent: u64,
     /// Groups of records that were made durable together.
     pub(crate) log_syncs: u64,
 }
@@ -61,6 +65,8 @@ pub(super) async fn show(State(api): State<Api>) -> Json<StatusView> {
         commands: status.commands,
         commands_acknowledged: status.commands_acknowledged,
         published: status.published,
+        fired: status.fired,
+        sent: status.sent,
         log_syncs: status.log_syncs,
     })
 }

@@ -217,7 +217,8 @@ mod tests {
         let pairs = [("as", "canary"), ("percent", "10"), ("reason", "a & b")];
         let mut expected: Vec<_> = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         let mut found = parameters(&terms);
-        (expected.sort(), found.sort());
+        expected.sort();
+        found.sort();
         assert_eq!(found, expected);
     }
 }
