@@ -1,7 +1,10 @@
 mod cron;
+mod http;
 mod memory;
+mod send;
 mod stage;
 mod timer;
+mod twin;
 mod wait;
 
 use super::*;
