@@ -7,11 +7,9 @@ use super::Api;
 use super::problem::Problem;
 use crate::engine::{FunctionInfo, Status};
 use crate::metrics::Measure;
-use crate::metrics::Measure;
 use axum::extract::State;
 use axum::http::HeaderName;
 use axum::http::header::CONTENT_TYPE;
-use fleetfn_core::effect::MetricKind;
 use fleetfn_core::effect::MetricKind;
 use fleetfn_protocol::FunctionName;
 use std::collections::BTreeMap;
@@ -24,15 +22,7 @@ pub(super) async fn show(
     State(api): State<Api>,
 ) -> Result<([(HeaderName, &'static str); 1], String), Problem> {
     let mut text = render(&api.engine.status(), &api.engine.functions()?);
-    for ((function, name), Measure { kind, value }) in api.engine.metrics().measures() {
-        let (kind, total) = match kind {
-            MetricKind::Counter => ("counter", "_total"),
-            MetricKind::Gauge => ("gauge", ""),
-        };
-        // Names are letters, digits and underscores; writing to a string does not fail.
-        let name = format!("fleetfn_function_{name}{total}");
-        let _ = writeln!(text, "# TYPE {name} {kind}\n{name}{{function=\"{function}\"}} {value}");
-    }
+    render_measures(&mut text, &api.engine.metrics().measures());
     Ok(([(CONTENT_TYPE, MEDIA_TYPE)], text))
 }
 
@@ -64,8 +54,6 @@ fn render(status: &Status, functions: &[FunctionInfo]) -> String {
     plain("fleetfn_timers_total", "counter", "Timers of functions that fired.", status.fired);
     plain("fleetfn_sends_total", "counter", "Messages between entities.", status.sent);
     plain("fleetfn_http_requests_total", "counter", "Tries of HTTP requests of functions.", status.requests);
-    plain("fleetfn_timers_fired_total", "counter", "Timers of functions that fired.", status.fired);
-    plain("fleetfn_messages_sent_total", "counter", "Messages between entities.", status.sent);
     plain("fleetfn_log_syncs_total", "counter", "Groups of records made durable together.", status.log_syncs);
 
     let mut labelled = |name: &str, help: &str, value: &dyn Fn(&FunctionInfo) -> String| {
@@ -80,9 +68,6 @@ fn render(status: &Status, functions: &[FunctionInfo]) -> String {
         function.sums.errors.to_string()
     });
     labelled("fleetfn_payloads_refused_total", "Events whose payload a schema refused.", &|function| {
-        function.sums.refused.to_string()
-    });
-    labelled("fleetfn_refused_payloads_total", "Payloads that a schema refused.", &|function| {
         function.sums.refused.to_string()
     });
     labelled("fleetfn_fuel_total", "Fuel burnt.", &|function| function.sums.fuel.to_string());
