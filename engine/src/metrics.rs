@@ -77,6 +77,8 @@ pub(crate) struct Metrics {
     pub(crate) events: Counter,
     /// Events that workers have handled, with or without a function.
     pub(crate) handled: Counter,
+    /// Times that an event could not be handled for a reason of the node's, and was put off.
+    pub(crate) interrupted: Counter,
     /// Events dropped because their message id had been seen.
     pub(crate) duplicates: Counter,
     /// Commits made.

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 pub(super) struct Tally {
     metrics: Arc<Metrics>,
     pub(super) handled: u64,
+    interrupted: u64,
     pub(super) duplicates: u64,
     pub(super) commits: u64,
     pub(super) commands: u64,
@@ -44,6 +45,7 @@ impl Tally {
         Self {
             metrics,
             handled: 0,
+            interrupted: 0,
             duplicates: 0,
             commits: 0,
             commands: 0,
@@ -62,9 +64,12 @@ impl Tally {
 
     /// Counts an event that was settled, and empties `invocations`.
     pub(super) fn settled(&mut self, settled: Settled, invocations: &mut Vec<Invocation>) {
-        if settled == Settled::Handled {
-            self.handled += 1;
-            invocations.iter().for_each(|invocation| self.count(invocation));
+        match settled {
+            Settled::Handled => {
+                self.handled += 1;
+                invocations.iter().for_each(|invocation| self.count(invocation));
+            }
+            Settled::Interrupted => self.interrupted += 1,
         }
         invocations.clear();
     }
@@ -97,6 +102,7 @@ impl Tally {
         let metrics = &self.metrics;
         for (counter, amount) in [
             (&metrics.handled, &mut self.handled),
+            (&metrics.interrupted, &mut self.interrupted),
             (&metrics.duplicates, &mut self.duplicates),
             (&metrics.commits, &mut self.commits),
             (&metrics.commands, &mut self.commands),

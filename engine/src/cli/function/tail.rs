@@ -165,6 +165,6 @@ mod tests {
             assert_eq!(place(text), Ok(Place::Named(text.into())));
         }
         assert_eq!(place("2h"), Ok(Place::Ago(Duration::from_secs(7_200))));
-        assert!(place("17.").is_err() && place("yesterday").is_err());
+        assert!(place("17.x").is_err() && place("yesterday").is_err());
     }
 }

@@ -27,6 +27,7 @@ fn invocation(offset: u64, sequence: u64) -> Shown {
     let (name, payload) = (Bytes::from_static(b"fan"), Bytes::from_static(b"{\"on\":true}"));
     let command = Effect::Command { name, payload, ttl_s: 0, timeout_s: 0 };
     let entity = Entity::Device(DeviceId::parse("a").expect("an id"));
+    let payload = format!("{{\"temperature\":1.5,\"sequence\":{sequence}}}");
     let event = EventParts {
         entity,
         kind: EventKind::Telemetry { channel: "climate" },
@@ -34,7 +35,7 @@ fn invocation(offset: u64, sequence: u64) -> Shown {
         expiry_s: 0,
         message_id: "",
         origin: None,
-        payload: format!("{{\"temperature\":1.5,\"sequence\":{sequence}}}").as_bytes(),
+        payload: payload.as_bytes(),
     };
     let given = Given::decode(event.encode().expect("an event")).expect("an event");
     Shown {
