@@ -1,7 +1,7 @@
 //! `fleetfn fn deploy FILE`, and `fleetfn fn deploy NAME --version HASH` for a version that was deployed before.
 
 use super::{name, traffic};
-use crate::api::{Deployed, MODULE_BYTES_MAX, Terms};
+use crate::api::{Deployed, MODULE_BYTES_MAX, Page, SecretView, Terms};
 use crate::cli::client::Client;
 use crate::cli::duration;
 use crate::cli::failure::Failure;
@@ -142,18 +142,41 @@ pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
     let plan = deploy(Terms { dry_run: Some("1".into()), ..terms.clone() })?;
     eprintln!("{}", traffic::change(&plan.name, plan.before.as_ref(), plan.after.as_ref()));
     eprintln!("  {}: {}", output::short(&plan.version), plan.manifest.summary());
+    let live = plan.before.as_ref().and_then(|before| before.live.as_ref());
+    if let Some(live) = live.filter(|live| live.manifest != plan.manifest) {
+        eprintln!("  {}: {}", output::short(&live.version), live.manifest.summary());
+    }
     let report = if arguments.dry_run {
         eprintln!("dry run: nothing was changed");
         plan
     } else {
         deploy(terms)?
     };
+    tell_missing_secrets(&report, data);
     if arguments.dark && !arguments.dry_run {
         eprintln!("see what it does differently with: fleetfn fn diff {}", report.name);
     }
     match arguments.output {
         Format::Json => output::json(&report),
         Format::Table => output::line(&format!("{} {}", report.name, report.version)),
+    }
+}
+
+/// A request that needs a secret which is not set fails: better told now. The deployment is done whatever comes of it.
+fn tell_missing_secrets(report: &Deployed, data: &Path) {
+    let name = &report.name;
+    let listed = |client: Client| -> Result<Page<SecretView>, Failure> {
+        client.get("cannot list the secrets", &format!("/functions/{name}/secrets"))
+    };
+    if report.manifest.secrets.is_empty() {
+        return;
+    }
+    let Ok(page) = Client::open(data).and_then(listed) else {
+        return;
+    };
+    let is_set = |key: &String| page.items.iter().any(|secret| secret.key == *key && secret.is_set);
+    for key in report.manifest.secrets.iter().filter(|key| !is_set(key)) {
+        eprintln!("secret {key} is missing; set it with: fleetfn fn secret set {name} {key}");
     }
 }
 
