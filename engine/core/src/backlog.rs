@@ -72,7 +72,8 @@ impl Backlog {
 
     /// Every function for which events wait.
     pub(crate) fn counts(&self) -> Vec<(FunctionName, usize)> {
-        self.functions.iter().map(|(function, queue)| (*function, queue.count)).collect()
+        let waiting = self.functions.iter().filter(|(_, queue)| queue.count > 0);
+        waiting.map(|(function, queue)| (*function, queue.count)).collect()
     }
 
     /// An event begins to wait.
@@ -92,7 +93,8 @@ impl Backlog {
             queue.count = queue.count.saturating_sub(1);
             queue.under_way = queue.under_way.saturating_sub(1);
             if queue.count == 0 {
-                self.functions.remove(function);
+                // What is gone stays known: the row may still stand in the store until the turn is committed.
+                *queue = Queue { gone: queue.gone, ..Queue::default() };
             }
         }
     }

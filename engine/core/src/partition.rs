@@ -21,6 +21,7 @@ pub use timers::{Cron, Fire};
 
 use crate::backlog::Backlog;
 use crate::commit::{Backfilled, Change, Commit, OutboxKey, Spent, Timer};
+use crate::deployment::Backfill;
 use crate::invocation::Role;
 use crate::overlay::{Overlay, Writes};
 use crate::pending::{Gathered, Pending};
@@ -199,6 +200,8 @@ struct Planned {
     quiet: Vec<Quiet>,
     at_ms: u64,
     device: Option<DeviceId>,
+    /// The backfill that it belongs to.
+    backfill: Option<Backfill>,
     /// The twin as the event's report leaves it, or why it cannot be taken.
     report: Option<Result<Rc<Twin>, TwinError>>,
     /// What its dark versions see, in the order of the targets that are dark.

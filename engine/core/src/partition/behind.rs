@@ -115,9 +115,9 @@ impl Partition {
                 self.pending.push(Change::BacklogDelete { offset, function });
             }
             Again::Backfill => {
-                if let Some(progress) = self.backfilled.get_mut(&function) {
-                    progress.through = offset;
-                    let progress = *progress;
+                if let Some(backfill) = self.planned.backfill.take() {
+                    let progress = Backfilled { until: backfill.until, through: offset };
+                    self.backfilled.insert(function, progress);
                     self.pending.push(Change::Backfilled { function, progress });
                 }
             }
@@ -142,8 +142,10 @@ impl Partition {
             Some(known) => Some(known),
             None => facts.backfilled(&function)?.filter(|known| known.until == backfill.until),
         };
-        let fresh = Backfilled { until: backfill.until, through: Offset(0) };
-        self.backfilled.insert(function, known.unwrap_or(fresh));
+        if let Some(known) = known {
+            self.backfilled.insert(function, known);
+        }
+        self.planned.backfill = Some(backfill);
         Ok(known.is_some_and(|known| origin.cause <= known.through))
     }
 

@@ -109,7 +109,10 @@ impl Partition {
 
     /// Whether the event must be tried again: then sets when.
     fn interrupted(&mut self, offset: Offset, invocations: &[Invocation], now_ms: u64) -> bool {
-        if !invocations.iter().any(|one| matches!(one.outcome, Outcome::Interrupted { .. })) {
+        // A dark version holds up nobody: that it did not run is a difference like others.
+        let interrupted =
+            |one: &Invocation| one.role == Role::Live && matches!(one.outcome, Outcome::Interrupted { .. });
+        if !invocations.iter().any(interrupted) {
             return false;
         }
         let before = self.stall.filter(|stall| stall.offset == offset).map_or(0, |stall| stall.tried);

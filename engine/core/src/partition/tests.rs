@@ -1,10 +1,14 @@
+mod backlog;
 mod cron;
+mod dark;
 mod http;
 mod memory;
+mod redrive;
 mod send;
 mod stage;
 mod timer;
 mod twin;
+mod usage;
 mod wait;
 
 use super::*;

@@ -1,9 +1,11 @@
 use super::filter::Filter;
 use super::*;
-use crate::deployment::{Manifest, Trigger, Version};
-use crate::event::{Entity, EventParts};
-use alloc::format;
+use crate::deployment::{Canary, Manifest, Trigger, Version};
+use crate::event::{Entity, EventParts, Firing, Origin, Purpose};
+use crate::position::PartitionId;
 use alloc::string::{String, ToString};
+use alloc::{format, vec};
+use bytes::Bytes;
 use fleetfn_protocol::{DeviceId, filter_matches};
 use proptest::prelude::{prop_assert_eq, proptest};
 
@@ -99,6 +101,167 @@ fn ever_new_channels_do_not_grow_the_table() {
         let era = routes.era.as_ref().expect("asked");
         assert!(era.answers.len() <= NAMES_MAX && era.channels.len() <= NAMES_MAX);
     }
+}
+
+#[test]
+fn a_canary_gets_the_same_entities_each_time_and_more_of_them_when_it_grows() {
+    let mut routes = Routes::default();
+    let channel = || vec![Trigger::Telemetry { filter: "t".into(), schema: None }];
+    for percent in [1, 20, 50, 99] {
+        let canary = Some(Canary { version: version("f", 2, channel()), percent });
+        let live = Some(version("f", 1, channel()));
+        let line = Deployment { live, canary, ..Deployment::default() };
+        routes.handle_deployment(Offset(u64::from(percent)), name("f"), Some(&line));
+    }
+    let (mut counts, mut offsets) = ([0; 4], [2, 21, 51, 100].iter().enumerate().cycle());
+    for number in 0..1_000 {
+        let event = event(&format!("d{number}"), EventKind::Telemetry { channel: "t" });
+        let mut before = 0;
+        for (at, offset) in offsets.by_ref().take(4) {
+            let hash = targets(&mut routes, *offset, &event)[0].version.0[0];
+            assert_eq!(targets(&mut routes, *offset, &event)[0].version.0[0], hash, "always the same");
+            assert!(hash >= before, "what a small canary handles, a larger one handles as well");
+            counts[at] += usize::from(hash == 2);
+            before = hash;
+        }
+    }
+    for (count, percent) in counts.iter().zip([1_usize, 20, 50, 99]) {
+        assert!(count.abs_diff(percent * 10) < 60, "{count} of a thousand are not {percent} percent");
+    }
+}
+
+#[test]
+fn a_canary_that_asks_for_something_else_gets_it_for_its_entities_alone() {
+    let mut routes = Routes::default();
+    let canary = Some(Canary { version: version("f", 2, vec![Trigger::Presence]), percent: 50 });
+    let live = Some(version("f", 1, vec![Trigger::Telemetry { filter: "#".into(), schema: None }]));
+    let line = Deployment { live, canary, ..Deployment::default() };
+    routes.handle_deployment(Offset(1), name("f"), Some(&line));
+    let mut canaries = 0;
+    for number in 0..100 {
+        let device = format!("d{number}");
+        let reading = targets(&mut routes, 2, &event(&device, EventKind::Telemetry { channel: "t" }));
+        let presence = targets(&mut routes, 2, &event(&device, EventKind::Connected));
+        assert_eq!(reading.len() + presence.len(), 1, "one version a device");
+        canaries += presence.len();
+    }
+    assert!((25..75).contains(&canaries));
+}
+
+#[test]
+fn a_dark_version_runs_after_the_one_that_counts() {
+    let mut routes = Routes::default();
+    let channel = || vec![Trigger::Telemetry { filter: "#".into(), schema: None }];
+    let (live, dark) = (Some(version("f", 1, channel())), Some(version("f", 2, channel())));
+    let line = Deployment { live, dark, dark_since: Offset(7), ..Deployment::default() };
+    routes.handle_deployment(Offset(1), name("f"), Some(&line));
+    routes.handle_deployment(Offset(1), name("g"), Some(&deployment("g", 3, &["#"])));
+    let ran = targets(&mut routes, 2, &telemetry("t"));
+    let ran: Vec<_> = ran.iter().map(|one| (one.version.0[0], one.role, one.dark_since)).collect();
+    let none = Offset(0);
+    assert_eq!(ran, [(1, Role::Live, none), (2, Role::Dark, Offset(7)), (3, Role::Live, none)]);
+}
+
+#[test]
+fn each_kind_of_event_finds_its_triggers() {
+    let mut routes = Routes::default();
+    let triggers = vec![
+        Trigger::Telemetry { filter: "climate/+".into(), schema: None },
+        Trigger::Presence,
+        Trigger::Twin,
+        Trigger::Reply { filter: "fan".into() },
+        Trigger::Message { filter: "site/#".into() },
+    ];
+    let line = Deployment { live: Some(version("f", 1, triggers)), ..Deployment::default() };
+    routes.handle_deployment(Offset(1), name("f"), Some(&line));
+    let mut trigger = |kind| targets(&mut routes, 2, &event("d", kind)).first().map(|one| one.trigger);
+    assert_eq!(trigger(EventKind::Telemetry { channel: "climate/hall" }), Some(0));
+    assert_eq!(trigger(EventKind::Connected), Some(1));
+    assert_eq!(trigger(EventKind::Disconnected { reason: "timeout" }), Some(1));
+    assert_eq!(trigger(EventKind::TwinReported), Some(2));
+    assert_eq!(trigger(EventKind::CommandReply { name: "fan" }), Some(3));
+    assert_eq!(trigger(EventKind::CommandReply { name: "door" }), None);
+    assert_eq!(trigger(EventKind::CommandRequested { name: "fan" }), None);
+    assert_eq!(trigger(EventKind::TwinRequested { expected: "" }), None);
+    assert_eq!(trigger(EventKind::UpdateStatus), None);
+}
+
+#[test]
+fn an_event_for_one_function_asks_no_other() {
+    let mut routes = Routes::default();
+    for function in ["f", "g"] {
+        let triggers = vec![
+            Trigger::Message { filter: "response/#".into() },
+            Trigger::Http { filter: "rooms/{room}".into() },
+            Trigger::Timer { filter: "#".into() },
+        ];
+        let line = Deployment { live: Some(version(function, 1, triggers)), ..Deployment::default() };
+        routes.handle_deployment(Offset(1), name(function), Some(&line));
+    }
+    let firing = Firing { next_ms: 0, purpose: Purpose::Named("a").to_bytes(), payload: Bytes::new() };
+    let cases = [
+        (EventKind::Response { name: "response/weather" }, vec![], 0),
+        (EventKind::Request { path: "rooms/7" }, vec![], 1),
+        (EventKind::TimerFired, firing.encode(), 2),
+    ];
+    for (kind, payload, trigger) in cases {
+        let origin = Origin {
+            cause: Offset(1),
+            function: name("g"),
+            partition: PartitionId(0),
+            sequence: 0,
+            hops: 0,
+            source: "",
+        };
+        let parts = EventParts {
+            entity: Entity::Named("site/berlin"),
+            kind,
+            received_at_ms: 0,
+            expiry_s: 0,
+            message_id: "",
+            origin: Some(origin),
+            payload: &payload,
+        };
+        let event = Event::decode(parts.encode().expect("fits")).expect("decodes");
+        let ran = targets(&mut routes, 2, &event);
+        assert_eq!(
+            ran.iter().map(|one| (one.function, one.trigger)).collect::<Vec<_>>(),
+            [(name("g"), trigger)]
+        );
+    }
+}
+
+#[test]
+fn a_reading_breaks_the_silence_of_each_trigger_that_it_fits() {
+    let mut routes = Routes::default();
+    let quiet = |filter: &str, for_s| Trigger::Quiet { filter: filter.into(), for_s };
+    let triggers = vec![quiet("a", 5), quiet("b", 6), quiet("#", 7)];
+    let line = Deployment { live: Some(version("f", 1, triggers)), ..Deployment::default() };
+    routes.handle_deployment(Offset(1), name("f"), Some(&line));
+    let event = telemetry("a");
+    let routed = routes.route(Offset(2), &event, None, &event.entity().canonical());
+    assert_eq!(routed.targets, []);
+    assert_eq!(routed.quiet.iter().map(|one| (one.trigger, one.for_s)).collect::<Vec<_>>(), [(0, 5), (2, 7)]);
+}
+
+#[test]
+fn a_function_is_paused_where_the_log_says_so() {
+    let mut routes = Routes::default();
+    let live = || Some(version("f", 1, vec![]));
+    let backfill = Backfill { from: Offset(0), until: Offset(20) };
+    let lines = [
+        Deployment { live: live(), ..Deployment::default() },
+        Deployment { live: live(), paused: Some("for now".into()), ..Deployment::default() },
+        Deployment { live: live(), backfill: Some(backfill), ..Deployment::default() },
+    ];
+    for (offset, line) in (1..).map(|at| Offset(at * 10)).zip(&lines) {
+        routes.handle_deployment(offset, name("f"), Some(line));
+    }
+    assert_eq!(
+        [11, 20, 21, 31].map(|at| routes.is_paused(Offset(at), &name("f"))),
+        [false, false, true, true]
+    );
+    assert_eq!([30, 31].map(|at| routes.backfill(Offset(at), &name("f"))), [None, Some(backfill)]);
 }
 
 proptest! {
