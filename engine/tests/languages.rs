@@ -83,6 +83,7 @@ fn functions_in_c_pass_their_cases() {
     if has(&["clang", "wasm-ld"]) {
         make_and_test("c");
         test(&root().join("function-sdk/c/examples/climate"));
+        test(&root().join("tests/guests/every-kind"));
     }
 }
 
