@@ -43,7 +43,13 @@ fn has(tools: &[&str]) -> bool {
 
 /// Runs the cases of a function: all must pass, and there must be some.
 fn test(function: &Path) {
-    let output = fleetfn().args(["fn", "test"]).arg(function).output().expect("the binary starts");
+    test_with(function, &function.join("tests"));
+}
+
+fn test_with(function: &Path, cases: &Path) {
+    let mut command = fleetfn();
+    command.args(["fn", "test"]).arg(function).arg("--cases").arg(cases);
+    let output = command.output().expect("the binary starts");
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{}:\n{stdout}\n{stderr}", function.display());
     assert!(stdout.lines().count() > 0 && stdout.lines().all(|line| line.starts_with("ok ")), "{stdout}");
@@ -92,6 +98,8 @@ fn functions_in_assemblyscript_pass_their_cases() {
     if has(&["node", "npm"]) {
         make_and_test("assemblyscript");
         test(&root().join("function-sdk/assemblyscript/examples/climate"));
+        let guests = root().join("tests/guests");
+        test_with(&guests.join("every-kind-as"), &guests.join("every-kind/tests"));
     }
 }
 
