@@ -105,23 +105,29 @@ impl Bench {
         let invocation = self.host.call(&call, world.reader(place.received_at_ms));
         world.apply(&invocation.effects, place.received_at_ms)?;
         let expected = step.expect.clone().unwrap_or_default();
-        let happened = happened(&invocation, &expected, world, place.received_at_ms);
+        let happened = happened(&invocation, &expected, world, place.received_at_ms)?;
         let differences = differences(&expected, &happened, &invocation.outcome);
         Ok((happened, differences))
     }
 }
 
 /// What an invocation did, with the parts that are expected although they are not written without being asked for.
-fn happened(invocation: &Invocation, expected: &Expect, world: &World, now_ms: u64) -> Expect {
+fn happened(
+    invocation: &Invocation,
+    expected: &Expect,
+    world: &World,
+    now_ms: u64,
+) -> Result<Expect, String> {
     let effects = invocation.effects.iter().filter(|effect| !is_note_of_version(effect));
-    Expect {
+    let effects = effects.map(|effect| effect::effect(effect, invocation.function));
+    Ok(Expect {
         outcome: Some(effect::outcome(&invocation.outcome).into()),
         error: effect::error(&invocation.outcome),
-        effects: Some(effects.map(effect::effect).collect()),
+        effects: Some(effects.collect::<Result<_, _>>()?),
         logs: Some(invocation.logs.iter().map(effect::line).collect()),
         state: expected.state.as_ref().map(|_| world.state(now_ms)),
         twin: expected.twin.as_ref().map(|_| world.twin()),
-    }
+    })
 }
 
 /// The host notes the version of the state under a key that no function can name.
