@@ -17,6 +17,7 @@ mod manifest;
 mod metrics;
 mod page;
 mod problem;
+mod redrive;
 mod replay;
 mod request;
 mod status;
@@ -42,6 +43,7 @@ pub(crate) use invocation::{EffectView, InvocationView, TRIMMED_EVENT, effect_vi
 pub(crate) use manifest::ManifestView;
 pub(crate) use page::Page;
 pub(crate) use problem::Problem;
+pub(crate) use redrive::{RedriveOrder, RedriveView, RedrivenView};
 pub(crate) use replay::{DeedView, ReplayView};
 pub(crate) use timer::TimerView;
 pub(crate) use trace::{RunView, StepView, TraceView};
@@ -179,6 +181,9 @@ fn router(api: Api) -> Router {
         .route("/functions/{name}/logs", get(function::logs))
         .route("/invocations", get(invocation::stream))
         .route("/dead-letters", get(dead_letter::list))
+        .route("/dead-letters/{offset}", get(dead_letter::show))
+        .route("/functions/{name}/redrive", post(redrive::create))
+        .route("/functions/{name}/refused", get(dead_letter::refused))
         .route("/status", get(status::show))
         .route("/usage", get(usage::list))
         .route("/replays", post(replay::create).layer(DefaultBodyLimit::max(MODULE_BYTES_MAX)))

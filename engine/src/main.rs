@@ -17,6 +17,7 @@ mod metrics;
 mod modules;
 mod outbox;
 mod place;
+mod redrive;
 mod registry;
 mod replay;
 mod seal;

@@ -21,12 +21,17 @@ pub(super) struct PageQuery {
 impl PageQuery {
     /// Entries wanted, at least 1.
     pub(super) fn limit(&self) -> Result<usize, Problem> {
-        match self.limit {
-            None => Ok(LIMIT_DEFAULT),
-            Some(limit) if (1..=LIMIT_MAX).contains(&limit) => Ok(limit),
-            Some(limit) => {
-                Err(Problem::new(Kind::Malformed, format!("limit: {limit} is not from 1 to {LIMIT_MAX}")))
-            }
+        checked(self.limit)
+    }
+}
+
+/// Entries wanted, for lists with parameters of their own.
+pub(super) fn checked(limit: Option<usize>) -> Result<usize, Problem> {
+    match limit {
+        None => Ok(LIMIT_DEFAULT),
+        Some(limit) if (1..=LIMIT_MAX).contains(&limit) => Ok(limit),
+        Some(limit) => {
+            Err(Problem::new(Kind::Malformed, format!("limit: {limit} is not from 1 to {LIMIT_MAX}")))
         }
     }
 }

@@ -14,6 +14,8 @@ mod name;
 mod new;
 mod pause;
 mod promote;
+mod redrive;
+mod refused;
 mod replay;
 mod resume;
 mod rm;
@@ -74,8 +76,12 @@ pub(super) enum Command {
     Timers(timers::Arguments),
     /// Print what a function logged, and how it failed
     Logs(logs::Arguments),
-    /// List the events that could not be handled, newest first
+    /// List the events that could not be handled, newest first, or show one
     Dead(dead::Arguments),
+    /// Have events handled again that could not be handled
+    Redrive(redrive::Arguments),
+    /// Show the newest payloads that a function's schema refused
+    Refused(refused::Arguments),
 }
 
 pub(super) fn run(command: Command, data: &Path) -> Result<(), Failure> {
@@ -101,5 +107,7 @@ pub(super) fn run(command: Command, data: &Path) -> Result<(), Failure> {
         Command::Timers(arguments) => timers::run(&arguments, data),
         Command::Logs(arguments) => logs::run(&arguments, data),
         Command::Dead(arguments) => dead::run(&arguments, data),
+        Command::Redrive(arguments) => redrive::run(&arguments, data),
+        Command::Refused(arguments) => refused::run(&arguments, data),
     }
 }

@@ -40,9 +40,25 @@ impl View {
         function: Option<FunctionName>,
         limit: usize,
     ) -> Result<Vec<DeadLetter>, Error> {
+        self.dead_letters_before(function, None, limit)
+    }
+
+    /// The same before one of them.
+    ///
+    /// # Errors
+    /// [`Error`], as for every read.
+    pub fn dead_letters_before(
+        &self,
+        function: Option<FunctionName>,
+        before: Option<(Offset, FunctionName)>,
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>, Error> {
         let mut newest = Letters::new();
         for partition in self.partitions() {
             self.each_letter(partition, function, None, |key, letter| {
+                if before.is_some_and(|before| key >= before) {
+                    return false;
+                }
                 newest.insert(key, letter);
                 if newest.len() > limit {
                     newest.pop_first();
