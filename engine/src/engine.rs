@@ -19,11 +19,11 @@ use bytes::Bytes;
 use fleetfn_broker::Broker;
 use fleetfn_core::event::EventParts;
 use fleetfn_core::{Offset, PartitionId};
-use fleetfn_core::commit::DeadLetter;
 use fleetfn_core::deployment::Deployment;
 use fleetfn_core::invocation::Role;
 use fleetfn_protocol::{DeviceId, FunctionName, ProductId};
 use fleetfn_store::{AppendError, Config, Durability, Store};
+use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -116,6 +116,8 @@ pub(crate) struct Status {
     pub(crate) sent: u64,
     /// Tries of HTTP requests of functions.
     pub(crate) requests: u64,
+    /// Spans that a collector did not take.
+    pub(crate) spans_dropped: u64,
     /// Groups of records that were made durable together.
     pub(crate) log_syncs: u64,
 }
@@ -305,6 +307,11 @@ impl Engine {
         &self.0.modules
     }
 
+    /// What tells this installation from others, and says nothing about it.
+    pub(crate) fn installation(&self) -> [u8; 32] {
+        Sha256::new_with_prefix(b"fleetfn installation").chain_update(self.0.token.as_bytes()).finalize().into()
+    }
+
     /// What is counted.
     pub(crate) fn metrics(&self) -> &Metrics {
         &self.0.metrics
@@ -348,11 +355,6 @@ impl Engine {
         self.0.callers.wait(offset)
     }
 
-    /// The newest events that could not be handled, newest first.
-    pub(crate) fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, registry::Error> {
-        self.0.store.view().dead_letters(None, limit).map_err(|error| registry::Error::Store(error.to_string()))
-    }
-
     /// What has happened since the start, and what is now.
     pub(crate) fn status(&self) -> Status {
         let metrics = &self.0.metrics;
@@ -367,6 +369,7 @@ impl Engine {
             fired: metrics.fired.get(),
             sent: metrics.sent.get(),
             requests: metrics.requests.get(),
+            spans_dropped: metrics.spans_dropped.get(),
             log_syncs: metrics.log_syncs.get(),
             ..Status::default()
         };

@@ -15,6 +15,7 @@ mod follow;
 mod inbox;
 mod metrics;
 mod modules;
+mod otlp;
 mod outbox;
 mod place;
 mod redrive;

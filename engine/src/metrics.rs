@@ -93,6 +93,8 @@ pub(crate) struct Metrics {
     pub(crate) log_syncs: Counter,
     /// Tries of HTTP requests of functions.
     pub(crate) requests: Counter,
+    /// Spans that a collector did not take.
+    pub(crate) spans_dropped: Counter,
     /// Timers of functions that fired.
     pub(crate) fired: Counter,
     /// Messages between entities that became events.

@@ -439,4 +439,6 @@ fn take_over(
 }
 
 #[cfg(test)]
+mod determinism;
+#[cfg(test)]
 mod tests;

@@ -28,6 +28,9 @@ pub(super) struct Arguments {
     /// Let functions make HTTP requests to private networks and this machine, too: for laboratories
     #[arg(long)]
     http_allow_private: bool,
+    /// Send a span for each invocation to an OpenTelemetry collector (OTLP/HTTP with JSON)
+    #[arg(long, value_name = "URL", value_parser = crate::otlp::check)]
+    otlp: Option<String>,
     /// Whether an acknowledged message is synced; `none` measures what syncing costs and is for nothing else
     #[arg(long, value_enum, default_value_t = Sync::Fsync, hide = true)]
     durability: Sync,
@@ -67,7 +70,7 @@ pub(super) fn run(arguments: &Arguments, data: PathBuf) -> Result<(), Failure> {
     let private = if arguments.http_allow_private { Private::Allowed } else { Private::Refused };
     let options = Options { data, mqtt: arguments.mqtt, access, durability, private };
     let runtime = runtime()?;
-    let served = runtime.block_on(serve(arguments.http, options));
+    let served = runtime.block_on(serve(arguments.http, options, arguments.otlp.as_deref()));
     // What is left are tasks that wait for sockets.
     runtime.shutdown_background();
     served
@@ -81,8 +84,11 @@ pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
         .map_err(|error| Failure::new("cannot start the runtime", error))
 }
 
-async fn serve(http: SocketAddr, options: Options) -> Result<(), Failure> {
+async fn serve(http: SocketAddr, options: Options, otlp: Option<&str>) -> Result<(), Failure> {
     let (engine, api) = start(http, options).await?;
+    if let Some(url) = otlp {
+        crate::otlp::start(&engine, url);
+    }
     let mut signals = Signals::listen()?;
     output::line(&format!("fleetfn ready mqtt={} http={}", engine.mqtt_address(), api.address()))?;
     let failed = tokio::select! {
