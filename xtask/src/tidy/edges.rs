@@ -10,7 +10,7 @@ struct Package {
     may_import: &'static [&'static str],
 }
 
-const PACKAGES: [Package; 14] = [
+const PACKAGES: [Package; 16] = [
     Package { name: "fleetfn-protocol", may_import: &[] },
     Package { name: "fleetfn-abi", may_import: &[] },
     Package { name: "fleetfn-broker", may_import: &["fleetfn-protocol"] },
@@ -34,6 +34,8 @@ const PACKAGES: [Package; 14] = [
     Package { name: "climate", may_import: &["fleetfn-function"] },
     Package { name: "geofence", may_import: &["fleetfn-function"] },
     Package { name: "counter", may_import: &["fleetfn-function"] },
+    Package { name: "nightly", may_import: &["fleetfn-function"] },
+    Package { name: "site-mean", may_import: &["fleetfn-function"] },
     Package { name: "fleetfn-bench", may_import: &[] },
 ];
 
