@@ -100,22 +100,20 @@ fn list(arguments: &List, data: &Path) -> Result<(), Failure> {
 /// Letters as rows.
 pub(super) fn table(letters: &[DeadLetterView]) -> Result<(), Failure> {
     let row = |letter: &DeadLetterView| {
-        let event = letter.event.as_ref();
-        let kind = event.and_then(|event| event.kind.clone()).unwrap_or_else(|| "-".into());
+        let entity = letter.event.as_ref().map_or_else(|| "-".into(), |event| event.entity.clone());
         let first_line = letter.detail.lines().next().unwrap_or_default();
         [
             letter.offset.to_string(),
             rfc3339(letter.received_at_ms),
             letter.function.clone(),
             short(&letter.version).into(),
-            event.map_or_else(|| "-".into(), |event| event.entity.clone()),
-            kind,
+            entity,
             letter.error_type.clone(),
             first_line.to_owned(),
         ]
     };
     output::table(
-        ["OFFSET", "TIME", "FUNCTION", "VERSION", "ENTITY", "EVENT", "ERROR", "DETAIL"],
+        ["OFFSET", "TIME", "FUNCTION", "VERSION", "ENTITY", "ERROR", "DETAIL"],
         &letters.iter().map(row).collect::<Vec<_>>(),
     )
 }
