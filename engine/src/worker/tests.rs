@@ -118,7 +118,7 @@ async fn an_interrupted_event_is_tried_again_before_those_behind_it() {
     until("an event is interrupted", || engine.metrics().interrupted.get() > 0);
     std::fs::rename(&away, &module).expect("renames");
     assert_eq!(device.counts(5), [1, 2, 3, 4, 5]);
-    assert_eq!(engine.dead_letters(10).expect("reads"), []);
+    assert_eq!(engine.store().view().dead_letters(None, 10).expect("reads"), []);
     engine.shutdown().await.expect("stops");
 }
 
