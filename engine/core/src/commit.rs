@@ -4,7 +4,7 @@
 
 use crate::deployment::{Deployment, ModuleHash};
 use crate::difference::Difference;
-use crate::event::{Event, Origin};
+use crate::event::{Event, Origin, Purpose};
 use crate::position::{Epoch, Offset, PartitionId};
 use crate::recording::Recording;
 use crate::usage::{Usage, UsageKey};
@@ -312,8 +312,13 @@ pub struct TimerRow {
 
 impl TimerRow {
     /// Whether an event stands for the timer as it is set, not as it was set before.
-    pub(crate) fn is_fired_by(&self, event: &Event, origin: &Origin<'_>) -> bool {
-        self.cause == origin.cause && self.due_ms <= event.received_at_ms()
+    pub(crate) fn is_fired_by(&self, event: &Event, origin: &Origin<'_>, purpose: &[u8]) -> bool {
+        // One of the calendar is set again for the same cause.
+        let same = match Purpose::from_bytes(purpose) {
+            Some(Purpose::Cron(_)) => self.armed_ms == origin.sequence,
+            _ => self.cause == origin.cause,
+        };
+        same && self.due_ms <= event.received_at_ms()
     }
 }
 

@@ -92,14 +92,17 @@ impl Partition {
             let detail = format!("{REQUESTS_MAX} HTTP requests of this partition wait for their responses");
             return Ok(Some(failed("http-full", detail)));
         }
-        if wanted.parcels > 0 && invocation.role == Role::Live {
-            let Some(device) = event.device() else {
+        match event.device() {
+            None if wanted.parcels > 0 => {
                 let detail = "something for the device was asked for, but the event is of no device";
                 return Ok(Some(failed("no-device", detail.into())));
-            };
-            if !outboxes.reserve(device, wanted.parcels)? {
-                return Ok(Some(outbox_full(device)));
             }
+            Some(device) if wanted.parcels > 0 && invocation.role == Role::Live => {
+                if !outboxes.reserve(device, wanted.parcels)? {
+                    return Ok(Some(outbox_full(device)));
+                }
+            }
+            Some(_) | None => {}
         }
         *asked = Asked { bytes, requests, twin: wanted.twin.or_else(|| asked.twin.take()) };
         Ok(None)

@@ -132,13 +132,14 @@ impl Partition {
                 let entity = Bytes::copy_from_slice(&self.entity);
                 let key = TimerKey { entity, function: origin.function, purpose };
                 let row = self.pending.timer(&key, facts)?;
-                match row.filter(|row| row.armed_ms == origin.sequence) {
-                    Some(row) if !row.is_fired_by(logged, &origin) => {
-                        // Set again after it had fired: settling it arms it anew.
+                match row {
+                    Some(row) if row.is_fired_by(logged, &origin, &key.purpose) => false,
+                    Some(row) if row.armed_ms == origin.sequence => {
+                        // Set again after it had fired: settling the event arms it anew.
                         self.planned.targets.clear();
                         false
                     }
-                    row => row.is_none(),
+                    Some(_) | None => true,
                 }
             }
             EventKind::Response { .. } => {
@@ -179,8 +180,9 @@ impl Partition {
             self.planned.shadows.push((target.function, shadow));
         }
         if let Some(Err(_)) = self.planned.report {
-            // Nobody handles a report that is none.
+            // Nobody handles a report that is none, now or later.
             self.planned.targets.clear();
+            self.planned.waiting.clear();
         }
         Ok(())
     }

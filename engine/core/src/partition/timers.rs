@@ -206,7 +206,7 @@ impl Partition {
         let Some(row) = self.pending.timer(&key, facts)? else {
             return Ok(());
         };
-        if !row.is_fired_by(event, &origin) {
+        if !row.is_fired_by(event, &origin, &key.purpose) {
             self.arm(key, TimerRow { armed_ms: row.due_ms, ..row.clone() }, Some(row.armed_ms));
             return Ok(());
         }

@@ -1,53 +1,95 @@
-//! The guests of the model: pure functions of event, version and state.
+//! The guests of the model: pure functions of event, version and what they read.
 
 use bytes::Bytes;
 use fleetfn_core::deployment::ModuleHash;
-use fleetfn_core::invocation::{LogLevel, LogLine, StateReader};
-use fleetfn_core::{Effect, Event, Invocation, Offset, Outcome, Target};
+use fleetfn_core::invocation::StateReader;
+use fleetfn_core::{Effect, Event, EventKind, Invocation, Offset, Outcome, Target};
 
-fn bytes(text: String) -> Bytes {
-    Bytes::from(text.into_bytes())
+/// How many things a script can ask for.
+pub(crate) const OPS: u8 = 16;
+
+fn bytes(text: impl Into<String>) -> Bytes {
+    Bytes::from(text.into().into_bytes())
 }
 
-/// Runs the function for an event. The payload holds what to do and an argument.
+/// Names of the entities of the model; the last is no device.
+pub(crate) const ENTITIES: [&str; 4] = ["dd0", "dd1", "dd2", "nsite"];
+
+/// Runs the function for an event. Pairs of the script say what to do; what is later does the rest.
 pub(crate) fn handle(target: &Target, offset: Offset, event: &Event, state: &impl StateReader) -> Invocation {
-    let payload = event.payload();
-    let (op, arg) = (payload[0], payload[1]);
+    let script = match event.kind() {
+        EventKind::TimerFired => event.firing().expect("a firing").payload,
+        EventKind::TwinReported => Bytes::from_static(&[13, 0]),
+        _ => event.payload(),
+    };
     let ModuleHash([version, ..]) = target.version;
-    let mut effects = vec![trail(offset, version, state)];
+    let mut effects = vec![trail(offset, version, target.trigger, state)];
     let mut outcome = Outcome::Done;
-    let key = Bytes::from(vec![b'k', arg]);
-    match op {
-        0 => effects.push(Effect::StatePut { key, value: bytes(offset.to_string()) }),
-        1 => effects.push(Effect::StateDelete { key }),
-        2 => effects.push(Effect::StatePut { key: Bytes::from_static(b"keys"), value: keys(state) }),
-        3 => effects.push(Effect::Command {
-            name: bytes("c".into()),
-            payload: keys(state),
-            ttl_s: u32::from(arg),
-        }),
-        4 => effects.push(Effect::Publish { topic: bytes("alerts".into()), payload: keys(state) }),
-        5 => outcome = Outcome::Rejected { code: i32::from(arg) + 1 },
-        6 => outcome = Outcome::Failed { error_type: "trap", detail: "unreachable".into() },
-        _ => effects.extend([
-            Effect::Command { name: bytes("d".into()), payload: bytes(offset.to_string()), ttl_s: 0 },
-            Effect::Publish { topic: bytes("alerts".into()), payload: bytes(offset.to_string()) },
-            Effect::StatePut { key, value: bytes(version.to_string()) },
-        ]),
+    if let [op, argument, rest @ ..] = &script[..] {
+        let rest = Bytes::copy_from_slice(rest);
+        match op {
+            5 => outcome = Outcome::Rejected { code: i32::from(*argument) + 1 },
+            6 => outcome = Outcome::Failed { error_type: "trap", detail: "unreachable".into() },
+            14 => outcome = Outcome::Refused { detail: "no number".into() },
+            // A version that fails where others do not.
+            15 if version == 5 => outcome = Outcome::Rejected { code: 5 },
+            op => effects.extend(wish(*op, *argument, rest, offset, state)),
+        }
     }
     if outcome != Outcome::Done {
         effects.clear();
     }
-    let logs = vec![LogLine { level: LogLevel::Info, text: format!("at {offset}") }];
-    Invocation { function: target.function, version: target.version, outcome, fuel: offset.0, effects, logs }
+    Invocation {
+        function: target.function,
+        version: target.version,
+        role: target.role,
+        trigger: target.trigger,
+        outcome,
+        fuel: offset.0,
+        guest_ns: 0,
+        effects,
+        reads: vec![],
+        logs: vec![],
+    }
+}
+
+fn wish(op: u8, argument: u8, rest: Bytes, offset: Offset, state: &impl StateReader) -> Option<Effect> {
+    let key = Bytes::from(vec![b'k', argument]);
+    let delay_s = u32::from(argument) + 1;
+    let name = || bytes(format!("t{}", argument % 2));
+    let entity = || bytes(ENTITIES[usize::from(argument)]);
+    Some(match op {
+        0 => Effect::StatePut { key, value: bytes(offset.to_string()), ttl_s: 0 },
+        1 => Effect::StateDelete { key },
+        2 => Effect::StatePut { key: bytes("all"), value: keys(state), ttl_s: 0 },
+        3 => Effect::Command {
+            name: bytes("c"),
+            payload: keys(state),
+            ttl_s: u32::from(argument),
+            timeout_s: u32::from(argument % 2) * 2,
+        },
+        4 => Effect::Publish { topic: bytes("alerts"), payload: keys(state) },
+        7 => Effect::StatePut { key, value: bytes(offset.to_string()), ttl_s: delay_s },
+        8 => Effect::TimerSet { name: name(), payload: rest, delay_s },
+        9 => Effect::TimerCancel { name: name() },
+        10 => Effect::Send { entity: entity(), name: bytes("m"), payload: rest, delay_s: 0 },
+        11 => Effect::Send { entity: entity(), name: bytes("m"), payload: rest, delay_s },
+        12 => Effect::TwinPatch { patch: bytes(format!(r#"{{"r{argument}":{}}}"#, offset.0 % 3)) },
+        13 => {
+            let twin = state.twin().expect("the model's twins can be read").unwrap_or_default();
+            Effect::StatePut { key: bytes("twin"), value: twin, ttl_s: 0 }
+        }
+        _ => return None,
+    })
 }
 
 /// Appends the event to the list of those that this function handled of this entity: tells repetition and order.
-fn trail(offset: Offset, version: u8, state: &impl StateReader) -> Effect {
+/// Every second version does the same as the one before it.
+fn trail(offset: Offset, version: u8, trigger: u16, state: &impl StateReader) -> Effect {
     let key = Bytes::from_static(b"trail");
     let before = state.get(&key).expect("the model's state can be read").unwrap_or_default();
     let before = String::from_utf8(before.to_vec()).expect("it was text");
-    Effect::StatePut { key, value: bytes(format!("{before} {offset}v{version}")) }
+    Effect::StatePut { key, value: bytes(format!("{before} {offset}v{}t{trigger}", version / 2)), ttl_s: 0 }
 }
 
 /// All keys under `k`, read by a scan in pages of two.
@@ -55,7 +97,7 @@ fn keys(state: &impl StateReader) -> Bytes {
     let (mut keys, mut after) = (Vec::new(), None::<Vec<u8>>);
     loop {
         let mut page = Vec::new();
-        let mut visit = |key: &[u8], value: &[u8]| {
+        let mut visit = |key: &[u8], value: &Bytes| {
             page.push((key.to_vec(), value.to_vec()));
             page.len() < 2
         };

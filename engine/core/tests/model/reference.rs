@@ -1,139 +1,462 @@
-//! The interpreter: one event after the other, everything in plain maps.
+//! The interpreter: one event of the log after the other, everything in plain maps, no turns, no crashes.
 
-use crate::Record;
 use crate::handler::handle;
-use crate::world::{World, event, function, module};
+use crate::log::{CANARY_PERCENT, Entry, MESSAGE, QUIET, QUIET_S, REPLY, TELEMETRY, TIMER, TWIN, module};
+use crate::memory::Scope;
+use crate::step::Line;
 use bytes::Bytes;
-use fleetfn_core::invocation::{StateReader, StateUnavailable};
-use fleetfn_core::partition::OPERATOR;
-use fleetfn_core::{Effect, Invocation, Offset, Outcome, Target};
-use fleetfn_protocol::{EffectId, FunctionName};
-use std::collections::{BTreeMap, VecDeque};
+use fleetfn_core::deployment::slot;
+use fleetfn_core::event::{Origin, Purpose};
+use fleetfn_core::invocation::Role;
+use fleetfn_core::partition::{OPERATOR, WAITED};
+use fleetfn_core::twin::Twin;
+use fleetfn_core::{Effect, Entity, Event, EventKind, Invocation, Offset, Outcome, Target};
+use fleetfn_protocol::{DeviceId, EffectId, FunctionName};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Whose state, and under which key.
-pub(crate) type StateKey = (Vec<u8>, FunctionName, Vec<u8>);
+pub(crate) type StateKey = (Bytes, FunctionName, Bytes);
 
+/// A value, and when it ends.
+type Value = (Bytes, u64);
+
+#[derive(Debug, Clone)]
+pub(crate) struct Timer {
+    due_ms: u64,
+    cause: Offset,
+    payload: Bytes,
+}
+
+/// What must come of a log.
 #[derive(Default)]
 pub(crate) struct Reference {
-    live: BTreeMap<FunctionName, u8>,
-    seen: BTreeMap<Vec<u8>, VecDeque<(bool, u8)>>,
-    state: BTreeMap<StateKey, Bytes>,
-    commands: BTreeMap<EffectId, Bytes>,
-    publishes: BTreeMap<EffectId, Bytes>,
-    letters: Vec<(Offset, FunctionName)>,
+    lines: BTreeMap<FunctionName, (Line, Offset)>,
+    seen: BTreeMap<Bytes, BTreeSet<(&'static str, String)>>,
+    pub(crate) state: BTreeMap<StateKey, Value>,
+    pub(crate) shadows: BTreeMap<(Bytes, FunctionName, Offset, Bytes), Option<Value>>,
+    pub(crate) timers: BTreeMap<(Bytes, FunctionName, Bytes), Timer>,
+    pub(crate) twins: BTreeMap<DeviceId, Twin>,
+    /// The newest message that told a device what is desired.
+    pub(crate) told: BTreeMap<DeviceId, EffectId>,
+    pub(crate) commands: BTreeMap<EffectId, Bytes>,
+    pub(crate) desired: BTreeMap<EffectId, Bytes>,
+    pub(crate) publishes: BTreeMap<EffectId, Bytes>,
+    /// Messages on their way, and those that have come.
+    pub(crate) sends: BTreeMap<String, (Bytes, Bytes)>,
+    came: BTreeSet<String>,
+    pub(crate) letters: BTreeMap<(Offset, FunctionName), &'static str>,
+    pub(crate) differences: BTreeSet<(Offset, FunctionName)>,
+    /// What waits for a function, by partition.
+    pub(crate) backlog: BTreeMap<(usize, FunctionName), VecDeque<Offset>>,
+    pub(crate) ran: Vec<(Offset, FunctionName, Role)>,
 }
 
-struct Scope<'a> {
-    state: &'a BTreeMap<StateKey, Bytes>,
-    entity: Vec<u8>,
-    function: FunctionName,
-}
-
-impl StateReader for Scope<'_> {
-    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StateUnavailable> {
-        Ok(self.state.get(&(self.entity.clone(), self.function, key.to_vec())).cloned())
-    }
-
-    fn scan(
-        &self,
-        prefix: &[u8],
-        after: Option<&[u8]>,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> bool,
-    ) -> Result<(), StateUnavailable> {
-        for ((entity, function, key), value) in self.state {
-            let ours = *entity == self.entity && *function == self.function;
-            let fits = key.starts_with(prefix) && after.is_none_or(|after| key.as_slice() > after);
-            if ours && fits && !visit(key, value) {
-                break;
-            }
-        }
-        Ok(())
-    }
+/// What an event asks of every version.
+enum For<'a> {
+    /// All functions, by this trigger.
+    All(u16),
+    /// One function.
+    One(FunctionName, u16),
+    /// Nobody is asked; what it does it does by itself.
+    Nobody(Option<Origin<'a>>),
 }
 
 impl Reference {
-    /// What must come of a log.
-    pub(crate) fn of(log: &[Record]) -> Self {
+    pub(crate) fn of(log: &[Entry]) -> Self {
         let mut reference = Self::default();
-        for (at, record) in (0..).zip(log) {
-            reference.handle(Offset(at), record);
+        for (at, entry) in (0..).map(Offset).zip(log) {
+            match entry {
+                Entry::Event(event) => reference.event(at, event),
+                Entry::Deploy(name, Some(line)) => drop(reference.lines.insert(*name, (*line, at))),
+                Entry::Deploy(name, None) => drop(reference.lines.remove(name)),
+                Entry::Commit(_) => {}
+            }
         }
         reference
     }
 
-    fn handle(&mut self, offset: Offset, record: &Record) {
-        let message_id = match *record {
-            Record::Deploy { function: number, version } => {
-                self.live.insert(function(number), version);
-                return;
-            }
-            Record::Remove { function: number } => {
-                self.live.remove(&function(number));
-                return;
-            }
-            Record::Reading { .. } if self.live.is_empty() => return,
-            Record::Reading { message_id, .. } => message_id.map(|id| (true, id)),
-            Record::Command { message_id, .. } => message_id.map(|id| (false, id)),
-        };
-        let event = event(record).expect("it is one");
-        let entity = event.entity().canonical();
-        let seen = self.seen.entry(entity.clone()).or_default();
-        if message_id.is_some_and(|id| seen.contains(&id)) {
+    /// Whether a message was handled.
+    pub(crate) fn has_come(&self, id: &str) -> bool {
+        self.came.contains(id)
+    }
+
+    fn event(&mut self, at: Offset, logged: &Event) {
+        let entity = Bytes::from(logged.entity().canonical());
+        if self.is_repeated(logged, &entity) {
             return;
         }
-        seen.extend(message_id);
-        if let Record::Command { .. } = record {
-            let id = EffectId {
-                offset: offset.0,
-                function: FunctionName::parse(OPERATOR).expect("a name"),
-                index: 0,
-            };
-            self.commands.insert(id, event.payload());
-            return;
-        }
-        for (function, version) in self.live.clone() {
-            let target = Target { function, version: module(version), trigger: 0 };
-            let scope = Scope { state: &self.state, entity: entity.clone(), function };
-            let invocation = handle(&target, offset, &event, &scope);
-            self.apply(offset, &entity, invocation);
+        match logged.kind() {
+            EventKind::Redrive => self.redrive(at, logged, &entity),
+            EventKind::TimerFired => self.fire(at, logged, &entity),
+            EventKind::TwinReported => {
+                let device = logged.device().expect("a device reports");
+                if self.twins.entry(device).or_default().report(&logged.payload()).is_err() {
+                    self.letters.insert((at, operator()), "twin");
+                    return;
+                }
+                self.handle(at, logged, &entity, For::All(TWIN));
+            }
+            EventKind::TwinRequested { expected } => {
+                let device = logged.device().expect("a twin is a device's");
+                let twin = self.twins.entry(device).or_default();
+                match twin.expect(expected).and_then(|()| twin.desire(&logged.payload())) {
+                    Ok(true) => self.tell(device, EffectId { offset: at.0, function: operator(), index: 0 }),
+                    Ok(false) => {}
+                    Err(error) => drop(self.letters.insert((at, operator()), error.error_type())),
+                }
+            }
+            EventKind::CommandRequested { .. } => {
+                let id = EffectId { offset: at.0, function: operator(), index: 0 };
+                self.commands.insert(id, logged.payload());
+            }
+            EventKind::CommandReply { name } => {
+                for function in self.lines.keys() {
+                    self.timers.remove(&(entity.clone(), *function, Purpose::Reply(name).to_bytes()));
+                }
+                self.handle(at, logged, &entity, For::All(REPLY));
+            }
+            EventKind::Telemetry { .. } => {
+                for function in self.lines.keys().copied().collect::<Vec<_>>() {
+                    let due_ms = logged.received_at_ms() + u64::from(QUIET_S) * 1_000;
+                    self.set(at, &entity, function, Purpose::Quiet(QUIET), due_ms, Bytes::new());
+                }
+                self.handle(at, logged, &entity, For::All(TELEMETRY));
+            }
+            EventKind::Message { .. } => self.handle(at, logged, &entity, For::All(MESSAGE)),
+            other => unreachable!("no event of the model: {other:?}"),
         }
     }
 
-    fn apply(&mut self, offset: Offset, entity: &[u8], invocation: Invocation) {
+    /// Whether a sender has sent it before.
+    fn is_repeated(&mut self, logged: &Event, entity: &Bytes) -> bool {
+        let (kind, id) = (logged.kind(), logged.message_id().to_string());
+        match kind {
+            EventKind::Message { .. } => {
+                let sent = self.sends.get(&id).expect("it was sent");
+                assert_eq!(*sent, (entity.clone(), logged.payload()), "it arrives as it was sent");
+                !self.came.insert(id)
+            }
+            // Nobody remembers what changed nothing.
+            EventKind::Telemetry { .. } if self.lines.is_empty() => false,
+            EventKind::Telemetry { .. } | EventKind::CommandRequested { .. } if !id.is_empty() => {
+                !self.seen.entry(entity.clone()).or_default().insert((kind.word(), id))
+            }
+            _ => false,
+        }
+    }
+
+    fn redrive(&mut self, at: Offset, logged: &Event, entity: &Bytes) {
+        let origin = logged.origin().expect("a redrive has one");
+        let function = origin.function;
+        if origin.sequence == WAITED {
+            let waits = self.backlog.entry((crate::log::place(entity), function)).or_default();
+            let is_paused = self.lines.get(&function).is_some_and(|(line, _)| line.paused);
+            if is_paused || waits.front() != Some(&origin.cause) {
+                return;
+            }
+            waits.pop_front();
+        } else if !self.letters.contains_key(&(origin.cause, function)) {
+            return;
+        }
+        let event = logged.redriven().expect("an event").expect("a redrive holds one");
+        let trigger = match event.kind() {
+            EventKind::Telemetry { .. } => TELEMETRY,
+            EventKind::Message { .. } => MESSAGE,
+            EventKind::CommandReply { .. } => REPLY,
+            EventKind::TwinReported => TWIN,
+            EventKind::TimerFired => {
+                let purpose = event.firing().expect("a firing").purpose;
+                trigger_of(&purpose).expect("nobody waits for others")
+            }
+            other => unreachable!("nobody handles it: {other:?}"),
+        };
+        let again = origin.sequence != WAITED;
+        self.run(at, origin.cause, &event, entity, &[(function, trigger)], again);
+    }
+
+    fn fire(&mut self, at: Offset, logged: &Event, entity: &Bytes) {
+        let (origin, firing) = (logged.origin().expect("it has one"), logged.firing().expect("a firing"));
+        let key = (entity.clone(), origin.function, firing.purpose.clone());
+        let stands = |timer: &&Timer| timer.cause == origin.cause && timer.due_ms <= logged.received_at_ms();
+        let Some(timer) = self.timers.get(&key).filter(stands).cloned() else {
+            return;
+        };
+        assert_eq!(timer.payload, firing.payload, "a timer fires with what it was set with");
+        self.timers.remove(&key);
+        match trigger_of(&firing.purpose) {
+            Some(trigger) => self.handle(at, logged, entity, For::One(origin.function, trigger)),
+            None => self.handle(at, logged, entity, For::Nobody(Some(origin))),
+        }
+    }
+
+    /// An event as it comes first.
+    fn handle(&mut self, at: Offset, logged: &Event, entity: &Bytes, asked: For<'_>) {
+        let asked: Vec<_> = match asked {
+            For::All(trigger) => self.lines.keys().map(|function| (*function, trigger)).collect(),
+            For::One(function, trigger) => {
+                self.lines.keys().filter(|name| **name == function).map(|name| (*name, trigger)).collect()
+            }
+            For::Nobody(None) => vec![],
+            For::Nobody(Some(origin)) => {
+                self.by_itself(logged, entity, &origin);
+                vec![]
+            }
+        };
+        let place = crate::log::place(entity);
+        let (mut now, mut later) = (vec![], vec![]);
+        for (function, trigger) in asked {
+            let waits = self.backlog.get(&(place, function)).is_some_and(|waits| !waits.is_empty());
+            let is_paused = self.lines.get(&function).is_some_and(|(line, _)| line.paused);
+            if waits || is_paused { later.push(function) } else { now.push((function, trigger)) }
+        }
+        for function in later {
+            self.backlog.entry((place, function)).or_default().push_back(at);
+        }
+        self.run(at, at, logged, entity, &now, false);
+    }
+
+    /// A timer that needs no handler.
+    fn by_itself(&mut self, logged: &Event, entity: &Bytes, origin: &Origin<'_>) {
+        let firing = logged.firing().expect("a firing");
+        match Purpose::from_bytes(&firing.purpose) {
+            Some(Purpose::Expiry(key)) => {
+                let key = (entity.clone(), origin.function, Bytes::copy_from_slice(key));
+                if self.state.get(&key).is_some_and(|(_, ends)| *ends <= logged.received_at_ms()) {
+                    self.state.remove(&key);
+                }
+            }
+            Some(Purpose::Send(offset, index)) => {
+                let id = EffectId { offset, function: origin.function, index };
+                let (to, payload) = unpack(&firing.payload);
+                self.sends.insert(id.to_string(), (to, payload));
+            }
+            other => unreachable!("it has a handler: {other:?}"),
+        }
+    }
+
+    /// Runs functions for an event; `first` is where it stood first, for dead letters.
+    fn run(
+        &mut self,
+        at: Offset,
+        first: Offset,
+        event: &Event,
+        entity: &Bytes,
+        functions: &[(FunctionName, u16)],
+        again: bool,
+    ) {
+        let mut invocations = vec![];
+        for (function, trigger) in functions {
+            let Some((line, since)) = self.lines.get(function).copied() else {
+                continue;
+            };
+            let is_canary = slot(function, entity) < CANARY_PERCENT;
+            let live = line.canary.filter(|_| is_canary).unwrap_or(line.live);
+            let dark = line.dark.filter(|_| !again);
+            for (version, role) in [(Some(live), Role::Live), (dark, Role::Dark)] {
+                let Some(version) = version else {
+                    continue;
+                };
+                let target = Target {
+                    function: *function,
+                    version: module(version),
+                    trigger: *trigger,
+                    role,
+                    dark_since: since,
+                };
+                let reader = self.reader(entity, *function, event, role, since);
+                invocations.push((handle(&target, at, event, &reader), since));
+            }
+        }
+        invocations.iter_mut().for_each(|(one, _)| refuse_for_no_device(event, one));
+        for pair in invocations.windows(2) {
+            let [(live, _), (dark, _)] = pair else { continue };
+            let word = |one: &Invocation| one.outcome.failure();
+            if dark.role == Role::Dark && (word(live) != word(dark) || live.effects != dark.effects) {
+                self.differences.insert((at, dark.function));
+            }
+        }
+        for (invocation, since) in invocations {
+            self.ran.push((at, invocation.function, invocation.role));
+            match invocation.role {
+                Role::Live => self.apply(at, first, event, entity, invocation, again),
+                Role::Dark => self.apply_dark(event, entity, invocation, since),
+            }
+        }
+    }
+
+    fn reader(
+        &self,
+        entity: &Bytes,
+        function: FunctionName,
+        event: &Event,
+        role: Role,
+        since: Offset,
+    ) -> Scope {
+        let at_ms = event.received_at_ms();
+        let mut values: BTreeMap<Bytes, Value> = self
+            .state
+            .iter()
+            .filter(|((of, by, _), _)| of == entity && *by == function)
+            .map(|((.., key), value)| (key.clone(), value.clone()))
+            .collect();
+        if role == Role::Dark {
+            for ((of, by, began, key), value) in &self.shadows {
+                if of == entity && *by == function && *began == since {
+                    match value {
+                        Some(value) => drop(values.insert(key.clone(), value.clone())),
+                        None => drop(values.remove(key)),
+                    }
+                }
+            }
+        }
+        let there = values.into_iter().filter(|(_, (_, ends))| *ends > at_ms);
+        let twin = event.device().map(|device| self.twins.get(&device).cloned().unwrap_or_default().shown());
+        Scope { state: there.map(|(key, (value, _))| (key, value)).collect(), twin }
+    }
+
+    fn apply(
+        &mut self,
+        at: Offset,
+        first: Offset,
+        event: &Event,
+        entity: &Bytes,
+        invocation: Invocation,
+        again: bool,
+    ) {
         let function = invocation.function;
-        if invocation.outcome != Outcome::Done {
-            self.letters.push((offset, function));
+        match invocation.outcome.failure() {
+            Some(("schema", _)) => {}
+            Some((word, _)) => drop(self.letters.insert((first, function), word)),
+            None if again => drop(self.letters.remove(&(first, function))),
+            None => {}
         }
         for (index, effect) in (0..).zip(invocation.effects) {
-            let id = EffectId { offset: offset.0, function, index };
+            let id = EffectId { offset: at.0, function, index };
             match effect {
-                Effect::StatePut { key, value } => {
-                    self.state.insert((entity.to_vec(), function, key.to_vec()), value);
+                Effect::StatePut { key, value, ttl_s } => {
+                    let ends = after(event, ttl_s);
+                    if ttl_s > 0 {
+                        self.set(at, entity, function, Purpose::Expiry(&key), ends, Bytes::new());
+                    }
+                    self.state.insert((entity.clone(), function, key), (value, ends));
                 }
-                Effect::StateDelete { key } => {
-                    self.state.remove(&(entity.to_vec(), function, key.to_vec()));
-                }
+                Effect::StateDelete { key } => drop(self.state.remove(&(entity.clone(), function, key))),
                 Effect::Publish { payload, .. } => drop(self.publishes.insert(id, payload)),
-                Effect::Command { payload, .. } => drop(self.commands.insert(id, payload)),
+                Effect::Command { name, payload, timeout_s, .. } => {
+                    if timeout_s > 0 {
+                        let name = std::str::from_utf8(&name).expect("a name");
+                        let due_ms = after(event, timeout_s);
+                        self.set(at, entity, function, Purpose::Reply(name), due_ms, Bytes::new());
+                    }
+                    self.commands.insert(id, payload);
+                }
+                Effect::Send { entity: to, payload, delay_s: 0, .. } => {
+                    self.sends.insert(id.to_string(), (to, payload));
+                }
+                Effect::Send { entity: to, name, payload, delay_s } => {
+                    let purpose = Purpose::Send(at.0, index);
+                    self.set(
+                        at,
+                        entity,
+                        function,
+                        purpose,
+                        after(event, delay_s),
+                        pack(&to, &name, &payload),
+                    );
+                }
+                Effect::TimerSet { name, payload, delay_s } => {
+                    let name = std::str::from_utf8(&name).expect("a name");
+                    self.set(at, entity, function, Purpose::Named(name), after(event, delay_s), payload);
+                }
+                Effect::TimerCancel { name } => {
+                    let name = std::str::from_utf8(&name).expect("a name");
+                    self.timers.remove(&(entity.clone(), function, Purpose::Named(name).to_bytes()));
+                }
+                Effect::TwinPatch { patch } => {
+                    let device = event.device().expect("checked");
+                    if self.twins.entry(device).or_default().desire(&patch) == Ok(true) {
+                        self.tell(device, id);
+                    }
+                }
+                Effect::Http { .. } | Effect::Respond { .. } | Effect::Metric { .. } => {
+                    unreachable!("the model's functions do not ask for it")
+                }
             }
         }
     }
 
-    /// Compares with what became of a world that has handled everything.
-    pub(crate) fn check(&self, world: &World) {
-        assert_eq!(world.view.state, self.state, "state is as after each event once, in order");
-        assert_eq!(world.view.letters.keys().copied().collect::<Vec<_>>(), self.letters, "dead letters");
-        assert_eq!(world.published, self.publishes, "messages left, under one id each");
-        for (id, payload) in world.view.outbox.iter().map(|(key, entry)| (&key.effect, &entry.payload)) {
-            assert_eq!(self.commands.get(id), Some(payload), "the outbox holds what was asked for");
-        }
-        for (id, payload) in &world.delivered {
-            assert_eq!(self.commands.get(id), Some(payload), "devices get what was asked for, under one id");
-        }
-        for id in self.commands.keys() {
-            let waits = world.view.outbox.keys().any(|key| key.effect == *id);
-            let left = world.delivered.contains_key(id) || world.expired.contains(id);
-            assert!(waits || left, "{id} was neither delivered nor does it wait");
+    fn apply_dark(&mut self, event: &Event, entity: &Bytes, invocation: Invocation, since: Offset) {
+        for effect in invocation.effects {
+            let (key, value) = match effect {
+                Effect::StatePut { key, value, ttl_s } => (key, Some((value, after(event, ttl_s)))),
+                Effect::StateDelete { key } => (key, None),
+                _ => continue,
+            };
+            self.shadows.insert((entity.clone(), invocation.function, since, key), value);
         }
     }
+
+    fn set(
+        &mut self,
+        cause: Offset,
+        entity: &Bytes,
+        function: FunctionName,
+        purpose: Purpose<'_>,
+        due_ms: u64,
+        payload: Bytes,
+    ) {
+        let key = (entity.clone(), function, purpose.to_bytes());
+        self.timers.insert(key, Timer { due_ms, cause, payload });
+    }
+
+    /// A device is told what is desired of it.
+    fn tell(&mut self, device: DeviceId, id: EffectId) {
+        let message = self.twins.entry(device).or_default().message();
+        self.desired.insert(id, message);
+        self.told.insert(device, id);
+    }
+}
+
+fn operator() -> FunctionName {
+    FunctionName::parse(OPERATOR).expect("a name")
+}
+
+fn after(event: &Event, seconds: u32) -> u64 {
+    match seconds {
+        0 => u64::MAX,
+        _ => event.received_at_ms() + u64::from(seconds) * 1_000,
+    }
+}
+
+/// The trigger that hears of a timer; `None` for one that needs no handler.
+fn trigger_of(purpose: &[u8]) -> Option<u16> {
+    match Purpose::from_bytes(purpose).expect("a purpose") {
+        Purpose::Named(_) => Some(TIMER),
+        Purpose::Reply(_) => Some(REPLY),
+        Purpose::Quiet(trigger) => Some(trigger),
+        Purpose::Expiry(_) | Purpose::Send(..) => None,
+        Purpose::Cron(_) => unreachable!("the model has no calendar"),
+    }
+}
+
+fn refuse_for_no_device(event: &Event, invocation: &mut Invocation) {
+    let for_devices = |effect: &Effect| matches!(effect, Effect::Command { .. } | Effect::TwinPatch { .. });
+    if matches!(event.entity(), Entity::Named(_)) && invocation.effects.iter().any(for_devices) {
+        let detail = String::new();
+        invocation.outcome = Outcome::Failed { error_type: "no-device", detail };
+        invocation.effects.clear();
+    }
+}
+
+/// A delayed message as its timer keeps it.
+fn pack(to: &[u8], name: &[u8], payload: &[u8]) -> Bytes {
+    let length = |part: &[u8]| u16::try_from(part.len()).expect("short").to_le_bytes();
+    Bytes::from([&length(to)[..], to, &length(name)[..], name, payload].concat())
+}
+
+fn unpack(bytes: &Bytes) -> (Bytes, Bytes) {
+    let length = |at: usize| usize::from(u16::from_le_bytes([bytes[at], bytes[at + 1]]));
+    let name_at = 2 + length(0);
+    let payload_at = name_at + 2 + length(name_at);
+    (bytes.slice(2..name_at), bytes.slice(payload_at..))
 }

@@ -1,272 +1,273 @@
-//! What is around a partition: a log, a store that may lose its newest commits, devices, a clock.
+//! What is around the partitions: a log that may lose its end, a store, devices, a clock.
 
 use crate::handler::handle;
-use crate::reference::StateKey;
-use crate::{Record, Step};
+use crate::log::{self, Entry, PARTITIONS, device, function, partition, place};
+use crate::memory::Memory;
+use crate::step::{Line, Record, Step};
 use bytes::Bytes;
-use fleetfn_core::commit::{DeadLetter, OutboxEntry, OutboxKey, Timer};
-use fleetfn_core::deployment::{Deployment, Manifest, ModuleHash, Trigger};
-use fleetfn_core::event::EventParts;
-use fleetfn_core::invocation::{StateReader, StateUnavailable};
+use fleetfn_core::commit::{OutboxKey, Send};
+use fleetfn_core::invocation::Role;
+use fleetfn_core::partition::{Fire, OPERATOR, Outboxes, WAITED};
+use fleetfn_core::wheel::PAGE_TIMERS;
 use fleetfn_core::{
-    Change, Commit, Epoch, Event, EventKind, Invocation, Offset, Outcome, Partition, PartitionId, Plan,
-    Routes, Settled, Turn,
+    Change, Epoch, Event, Given, Invocation, Offset, Outcome, Partition, Plan, Release, Routes, Settings,
+    Settled, Target, Turn,
 };
 use fleetfn_protocol::{DeviceId, EffectId, FunctionName};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::convert::Infallible;
 
-/// The store's view: a fold over commits.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct View {
-    pub(crate) state: BTreeMap<StateKey, Bytes>,
-    pub(crate) outbox: BTreeMap<OutboxKey, OutboxEntry>,
-    pub(crate) letters: BTreeMap<(Offset, FunctionName), DeadLetter>,
-    timers: BTreeSet<Timer>,
-    seen: BTreeMap<Vec<u8>, Vec<u64>>,
-    cursor: Offset,
+/// Times that one event is interrupted at most, so that it is no dead letter.
+const INTERRUPTS_MAX: u32 = 5;
+
+/// Rounds in which all that is left must come to rest.
+const ROUNDS_MAX: usize = 300;
+
+/// One partition and what is committed of it.
+pub(crate) struct Lane {
+    pub(crate) memory: Memory,
+    partition: Partition,
+    sends: VecDeque<(u64, Send)>,
+    /// Sends that are in the log, and where.
+    sent: Vec<(u64, usize)>,
 }
 
 pub(crate) struct World {
-    pub(crate) log: Vec<Record>,
-    pub(crate) view: View,
+    pub(crate) log: Vec<Entry>,
+    pub(crate) lanes: Vec<Lane>,
     /// What has left, over all crashes.
     pub(crate) delivered: BTreeMap<EffectId, Bytes>,
     pub(crate) published: BTreeMap<EffectId, Bytes>,
     pub(crate) expired: BTreeSet<EffectId>,
-    commits: Vec<Commit>,
-    durable: usize,
-    partition: Partition,
+    pub(crate) withdrawn: BTreeSet<EffectId>,
+    /// Records below it are durable.
+    pub(crate) durable: usize,
     routes: Routes,
+    settings: Settings,
     /// How far the log was taken.
     next: usize,
     now_ms: u64,
     with_devices: Vec<OutboxKey>,
+    interrupts: BTreeMap<usize, u32>,
 }
 
-/// The committed state of one (entity, function).
-struct Scope {
-    state: BTreeMap<StateKey, Bytes>,
-    entity: Vec<u8>,
-    function: FunctionName,
-}
+/// Outboxes that have room.
+struct Room<'a>(&'a mut BTreeSet<EffectId>);
 
-impl StateReader for Scope {
-    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StateUnavailable> {
-        Ok(self.state.get(&(self.entity.clone(), self.function, key.to_vec())).cloned())
+impl Outboxes<Infallible> for Room<'_> {
+    fn reserve(&mut self, _: DeviceId, _: usize) -> Result<bool, Infallible> {
+        Ok(true)
     }
 
-    fn scan(
-        &self,
-        prefix: &[u8],
-        after: Option<&[u8]>,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> bool,
-    ) -> Result<(), StateUnavailable> {
-        for ((entity, function, key), value) in &self.state {
-            let ours = *entity == self.entity && *function == self.function;
-            let fits = key.starts_with(prefix) && after.is_none_or(|after| key.as_slice() > after);
-            if ours && fits && !visit(key, value) {
-                break;
-            }
-        }
-        Ok(())
+    fn withdraw(&mut self, key: &OutboxKey) {
+        self.0.insert(key.effect);
     }
 }
 
-pub(crate) fn function(number: u8) -> FunctionName {
-    FunctionName::parse(&format!("f{number}")).expect("a name")
-}
-
-pub(crate) fn module(version: u8) -> ModuleHash {
-    ModuleHash([version; 32])
-}
-
-fn device(number: u8) -> DeviceId {
-    DeviceId::parse(&format!("d{number}")).expect("a name")
-}
-
-/// The event of a record, if it is one.
-pub(crate) fn event(record: &Record) -> Option<Event> {
-    let (number, message_id, kind, payload) = match *record {
-        Record::Reading { device, message_id, op, arg } => {
-            (device, message_id, EventKind::Telemetry { channel: "t" }, vec![op, arg])
-        }
-        Record::Command { device, message_id } => {
-            (device, message_id, EventKind::CommandRequested { name: "c" }, b"asked".to_vec())
-        }
-        Record::Deploy { .. } | Record::Remove { .. } => return None,
-    };
-    let message_id = message_id.map(|id| id.to_string()).unwrap_or_default();
-    let parts = EventParts {
-        device: Some(device(number)),
-        kind,
-        received_at_ms: 0,
-        expiry_s: 1,
-        message_id: &message_id,
-        payload: &payload,
-    };
-    Some(Event::decode(parts.encode().expect("fits")).expect("decodes"))
-}
-
-impl View {
-    fn apply(&mut self, commit: &Commit) {
-        if let Some(cursor) = commit.cursor {
-            assert!(cursor > self.cursor, "the cursor went from {} to {cursor}", self.cursor);
-            self.cursor = cursor;
-        }
-        for change in commit.changes.clone() {
-            match change {
-                Change::State { entity, function, key, value: Some(value) } => {
-                    self.state.insert((entity.to_vec(), function, key.to_vec()), value);
-                }
-                Change::State { entity, function, key, value: None } => {
-                    self.state.remove(&(entity.to_vec(), function, key.to_vec()));
-                }
-                Change::OutboxPut { key, entry } => drop(self.outbox.insert(key, entry)),
-                Change::OutboxDelete { key } => drop(self.outbox.remove(&key)),
-                Change::TimerSet { timer } => drop(self.timers.insert(timer)),
-                Change::TimerDelete { timer } => assert!(self.timers.remove(&timer), "it was set"),
-                Change::Seen { entity, ids } => drop(self.seen.insert(entity.to_vec(), ids)),
-                Change::DeadLetterPut { letter } => {
-                    self.letters.insert((letter.offset, letter.function), letter);
-                }
-                Change::Device { .. } | Change::Deployment { .. } => {
-                    unreachable!("not a partition's business")
-                }
-            }
-        }
-        for (key, entry) in self.outbox.iter().filter(|(_, entry)| entry.expires_at_ms < u64::MAX) {
-            let entity = fleetfn_core::Entity::Device(key.device).canonical();
-            let fires = |timer: &Timer| timer.entity == entity && timer.due_ms <= entry.expires_at_ms;
-            assert!(self.timers.iter().any(fires), "an entry expires and no timer fires for it");
-        }
+impl Lane {
+    fn new(place: usize, memory: Memory) -> Self {
+        let sends = memory.sends.iter().map(|(sequence, send)| (*sequence, send.clone())).collect();
+        let partition = Partition::new(partition(place), Epoch(1), memory.committed());
+        Self { memory, partition, sends, sent: vec![] }
     }
-}
-
-fn partition(view: &View) -> Partition {
-    Partition::new(PartitionId(0), Epoch(1), view.cursor, view.timers.iter().cloned())
 }
 
 impl Default for World {
     fn default() -> Self {
-        let view = View::default();
         Self {
             log: vec![],
+            lanes: (0..PARTITIONS).map(|place| Lane::new(place, Memory::default())).collect(),
             delivered: BTreeMap::new(),
             published: BTreeMap::new(),
             expired: BTreeSet::new(),
-            commits: vec![],
+            withdrawn: BTreeSet::new(),
             durable: 0,
-            partition: partition(&view),
-            view,
             routes: Routes::default(),
+            settings: Settings::default(),
             next: 0,
-            now_ms: 0,
+            now_ms: 1_000,
             with_devices: vec![],
+            interrupts: BTreeMap::new(),
         }
     }
 }
 
+fn offset(at: usize) -> Offset {
+    Offset(u64::try_from(at).expect("a short log"))
+}
+
+fn at(offset: Offset) -> usize {
+    usize::try_from(offset.0).expect("a short log")
+}
+
 impl World {
-    pub(crate) fn step(&mut self, step: Step) {
+    pub(crate) fn step(&mut self, step: &Step) {
         match step {
             Step::Append(record) => self.append(record),
-            Step::Turn { events, interrupt } => {
-                self.turn(events, interrupt);
-                let turn = self.partition.poll_turn(self.now_ms);
-                self.commit(turn);
-            }
-            Step::LostTurn { events } => {
-                self.turn(events, 0);
-                drop(self.partition.poll_turn(self.now_ms));
-                self.crash(usize::MAX);
-            }
-            Step::Sync => self.durable = self.commits.len(),
-            Step::Crash { kept } => self.crash(usize::from(kept)),
-            Step::Acknowledge { device: number } => {
-                if let Some(at) = self.with_devices.iter().position(|key| key.device == device(number)) {
-                    let key = self.with_devices.remove(at);
-                    self.partition.handle_acknowledged(key, self.now_ms);
+            Step::Sync => self.sync(),
+            Step::Turn { records, interrupt } => {
+                self.turn(usize::from(*records), *interrupt);
+                for place in 0..PARTITIONS {
+                    let turn = self.lanes[place].partition.poll_turn(self.now_ms);
+                    self.commit(turn);
                 }
             }
+            Step::LostTurn { records } => {
+                self.turn(usize::from(*records), 0);
+                self.start(self.log.len());
+            }
+            Step::Crash { kept } => self.start(self.durable + usize::from(*kept)),
+            Step::Restart => {
+                self.rest();
+                self.start(self.log.len());
+            }
+            Step::Acknowledge { device: number } => self.acknowledge(device(*number)),
             Step::Wait { ms } => {
-                self.now_ms += u64::from(ms);
-                self.fire();
+                self.now_ms += u64::from(*ms);
+                self.expire();
             }
-            Step::Reread { back } => self.next = self.next.saturating_sub(usize::from(back)),
+            Step::Fire { room } => (0..PARTITIONS).for_each(|place| self.fire(place, usize::from(*room))),
+            Step::Send { room } => (0..PARTITIONS).for_each(|place| self.send(place, usize::from(*room))),
+            Step::Drain => (0..PARTITIONS).for_each(|place| self.drain(place)),
+            Step::Reread { back } => self.next = self.next.saturating_sub(usize::from(*back)),
         }
     }
 
-    /// Handles and commits all that is left.
+    /// Nobody waits any longer; everything that is left is handled and committed.
     pub(crate) fn finish(&mut self) {
-        while self.partition.cursor().0 < self.log.len() as u64 {
-            self.step(Step::Wait { ms: 5_000 });
-            self.step(Step::Turn { events: 9, interrupt: 0 });
-        }
-        let rest = self.partition.poll_rest();
-        self.commit(rest);
-    }
-
-    fn append(&mut self, record: Record) {
-        let since = Offset(self.log.len() as u64);
-        self.log.push(record);
-        let (number, deployment) = match record {
-            Record::Deploy { function: number, version } => (number, Some(version)),
-            Record::Remove { function: number } => (number, None),
-            Record::Reading { .. } | Record::Command { .. } => return,
-        };
-        let deployment = deployment.map(|version| Deployment {
-            manifest: Manifest {
-                name: function(number),
-                triggers: vec![Trigger::Telemetry { filter: "{any}".into() }],
-                publish: vec![],
-                command: true,
-            },
-            version: module(version),
-            deployed_at_ms: 0,
-        });
-        self.routes.handle_deployment(since, function(number), deployment.as_ref());
-    }
-
-    /// Plans, runs and settles up to `events` events.
-    fn turn(&mut self, events: u8, mut interrupt: u8) {
-        for _ in 0..events {
-            let Some(record) = self.log.get(self.next).copied() else {
-                break;
-            };
-            let offset = Offset(self.next as u64);
-            self.next += 1;
-            if let Some(event) = event(&record) {
-                self.event(offset, &event, interrupt > 0);
-                interrupt = interrupt.saturating_sub(1);
+        for (name, line) in self.lines() {
+            if let Some(line) = line.filter(|line| line.paused) {
+                self.deploy(name, Some(Line { paused: false, ..line }));
             }
-            self.partition.handle_taken(Offset(self.next as u64));
+        }
+        for _ in 0..ROUNDS_MAX {
+            for step in [
+                Step::Wait { ms: 5_000 },
+                Step::Fire { room: u8::MAX },
+                Step::Drain,
+                Step::Send { room: u8::MAX },
+                Step::Sync,
+                Step::Turn { records: u8::MAX, interrupt: 0 },
+            ] {
+                self.step(&step);
+            }
+            self.rest();
+            if self.is_at_rest() {
+                return;
+            }
+        }
+        unreachable!("after {ROUNDS_MAX} rounds something is still to be done");
+    }
+
+    fn is_at_rest(&self) -> bool {
+        let last = self.log.iter().rposition(|entry| matches!(entry, Entry::Event(_)));
+        self.lanes.iter().all(|lane| {
+            let Memory { timers, sends, backlog, .. } = &lane.memory;
+            last.is_none_or(|last| at(lane.partition.cursor()) > last)
+                && timers.is_empty()
+                && sends.is_empty()
+                && backlog.is_empty()
+        })
+    }
+
+    /// The newest act of each function.
+    fn lines(&self) -> BTreeMap<FunctionName, Option<Line>> {
+        let act = |entry: &Entry| match entry {
+            Entry::Deploy(name, line) => Some((*name, *line)),
+            Entry::Event(_) | Entry::Commit(_) => None,
+        };
+        self.log.iter().filter_map(act).collect()
+    }
+
+    fn append(&mut self, record: &Record) {
+        match record {
+            Record::Deploy { function: number, line } => self.deploy(function(*number), Some(*line)),
+            Record::Remove { function: number } => self.deploy(function(*number), None),
+            Record::Redrive { letter } => self.redrive(usize::from(*letter)),
+            _ => self.log.extend(log::event(record, self.now_ms).map(Entry::Event)),
         }
     }
 
-    fn event(&mut self, offset: Offset, event: &Event, interrupt: bool) {
-        let seen =
-            |entity: &[u8]| Ok::<_, Infallible>(self.view.seen.get(entity).cloned().unwrap_or_default());
-        let Ok(plan) = self.partition.plan(offset, event, &mut self.routes, seen);
+    fn deploy(&mut self, name: FunctionName, line: Option<Line>) {
+        let since = offset(self.log.len());
+        let deployment = line.map(|line| log::deployment(name, &line, since));
+        self.routes.handle_deployment(since, name, deployment.as_ref());
+        self.log.push(Entry::Deploy(name, line));
+    }
+
+    fn redrive(&mut self, number: usize) {
+        let letters: Vec<_> = self.lanes.iter().flat_map(|lane| lane.memory.letters.values()).collect();
+        let Some(letter) = letters.get(number % letters.len().max(1)) else {
+            return;
+        };
+        if letter.function.as_str() != OPERATOR {
+            let event = log::again(letter.function, letter.offset, 0, letter.event.clone(), self.now_ms);
+            self.log.push(Entry::Event(event));
+        }
+    }
+
+    fn sync(&mut self) {
+        self.durable = self.log.len();
+        let durable = self.durable;
+        for lane in &mut self.lanes {
+            for (sequence, _) in lane.sent.extract_if(.., |(_, place)| *place < durable) {
+                lane.partition.handle_sent(sequence, self.now_ms);
+            }
+        }
+    }
+
+    /// Takes durable records: plans, runs and settles events.
+    fn turn(&mut self, records: usize, mut interrupt: u8) {
+        for _ in 0..records {
+            if self.next >= self.durable {
+                break;
+            }
+            let entry = self.log.get(self.next).cloned();
+            let at = self.next;
+            self.next += 1;
+            if let Some(Entry::Event(event)) = entry {
+                let tries = self.interrupts.get(&at).copied().unwrap_or_default();
+                let may = interrupt > 0 && tries < INTERRUPTS_MAX;
+                if self.event(at, &event, may) {
+                    self.interrupts.insert(at, tries + 1);
+                    interrupt -= 1;
+                }
+            }
+            let taken = offset(self.next);
+            self.lanes.iter_mut().for_each(|lane| lane.partition.handle_taken(taken));
+        }
+    }
+
+    /// Whether it was interrupted.
+    fn event(&mut self, at: usize, event: &Event, interrupt: bool) -> bool {
+        let given = Given::decode(event.bytes().clone()).expect("an event");
+        let Self { lanes, routes, settings, withdrawn, now_ms, .. } = self;
+        let Lane { partition, memory, .. } = &mut lanes[place(&event.entity().canonical())];
+        let Ok(plan) = partition.plan(offset(at), &given, routes, settings, memory);
         let targets = match plan {
             Plan::Run(targets) => targets.to_vec(),
-            Plan::Past | Plan::Duplicate | Plan::Waiting => return,
+            Plan::Past | Plan::Duplicate | Plan::Waiting => return false,
         };
-        let mut invocations: Vec<_> = targets
-            .iter()
-            .map(|target| {
-                let (entity, function) = (self.partition.entity().to_vec(), target.function);
-                let committed = Scope { state: self.view.state.clone(), entity, function };
-                handle(target, offset, event, &self.partition.reader(function, committed))
-            })
-            .collect();
-        if let Some(last) = invocations.last_mut().filter(|_| interrupt) {
-            let outcome = Outcome::Interrupted { detail: "late".into() };
-            *last = Invocation { outcome, effects: vec![], ..last.clone() };
-        }
-        let room = |_, _| Ok::<_, Infallible>(true);
-        let Ok(settled) = self.partition.settle(offset, event, &mut invocations, self.now_ms, room);
-        assert_eq!(settled == Settled::Interrupted, interrupt && !invocations.is_empty());
+        let run = |target: &Target| {
+            let at_ms = given.event.received_at_ms();
+            let committed = memory.reader(partition.entity(), target.function, at_ms);
+            handle(target, offset(at), &given.event, &partition.reader(target, committed))
+        };
+        let mut invocations: Vec<_> = targets.iter().map(run).collect();
+        let live = invocations.iter_mut().rfind(|one| one.role == Role::Live);
+        let interrupted = match live.filter(|_| interrupt) {
+            None => false,
+            Some(last) => {
+                let outcome = Outcome::Interrupted { detail: "late".into() };
+                *last = Invocation { outcome, effects: vec![], ..last.clone() };
+                true
+            }
+        };
+        let room = &mut Room(withdrawn);
+        let Ok(settled) =
+            partition.settle(offset(at), &given, &mut invocations, *now_ms, settings, memory, room);
+        assert_eq!(settled == Settled::Interrupted, interrupted);
+        interrupted
     }
 
     /// The store takes a commit; then, and not before, its effects leave.
@@ -274,49 +275,147 @@ impl World {
         let Some(Turn { commit, publishes }) = turn else {
             return;
         };
-        self.view.apply(&commit);
+        let lane = &mut self.lanes[usize::from(commit.partition.0)];
+        lane.memory.apply(&commit);
         for publish in publishes {
-            let before = self.published.insert(publish.effect, publish.payload.clone());
-            assert!(before.is_none_or(|before| before == publish.payload), "an id stands for one message");
+            let Release::Message { payload, .. } = publish.release else {
+                unreachable!("the model's functions answer nobody: {publish:?}");
+            };
+            let before = self.published.insert(publish.effect, payload.clone());
+            assert!(before.is_none_or(|before| before == payload), "an id stands for one message");
         }
         for change in &commit.changes {
-            if let Change::OutboxPut { key, entry } = change {
-                let before = self.delivered.insert(key.effect, entry.payload.clone());
-                assert!(before.is_none_or(|before| before == entry.payload), "an id stands for one command");
-                self.with_devices.push(*key);
+            match change {
+                Change::OutboxPut { key, entry } => {
+                    let before = self.delivered.insert(key.effect, entry.payload.clone());
+                    assert!(
+                        before.is_none_or(|before| before == entry.payload),
+                        "an id stands for one command"
+                    );
+                    self.with_devices.push(*key);
+                }
+                Change::OutboxDelete { key } => self.with_devices.retain(|held| held != key),
+                Change::SendPut { sequence, send } => lane.sends.push_back((*sequence, send.clone())),
+                _ => {}
             }
         }
-        self.commits.push(commit);
+        self.log.push(Entry::Commit(commit));
     }
 
-    /// Time has come for timers, and for an interrupted event.
-    fn fire(&mut self) {
-        if let Some(from) = self.partition.poll_resume(self.now_ms) {
-            self.next = usize::try_from(from.0).expect("a short log");
+    fn rest(&mut self) {
+        for place in 0..PARTITIONS {
+            let turn = self.lanes[place].partition.poll_rest();
+            self.commit(turn);
         }
-        let rest = self.partition.poll_rest();
-        self.commit(rest);
-        while let Some(device) = self.partition.poll_expiry(self.now_ms) {
-            for (key, entry) in self.view.outbox.iter().filter(|(key, _)| key.device == device) {
-                let expired = self.partition.handle_entry(*key, entry.expires_at_ms, self.now_ms);
-                assert_eq!(expired, entry.expires_at_ms <= self.now_ms);
-                if expired {
-                    self.expired.insert(key.effect);
-                    self.with_devices.retain(|held| held != key);
+    }
+
+    fn acknowledge(&mut self, device: DeviceId) {
+        if let Some(at) = self.with_devices.iter().position(|key| key.device == device) {
+            let key = self.with_devices.remove(at);
+            self.lanes[place(&fleetfn_core::Entity::Device(device).canonical())]
+                .partition
+                .handle_acknowledged(key, self.now_ms);
+        }
+    }
+
+    /// Time has come for outboxes, and for interrupted events.
+    fn expire(&mut self) {
+        self.rest();
+        let Self { lanes, next, now_ms, expired, with_devices, .. } = self;
+        for Lane { partition, memory, .. } in lanes {
+            if let Some(from) = partition.poll_resume(*now_ms) {
+                *next = at(from).min(*next);
+            }
+            while let Some(device) = partition.poll_expiry(*now_ms) {
+                for (key, entry) in memory.outbox.iter().filter(|(key, _)| key.device == device) {
+                    if partition.handle_entry(*key, entry.expires_at_ms, *now_ms) {
+                        expired.insert(key.effect);
+                        with_devices.retain(|held| held != key);
+                    }
                 }
             }
         }
     }
 
-    fn crash(&mut self, kept: usize) {
-        self.commits.truncate(self.durable.saturating_add(kept));
-        self.durable = self.commits.len();
-        self.view = View::default();
-        for commit in &self.commits {
-            self.view.apply(commit);
+    fn fire(&mut self, place: usize, mut room: usize) {
+        loop {
+            if self.lanes[place].partition.wanted_timers().is_some() {
+                let turn = self.lanes[place].partition.poll_rest();
+                self.commit(turn);
+            }
+            let Lane { partition, memory, .. } = &mut self.lanes[place];
+            if let Some(after) = partition.wanted_timers() {
+                let page = memory.page(after, PAGE_TIMERS);
+                partition.handle_timers(page);
+            }
+            let Ok(fire) = partition.poll_fire(self.now_ms, memory);
+            match fire {
+                None => return,
+                Some(Fire::Nothing) => {}
+                Some(Fire::Event { due, .. }) if room == 0 => return partition.handle_unfired(due),
+                Some(Fire::Event { due, row }) => {
+                    room -= 1;
+                    let event = Fire::encode(&due, &row, 0, self.now_ms, partition).expect("a timer");
+                    self.log.push(Entry::Event(Event::decode(event).expect("an event")));
+                }
+            }
         }
-        self.partition = partition(&self.view);
-        self.next = usize::try_from(self.view.cursor.0).expect("a short log");
-        self.with_devices = self.view.outbox.keys().copied().collect();
+    }
+
+    fn send(&mut self, place: usize, room: usize) {
+        let Self { lanes, log, now_ms, .. } = self;
+        let Lane { sends, sent, .. } = &mut lanes[place];
+        for (sequence, send) in sends.drain(..room.min(sends.len())) {
+            sent.push((sequence, log.len()));
+            log.push(Entry::Event(log::message(partition(place), sequence, &send, *now_ms)));
+        }
+    }
+
+    fn drain(&mut self, place: usize) {
+        loop {
+            let Self { lanes, routes, settings, next, now_ms, .. } = self;
+            let partition = &mut lanes[place].partition;
+            let Some(drain) = partition.poll_drain(offset(*next), *now_ms, routes, settings) else {
+                return;
+            };
+            let turn = partition.poll_rest();
+            self.commit(turn);
+            let Self { lanes, log, now_ms, .. } = self;
+            let Lane { memory, partition, .. } = &mut lanes[place];
+            let wanted = |((name, row), _): &(&(FunctionName, Offset), &Bytes)| {
+                *name == drain.function && drain.after.is_none_or(|after| *row > after)
+            };
+            let rows: Vec<_> = memory.backlog.iter().filter(wanted).take(drain.limit).collect();
+            for ((name, row), record) in &rows {
+                log.push(Entry::Event(log::again(*name, *row, WAITED, (*record).clone(), *now_ms)));
+            }
+            let rows: Vec<_> = rows.into_iter().map(|((_, row), _)| *row).collect();
+            partition.handle_drained(drain.function, &rows);
+            if rows.is_empty() {
+                return;
+            }
+        }
+    }
+
+    /// The node starts with the first records of the log.
+    fn start(&mut self, kept: usize) {
+        self.log.truncate(kept.max(self.durable));
+        self.durable = self.log.len();
+        self.routes = Routes::default();
+        let mut memories = vec![Memory::default(); PARTITIONS];
+        for (at, entry) in self.log.iter().enumerate() {
+            match entry {
+                Entry::Event(_) => {}
+                Entry::Deploy(name, line) => {
+                    let deployment = line.map(|line| log::deployment(*name, &line, offset(at)));
+                    self.routes.handle_deployment(offset(at), *name, deployment.as_ref());
+                }
+                Entry::Commit(commit) => memories[usize::from(commit.partition.0)].apply(commit),
+            }
+        }
+        self.lanes =
+            memories.into_iter().enumerate().map(|(place, memory)| Lane::new(place, memory)).collect();
+        self.next = self.lanes.iter().map(|lane| at(lane.memory.cursor)).min().unwrap_or_default();
+        self.with_devices = self.lanes.iter().flat_map(|lane| lane.memory.outbox.keys().copied()).collect();
     }
 }

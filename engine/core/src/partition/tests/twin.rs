@@ -1,6 +1,6 @@
-use super::stage::{NOW_MS, Stage, device, event, name, reading, readings};
+use super::stage::{NOW_MS, Stage, device, event, name, reading, readings, version};
 use crate::commit::ParcelKind;
-use crate::deployment::Trigger;
+use crate::deployment::{Deployment, Trigger};
 use crate::effect::Effect;
 use crate::event::{Event, EventKind};
 use crate::invocation::StateReader;
@@ -79,6 +79,17 @@ fn a_report_that_is_no_object_runs_nothing_and_is_a_dead_letter() {
     stage.commit();
     assert_eq!(letters(&stage), vec![(OPERATOR.to_string(), "twin"); 4]);
     assert!(stage.memory.twins.is_empty());
+}
+
+#[test]
+fn a_report_that_is_no_object_does_not_wait_for_a_function_either() {
+    let mut stage = Stage::new(&[]);
+    let live = Some(version("f", 1, vec![Trigger::Twin]));
+    let line = Deployment { live, paused: Some("for now".into()), ..Deployment::default() };
+    stage.deploy_line("f", &line);
+    stage.see(&reported("[1]"));
+    stage.commit();
+    assert_eq!((letters(&stage).len(), stage.memory.backlog.len()), (1, 0));
 }
 
 #[test]

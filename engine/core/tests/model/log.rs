@@ -1,0 +1,161 @@
+//! The one log of the model: events of two partitions, commits, and operators' acts, in the order of their offsets.
+
+use crate::handler::ENTITIES;
+use crate::step::{Line, Record};
+use bytes::Bytes;
+use fleetfn_core::commit::Send;
+use fleetfn_core::deployment::{Canary, Deployment, Manifest, ModuleHash, Trigger, Version};
+use fleetfn_core::event::{EventParts, Origin};
+use fleetfn_core::{Commit, Entity, Event, EventKind, Offset, PartitionId};
+use fleetfn_protocol::{DeviceId, FunctionName};
+
+/// How many partitions there are.
+pub(crate) const PARTITIONS: usize = 2;
+
+/// A record.
+#[derive(Debug, Clone)]
+pub(crate) enum Entry {
+    Event(Event),
+    Deploy(FunctionName, Option<Line>),
+    Commit(Commit),
+}
+
+pub(crate) fn function(number: u8) -> FunctionName {
+    FunctionName::parse(&format!("f{number}")).expect("a name")
+}
+
+pub(crate) fn module(version: u8) -> ModuleHash {
+    ModuleHash([version; 32])
+}
+
+pub(crate) fn device(number: u8) -> DeviceId {
+    DeviceId::parse(&format!("d{number}")).expect("a name")
+}
+
+/// The partition of an entity: the first two devices share one.
+pub(crate) fn place(entity: &[u8]) -> usize {
+    let number = ENTITIES.iter().position(|one| one.as_bytes() == entity).expect("one of the model's");
+    number / 2
+}
+
+pub(crate) fn partition(place: usize) -> PartitionId {
+    PartitionId(u16::try_from(place).expect("two"))
+}
+
+fn version(name: FunctionName, version: u8) -> Version {
+    let any = || "#".to_string();
+    let triggers = vec![
+        Trigger::Telemetry { filter: any(), schema: None },
+        Trigger::Timer { filter: any() },
+        Trigger::Message { filter: any() },
+        Trigger::Reply { filter: any() },
+        Trigger::Twin,
+        Trigger::Quiet { filter: any(), for_s: QUIET_S },
+    ];
+    Version {
+        hash: module(version),
+        manifest: Manifest { triggers, ..Manifest::new(name) },
+        deployed_at_ms: 0,
+    }
+}
+
+/// Place of each trigger in the manifest of every version.
+pub(crate) const TELEMETRY: u16 = 0;
+pub(crate) const TIMER: u16 = 1;
+pub(crate) const MESSAGE: u16 = 2;
+pub(crate) const REPLY: u16 = 3;
+pub(crate) const TWIN: u16 = 4;
+pub(crate) const QUIET: u16 = 5;
+
+/// Seconds after which silence is told.
+pub(crate) const QUIET_S: u32 = 3;
+
+/// How many of a hundred entities a canary of the model gets.
+pub(crate) const CANARY_PERCENT: u8 = 50;
+
+/// A line as the engine knows it. A dark version begins with the act.
+pub(crate) fn deployment(name: FunctionName, line: &Line, at: Offset) -> Deployment {
+    Deployment {
+        live: Some(version(name, line.live)),
+        canary: line.canary.map(|canary| Canary { version: version(name, canary), percent: CANARY_PERCENT }),
+        dark: line.dark.map(|dark| version(name, dark)),
+        dark_since: at,
+        paused: line.paused.then(|| "for now".to_string()),
+        ..Deployment::default()
+    }
+}
+
+fn encode(
+    entity: Entity<'_>,
+    kind: EventKind<'_>,
+    received_at_ms: u64,
+    message_id: &str,
+    origin: Option<Origin<'_>>,
+    payload: &[u8],
+) -> Event {
+    let parts = EventParts { entity, kind, received_at_ms, expiry_s: 1, message_id, origin, payload };
+    Event::decode(parts.encode().expect("fits")).expect("decodes")
+}
+
+/// The event of a record, if it is one of a device or an operator.
+pub(crate) fn event(record: &Record, now_ms: u64) -> Option<Event> {
+    let of = |number: u8| Entity::Device(device(number));
+    let text = |value: Option<u8>| value.map(|value| value.to_string()).unwrap_or_default();
+    Some(match record {
+        Record::Reading { device, id, script } => {
+            let kind = EventKind::Telemetry { channel: "t" };
+            encode(of(*device), kind, now_ms, &text(*id), None, script)
+        }
+        Record::Reply { device, script } => {
+            encode(of(*device), EventKind::CommandReply { name: "c" }, now_ms, "", None, script)
+        }
+        Record::Report { device, value } => {
+            let payload = match value % 4 {
+                0 => "[1]".to_string(),
+                part => format!(r#"{{"r{part}":{}}}"#, value % 5),
+            };
+            encode(of(*device), EventKind::TwinReported, now_ms, "", None, payload.as_bytes())
+        }
+        Record::Desire { device, expected, value } => {
+            let expected = text(*expected);
+            let payload = format!(r#"{{"r1":{value}}}"#);
+            let kind = EventKind::TwinRequested { expected: &expected };
+            encode(of(*device), kind, now_ms, "", None, payload.as_bytes())
+        }
+        Record::Command { device, id } => {
+            let kind = EventKind::CommandRequested { name: "c" };
+            encode(of(*device), kind, now_ms, &text(*id), None, b"asked")
+        }
+        Record::Deploy { .. } | Record::Remove { .. } | Record::Redrive { .. } => return None,
+    })
+}
+
+/// A message as an event of its receiver.
+pub(crate) fn message(from: PartitionId, sequence: u64, send: &Send, now_ms: u64) -> Event {
+    let source = Entity::from_canonical(&send.from).expect("an entity").to_string();
+    let origin = Origin {
+        cause: Offset(send.effect.offset),
+        function: send.effect.function,
+        partition: from,
+        sequence,
+        hops: send.hops,
+        source: &source,
+    };
+    let entity = Entity::from_canonical(&send.to).expect("an entity");
+    let name = std::str::from_utf8(&send.name).expect("a name");
+    let id = send.effect.to_string();
+    encode(entity, EventKind::Message { name }, now_ms, &id, Some(origin), &send.payload)
+}
+
+/// An event once more, for one function.
+pub(crate) fn again(
+    function: FunctionName,
+    cause: Offset,
+    sequence: u64,
+    record: Bytes,
+    now_ms: u64,
+) -> Event {
+    let first = Event::decode(record).expect("an event");
+    let origin = Origin { cause, function, partition: PartitionId(0), sequence, hops: 0, source: "" };
+    encode(first.entity(), EventKind::Redrive, now_ms, "", Some(origin), first.bytes())
+}
