@@ -1,6 +1,7 @@
-//! House rules and benchmarks: `cargo xtask tidy`, `cargo xtask bench event-path`.
+//! House rules, benchmarks and failing cases: `cargo xtask tidy`, `cargo xtask bench event-path`, `cargo xtask replay`.
 
 mod bench;
+mod replay;
 mod repository;
 mod tidy;
 
@@ -11,7 +12,8 @@ usage: cargo xtask COMMAND
 
   tidy                                 check the house rules that a machine can check
   bench event-path [--seconds N] ...   measure the event path against its peer; prints a Markdown table
-                                       (all flags: cargo xtask bench event-path --help)";
+                                       (all flags: cargo xtask bench event-path --help)
+  replay FILE                          go step by step through a case in which the core's model failed";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -19,6 +21,7 @@ fn main() -> ExitCode {
     let result = match words.as_slice() {
         ["tidy"] => tidy::run(),
         ["bench", "event-path", rest @ ..] => bench::event_path(rest),
+        ["replay", file] => replay::run(file),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);
