@@ -46,7 +46,7 @@ pub(crate) use problem::Problem;
 pub(crate) use redrive::{RedriveOrder, RedriveView, RedrivenView};
 pub(crate) use replay::{DeedView, ReplayView};
 pub(crate) use timer::TimerView;
-pub(crate) use trace::{RunView, StepView, TraceView};
+pub(crate) use trace::{ParcelView, RunView, StepView, TraceView};
 pub(crate) use usage::UsageView;
 
 use crate::engine::Engine;
@@ -187,7 +187,7 @@ fn router(api: Api) -> Router {
         .route("/status", get(status::show))
         .route("/usage", get(usage::list))
         .route("/replays", post(replay::create).layer(DefaultBodyLimit::max(MODULE_BYTES_MAX)))
-        .route("/traces/{offset}", get(trace::show))
+        .route("/traces/{event}", get(trace::show))
         .route("/functions/{name}/timers", get(timer::list))
         .fallback(async || Problem::new(Kind::NoSuchResource, "there is nothing at this path"))
         .layer(middleware::from_fn_with_state(api.clone(), auth::require_operator));

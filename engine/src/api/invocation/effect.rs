@@ -7,19 +7,6 @@ use fleetfn_core::{Effect, Entity};
 use fleetfn_protocol::EffectId;
 use serde::{Deserialize, Serialize};
 
-impl EffectView {
-    /// By which receivers know what leaves the engine; `None` for what stays.
-    pub(crate) fn id(&self) -> Option<&str> {
-        match self {
-            Self::Publish { id, .. }
-            | Self::Command { id, .. }
-            | Self::Send { id, .. }
-            | Self::Http { id, .. } => Some(id),
-            _ => None,
-        }
-    }
-}
-
 /// What an invocation asked for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
