@@ -58,6 +58,11 @@ fn wrong_usage_is_told() {
     assert_eq!(refused("sub -t a -C 0"), ErrorKind::ValueValidation);
     assert_eq!(refused("device add a/b"), ErrorKind::ValueValidation);
     assert_eq!(refused("serve --mqtt nowhere"), ErrorKind::ValueValidation);
+    assert_eq!(refused("fn tail --from yesterday"), ErrorKind::ValueValidation);
+    assert_eq!(refused("fn tail --device a --entity b"), ErrorKind::ArgumentConflict);
+    assert_eq!(refused("fn redrive climate"), ErrorKind::MissingRequiredArgument);
+    assert_eq!(refused("fn redrive climate 7 --all"), ErrorKind::ArgumentConflict);
+    assert_eq!(refused("fn dead show"), ErrorKind::MissingRequiredArgument);
     assert_eq!(refused("demo --for soon"), ErrorKind::ValueValidation);
     assert_eq!(refused("demo --devices 0"), ErrorKind::ValueValidation);
 }

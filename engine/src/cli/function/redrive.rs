@@ -11,14 +11,15 @@ use std::path::Path;
 const AT_ONCE_MAX: usize = 100;
 
 #[derive(Debug, clap::Args)]
+#[command(group(clap::ArgGroup::new("which").required(true).args(["offsets", "all"])))]
 pub(crate) struct Arguments {
     /// The function; the beginning of its name will do
     name: String,
     /// Events to handle again, by their offsets as `fn dead` lists them
-    #[arg(value_name = "OFFSET", required_unless_present = "all")]
+    #[arg(value_name = "OFFSET")]
     offsets: Vec<u64>,
     /// Handle all of its dead letters again, oldest first
-    #[arg(long, conflicts_with = "offsets")]
+    #[arg(long)]
     all: bool,
     /// Only say which
     #[arg(long)]
@@ -98,7 +99,7 @@ fn summary(done: &[RedrivenView], dry_run: bool) -> String {
         waiting => format!(", {waiting} not handled yet"),
     };
     let (all, handled, failed) = (done.len(), count("handled"), count("failed"));
-    format!("{all} dead letters: {handled} handled, {failed} failed again{waiting}{untaken}")
+    format!("{all} redriven: {handled} handled, {failed} failed again{waiting}{untaken}")
 }
 
 #[cfg(test)]
@@ -109,11 +110,11 @@ mod tests {
     fn the_sum_says_what_needs_another_look() {
         let one = |fate: &str| RedrivenView { offset: 1, entity: "a".into(), fate: fate.into(), error: None };
         let done = ["handled", "handled", "failed"].map(one);
-        assert_eq!(summary(&done, false), "3 dead letters: 2 handled, 1 failed again");
+        assert_eq!(summary(&done, false), "3 redriven: 2 handled, 1 failed again");
         let done = ["handled", "waiting", "untaken"].map(one);
         assert_eq!(
             summary(&done, false),
-            "3 dead letters: 1 handled, 0 failed again, 1 not handled yet, 1 left: the live version does not take \
+            "3 redriven: 1 handled, 0 failed again, 1 not handled yet, 1 left: the live version does not take \
              such events"
         );
         assert_eq!(summary(&["chosen", "chosen"].map(one), true), "2 would be redriven");
