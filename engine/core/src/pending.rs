@@ -19,6 +19,9 @@ use fleetfn_protocol::{DeviceId, FunctionName};
 /// What a row costs beside its key and value, about: header, entity and function name.
 const ROW_BYTES: usize = 64;
 
+/// Twins that are kept for having been read: reports that change nothing end no turn.
+const TWINS_READ_MAX: usize = 1_024;
+
 /// The gathered changes of one partition.
 #[derive(Debug, Default)]
 pub(crate) struct Pending {
@@ -201,6 +204,9 @@ impl Pending {
     pub(crate) fn twin<F: Facts>(&mut self, device: &DeviceId, facts: &F) -> Result<Rc<Twin>, F::Error> {
         if let Some((twin, _)) = self.twins.get(device) {
             return Ok(Rc::clone(twin));
+        }
+        if self.twins.len() >= TWINS_READ_MAX {
+            self.twins.retain(|_, (_, touched)| *touched == Touched::Written);
         }
         let twin = Rc::new(facts.twin(device)?.unwrap_or_default());
         self.twins.insert(*device, (Rc::clone(&twin), Touched::Read));

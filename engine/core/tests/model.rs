@@ -43,7 +43,7 @@ fn run(steps: &[Step]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_024, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 3_072, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn effects_are_those_of_one_event_after_the_other(steps in cases::steps()) {
@@ -53,7 +53,9 @@ proptest! {
             resume_unwind(panic);
         }
     }
+}
 
+proptest! {
     #[test]
     fn a_step_survives_its_line(steps in cases::steps()) {
         for step in steps {
