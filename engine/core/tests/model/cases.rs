@@ -30,6 +30,8 @@ fn record() -> impl Strategy<Value = Record> {
         1 => (0_u8..3, id()).prop_map(|(device, id)| Record::Command { device, id }),
         3 => (0_u8..2, line()).prop_map(|(function, line)| Record::Deploy { function, line }),
         1 => (0_u8..2).prop_map(|function| Record::Remove { function }),
+        1 => (0_u8..2, prop::option::of(0_u8..4))
+            .prop_map(|(function, tens)| Record::Budget { function, tens }),
         2 => any::<u8>().prop_map(|letter| Record::Redrive { letter }),
     ]
 }

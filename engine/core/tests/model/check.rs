@@ -12,7 +12,7 @@ impl Reference {
         self.check_effects(world);
         let recorded = world.log.iter().filter_map(|entry| match entry {
             Entry::Commit(commit) => Some(&commit.recordings),
-            Entry::Event(_) | Entry::Deploy(..) => None,
+            Entry::Event(_) | Entry::Deploy(..) | Entry::Budget(..) => None,
         });
         let mut recorded: Vec<_> =
             recorded.flatten().map(|one| (one.offset, one.function, one.role)).collect();

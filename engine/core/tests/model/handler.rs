@@ -8,6 +8,9 @@ use fleetfn_core::{Effect, Event, EventKind, Invocation, Offset, Outcome, Target
 /// How many things a script can ask for.
 pub(crate) const OPS: u8 = 16;
 
+/// Fuel that an invocation burns.
+pub(crate) const FUEL: u64 = 10;
+
 fn bytes(text: impl Into<String>) -> Bytes {
     Bytes::from(text.into().into_bytes())
 }
@@ -45,7 +48,7 @@ pub(crate) fn handle(target: &Target, offset: Offset, event: &Event, state: &imp
         role: target.role,
         trigger: target.trigger,
         outcome,
-        fuel: offset.0,
+        fuel: FUEL,
         guest_ns: 0,
         effects,
         reads: vec![],

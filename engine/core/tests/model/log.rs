@@ -17,6 +17,8 @@ pub(crate) const PARTITIONS: usize = 2;
 pub(crate) enum Entry {
     Event(Event),
     Deploy(FunctionName, Option<Line>),
+    /// Fuel that a function may burn in a second.
+    Budget(FunctionName, Option<u64>),
     Commit(Commit),
 }
 
@@ -126,7 +128,9 @@ pub(crate) fn event(record: &Record, now_ms: u64) -> Option<Event> {
             let kind = EventKind::CommandRequested { name: "c" };
             encode(of(*device), kind, now_ms, &text(*id), None, b"asked")
         }
-        Record::Deploy { .. } | Record::Remove { .. } | Record::Redrive { .. } => return None,
+        Record::Deploy { .. } | Record::Remove { .. } | Record::Budget { .. } | Record::Redrive { .. } => {
+            return None;
+        }
     })
 }
 

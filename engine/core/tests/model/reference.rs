@@ -1,6 +1,6 @@
 //! The interpreter: one event of the log after the other, everything in plain maps, no turns, no crashes.
 
-use crate::handler::handle;
+use crate::handler::{FUEL, handle};
 use crate::log::{CANARY_PERCENT, Entry, MESSAGE, QUIET, QUIET_S, REPLY, TELEMETRY, TIMER, TWIN, module};
 use crate::memory::Scope;
 use crate::step::Line;
@@ -31,6 +31,11 @@ pub(crate) struct Timer {
 #[derive(Default)]
 pub(crate) struct Reference {
     lines: BTreeMap<FunctionName, (Line, Offset)>,
+    /// The time of the event in the log.
+    at_ms: u64,
+    budgets: BTreeMap<FunctionName, Option<u64>>,
+    /// The newest second in which a function with a budget ran in a partition, and the fuel burnt in it.
+    burnt: BTreeMap<(usize, FunctionName), (u64, u64)>,
     seen: BTreeMap<Bytes, BTreeSet<(&'static str, String)>>,
     pub(crate) state: BTreeMap<StateKey, Value>,
     pub(crate) shadows: BTreeMap<(Bytes, FunctionName, Offset, Bytes), Option<Value>>,
@@ -69,6 +74,7 @@ impl Reference {
                 Entry::Event(event) => reference.event(at, event),
                 Entry::Deploy(name, Some(line)) => drop(reference.lines.insert(*name, (*line, at))),
                 Entry::Deploy(name, None) => drop(reference.lines.remove(name)),
+                Entry::Budget(name, fuel) => drop(reference.budgets.insert(*name, *fuel)),
                 Entry::Commit(_) => {}
             }
         }
@@ -82,6 +88,7 @@ impl Reference {
 
     fn event(&mut self, at: Offset, logged: &Event) {
         let entity = Bytes::from(logged.entity().canonical());
+        self.at_ms = logged.received_at_ms();
         if self.is_repeated(logged, &entity) {
             return;
         }
@@ -207,12 +214,35 @@ impl Reference {
         for (function, trigger) in asked {
             let waits = self.backlog.get(&(place, function)).is_some_and(|waits| !waits.is_empty());
             let is_paused = self.lines.get(&function).is_some_and(|(line, _)| line.paused);
-            if waits || is_paused { later.push(function) } else { now.push((function, trigger)) }
+            if waits || is_paused || self.is_spent(place, function, logged) {
+                later.push(function)
+            } else {
+                now.push((function, trigger))
+            }
         }
         for function in later {
             self.backlog.entry((place, function)).or_default().push_back(at);
         }
         self.run(at, at, logged, entity, &now, false);
+    }
+
+    /// Counts an invocation, if its function has a budget.
+    fn burn(&mut self, entity: &Bytes, function: FunctionName) {
+        if self.budgets.get(&function).copied().flatten().is_some() {
+            let second = self.at_ms / 1_000;
+            let burnt = self.burnt.entry((crate::log::place(entity), function)).or_default();
+            if burnt.0 < second {
+                *burnt = (second, 0);
+            }
+            burnt.1 += FUEL;
+        }
+    }
+
+    /// Whether a function has burnt what it may in the second of an event.
+    fn is_spent(&self, place: usize, function: FunctionName, logged: &Event) -> bool {
+        let (second, fuel) = self.burnt.get(&(place, function)).copied().unwrap_or_default();
+        let fuel = if second >= logged.received_at_ms() / 1_000 { fuel } else { 0 };
+        self.budgets.get(&function).copied().flatten().is_some_and(|budget| fuel >= budget)
     }
 
     /// A timer that needs no handler.
@@ -276,6 +306,7 @@ impl Reference {
             }
         }
         for (invocation, since) in invocations {
+            self.burn(entity, invocation.function);
             self.ran.push((at, invocation.function, invocation.role));
             match invocation.role {
                 Role::Live => self.apply(at, first, event, entity, invocation, again),

@@ -66,6 +66,7 @@ fn debug(row: impl Debug) -> String {
 fn shown(entry: &Entry) -> String {
     match entry {
         Entry::Deploy(name, line) => format!("act on {name}: {line:?}"),
+        Entry::Budget(name, fuel) => format!("budget of {name}: {fuel:?}"),
         Entry::Commit(commit) => {
             let (changes, cursor) = (commit.changes.len(), commit.cursor.map(|cursor| cursor.0));
             format!("commit of partition {}: cursor {cursor:?}, {changes} changes", commit.partition.0)

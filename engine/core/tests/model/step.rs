@@ -19,6 +19,8 @@ pub(crate) enum Record {
     Deploy { function: u8, line: Line },
     /// An operator removes a function.
     Remove { function: u8 },
+    /// An operator says how much fuel a function may burn in a second, in tens; `None` for any.
+    Budget { function: u8, tens: Option<u8> },
     /// An operator redrives one of the dead letters.
     Redrive { letter: u8 },
 }
@@ -106,6 +108,9 @@ impl fmt::Display for Record {
                 )
             }
             Self::Remove { function } => write!(f, "remove function={function}"),
+            Self::Budget { function, tens } => {
+                write!(f, "budget function={function} tens={}", optional(*tens))
+            }
             Self::Redrive { letter } => write!(f, "redrive letter={letter}"),
         }
     }
@@ -194,6 +199,7 @@ impl Record {
                 Self::Deploy { function, line: Line { live, canary, dark, paused: v.number()? == 1 } }
             }
             "remove" => Self::Remove { function: v.number()? },
+            "budget" => Self::Budget { function: v.number()?, tens: v.optional()? },
             "redrive" => Self::Redrive { letter: v.number()? },
             _ => return None,
         })

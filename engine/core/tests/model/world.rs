@@ -1,13 +1,14 @@
 //! What is around the partitions: a log that may lose its end, a store, devices, a clock.
 
-use crate::handler::handle;
+use crate::handler::{FUEL, handle};
 use crate::log::{self, Entry, PARTITIONS, device, function, partition, place};
 use crate::memory::Memory;
 use crate::step::{Line, Record, Step};
 use bytes::Bytes;
-use fleetfn_core::commit::{OutboxKey, Send};
+use fleetfn_core::commit::{OutboxKey, Send, Setting};
 use fleetfn_core::invocation::Role;
 use fleetfn_core::partition::{Fire, OPERATOR, Outboxes, WAITED};
+use fleetfn_core::settings::BUDGET_KEY;
 use fleetfn_core::wheel::PAGE_TIMERS;
 use fleetfn_core::{
     Change, Epoch, Event, Given, Invocation, Offset, Outcome, Partition, Plan, Release, Routes, Settings,
@@ -140,6 +141,7 @@ impl World {
                 self.deploy(name, Some(Line { paused: false, ..line }));
             }
         }
+        (0..2).for_each(|number| self.budget(function(number), None));
         for _ in 0..ROUNDS_MAX {
             for step in [
                 Step::Wait { ms: 5_000 },
@@ -174,7 +176,7 @@ impl World {
     fn lines(&self) -> BTreeMap<FunctionName, Option<Line>> {
         let act = |entry: &Entry| match entry {
             Entry::Deploy(name, line) => Some((*name, *line)),
-            Entry::Event(_) | Entry::Commit(_) => None,
+            Entry::Event(_) | Entry::Budget(..) | Entry::Commit(_) => None,
         };
         self.log.iter().filter_map(act).collect()
     }
@@ -183,6 +185,9 @@ impl World {
         match record {
             Record::Deploy { function: number, line } => self.deploy(function(*number), Some(*line)),
             Record::Remove { function: number } => self.deploy(function(*number), None),
+            Record::Budget { function: number, tens } => {
+                self.budget(function(*number), tens.map(|tens| u64::from(tens) * FUEL));
+            }
             Record::Redrive { letter } => self.redrive(usize::from(*letter)),
             _ => self.log.extend(log::event(record, self.now_ms).map(Entry::Event)),
         }
@@ -193,6 +198,12 @@ impl World {
         let deployment = line.map(|line| log::deployment(name, &line, since));
         self.routes.handle_deployment(since, name, deployment.as_ref());
         self.log.push(Entry::Deploy(name, line));
+    }
+
+    fn budget(&mut self, name: FunctionName, fuel: Option<u64>) {
+        let setting = fuel.map(Setting::Budget);
+        self.settings.handle_setting(offset(self.log.len()), name, BUDGET_KEY, setting.as_ref());
+        self.log.push(Entry::Budget(name, fuel));
     }
 
     fn redrive(&mut self, number: usize) {
@@ -401,7 +412,7 @@ impl World {
     fn start(&mut self, kept: usize) {
         self.log.truncate(kept.max(self.durable));
         self.durable = self.log.len();
-        self.routes = Routes::default();
+        (self.routes, self.settings) = (Routes::default(), Settings::default());
         let mut memories = vec![Memory::default(); PARTITIONS];
         for (at, entry) in self.log.iter().enumerate() {
             match entry {
@@ -409,6 +420,10 @@ impl World {
                 Entry::Deploy(name, line) => {
                     let deployment = line.map(|line| log::deployment(*name, &line, offset(at)));
                     self.routes.handle_deployment(offset(at), *name, deployment.as_ref());
+                }
+                Entry::Budget(name, fuel) => {
+                    let setting = fuel.map(Setting::Budget);
+                    self.settings.handle_setting(offset(at), *name, BUDGET_KEY, setting.as_ref());
                 }
                 Entry::Commit(commit) => memories[usize::from(commit.partition.0)].apply(commit),
             }
