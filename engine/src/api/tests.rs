@@ -1,4 +1,5 @@
 mod deploying;
+mod observing;
 mod settings;
 
 use super::{Problem, Running, Server};
