@@ -42,8 +42,16 @@ fn run(steps: &[Step]) {
     Reference::of(&world.log).check(&world);
 }
 
+/// Cases are small and cheap: so many times what the environment (`PROPTEST_CASES`) or proptest says.
+const CASES_FACTOR: u32 = 24;
+
+fn config() -> ProptestConfig {
+    let usual = ProptestConfig::default();
+    ProptestConfig { cases: usual.cases.saturating_mul(CASES_FACTOR), failure_persistence: None, ..usual }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 3_072, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn effects_are_those_of_one_event_after_the_other(steps in cases::steps()) {
