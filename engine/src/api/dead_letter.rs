@@ -191,7 +191,10 @@ pub(super) async fn show(
     let of_event = found.into_iter().filter(|letter| letter.offset == offset);
     let items: Vec<_> = of_event.map(DeadLetterView::from).collect();
     if items.is_empty() {
-        return Err(Problem::new(Kind::Missing, format!("there is no dead letter of an event at offset {offset}")));
+        return Err(Problem::new(
+            Kind::Missing,
+            format!("there is no dead letter of an event at offset {offset}"),
+        ));
     }
     Ok(Json(Page { items, next: None }))
 }

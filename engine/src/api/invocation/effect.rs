@@ -149,11 +149,9 @@ pub(crate) fn effect_view(effect: &Effect, id: EffectId) -> EffectView {
             payload: Blob::new(payload),
             delay_s: *delay_s,
         },
-        Effect::TimerSet { name, payload, delay_s } => EffectView::TimerSet {
-            name: Blob::new(name),
-            payload: Blob::new(payload),
-            delay_s: *delay_s,
-        },
+        Effect::TimerSet { name, payload, delay_s } => {
+            EffectView::TimerSet { name: Blob::new(name), payload: Blob::new(payload), delay_s: *delay_s }
+        }
         Effect::TimerCancel { name } => EffectView::TimerCancel { name: Blob::new(name) },
         Effect::TwinPatch { patch } => EffectView::TwinPatch { patch: Blob::new(patch) },
         Effect::Http { tag, request } => http(tag, HttpRequest::decode(request), id),

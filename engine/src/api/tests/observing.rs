@@ -66,7 +66,12 @@ fn fates(view: &Value) -> Vec<&str> {
 }
 
 /// Reads a stream until it has shown an invocation whose payload is `until`: ids and payloads.
-async fn invocations(fixture: &Fixture, query: &str, last: Option<&str>, until: &str) -> Vec<(String, String)> {
+async fn invocations(
+    fixture: &Fixture,
+    query: &str,
+    last: Option<&str>,
+    until: &str,
+) -> Vec<(String, String)> {
     let mut request = ureq::http::Request::builder()
         .uri(format!("{}/api/v1/invocations?{query}", fixture.base))
         .header("authorization", format!("Bearer {}", fixture.token));
@@ -145,8 +150,9 @@ async fn dead_letters_are_found_by_filters_and_by_pages_from_either_end() {
     for (first, mut expected) in [("oldest", vec![0, 2, 3]), ("newest", vec![3, 2, 0])] {
         let (mut found, mut after) = (Vec::new(), String::new());
         loop {
-            let path =
-                format!("/api/v1/dead-letters?first={first}&entity=devices%2Fd-1&limit=1&error_type=rejected{after}");
+            let path = format!(
+                "/api/v1/dead-letters?first={first}&entity=devices%2Fd-1&limit=1&error_type=rejected{after}"
+            );
             let (status, page) = fixture.call("GET", &path, None).await;
             assert_eq!(status, 200, "{page}");
             found.extend(page["items"].as_array().expect("items").iter().map(|item| item["offset"].clone()));
@@ -164,7 +170,10 @@ async fn dead_letters_are_found_by_filters_and_by_pages_from_either_end() {
     let none = fixture.call("GET", "/api/v1/dead-letters?function=other&error_type=trap", None).await;
     assert_eq!(none, (200, json!({ "items": [] })));
     assert_eq!(fixture.call("GET", "/api/v1/dead-letters/0", None).await.0, 404);
-    assert_eq!(fixture.call("GET", "/api/v1/functions/climate/refused", None).await.1, json!({ "items": [] }));
+    assert_eq!(
+        fixture.call("GET", "/api/v1/functions/climate/refused", None).await.1,
+        json!({ "items": [] })
+    );
     assert_eq!(fixture.call("GET", "/api/v1/functions/other/refused", None).await.0, 404);
     fixture.stop().await;
 }

@@ -38,10 +38,7 @@ pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
             line.text.clone(),
         ]
     };
-    output::table(
-        ["TIME", "LEVEL", "VERSION", "ENTITY", "TEXT"],
-        &lines.iter().map(row).collect::<Vec<_>>(),
-    )
+    output::table(["TIME", "LEVEL", "VERSION", "ENTITY", "TEXT"], &lines.iter().map(row).collect::<Vec<_>>())
 }
 
 /// The lines of the newest invocations, oldest first. Each page is of a bounded part of the log, so that it takes several
@@ -51,8 +48,7 @@ fn read(client: &Client, tried: &str, name: &str, limit: usize) -> Result<Vec<Lo
     while left > 0 {
         let mut parameters = vec![("limit".to_owned(), left.to_string())];
         parameters.extend(after.map(|after| ("after".to_owned(), after)));
-        let page: Page<LogView> =
-            client.get_with(tried, &format!("/functions/{name}/logs"), &parameters)?;
+        let page: Page<LogView> = client.get_with(tried, &format!("/functions/{name}/logs"), &parameters)?;
         let invocations: BTreeSet<_> = page.items.iter().map(|line| (line.offset, &line.role)).collect();
         left = left.saturating_sub(invocations.len());
         after = page.next.clone();

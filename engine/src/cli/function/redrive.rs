@@ -52,8 +52,7 @@ pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
     } else {
         for offsets in arguments.offsets.chunks(AT_ONCE_MAX) {
             let offsets = Some(offsets.to_vec());
-            let order_of =
-                RedriveOrder { offsets, dry_run: arguments.dry_run, ..RedriveOrder::default() };
+            let order_of = RedriveOrder { offsets, dry_run: arguments.dry_run, ..RedriveOrder::default() };
             done.extend(order(&order_of)?.items);
         }
     }
@@ -78,9 +77,10 @@ fn report(done: &[RedrivenView], name: &str, arguments: &Arguments) -> Result<()
 }
 
 fn row(one: &RedrivenView) -> [String; 4] {
-    let error = one.error.as_ref().map(|error| {
-        format!("{}: {}", error.error_type, error.detail.lines().next().unwrap_or_default())
-    });
+    let error = one
+        .error
+        .as_ref()
+        .map(|error| format!("{}: {}", error.error_type, error.detail.lines().next().unwrap_or_default()));
     [one.offset.to_string(), one.entity.clone(), one.fate.clone(), error.unwrap_or_else(|| "-".into())]
 }
 

@@ -22,7 +22,10 @@ pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
     let name = name::resolve(&client, &tried, &arguments.name)?;
     let function: FunctionView = client.get(&tried, &format!("/functions/{name}"))?;
     let page: Page<DeadLetterView> = client.get(&tried, &format!("/functions/{name}/refused"))?;
-    eprintln!("{} payloads were refused since the engine started; the newest of each partition:", function.refused);
+    eprintln!(
+        "{} payloads were refused since the engine started; the newest of each partition:",
+        function.refused
+    );
     match arguments.output {
         Format::Json => output::json(&page.items),
         Format::Table => dead::table(&page.items),

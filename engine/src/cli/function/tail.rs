@@ -3,6 +3,8 @@
 mod line;
 mod reader;
 
+pub(crate) use line::line;
+
 use super::name;
 use crate::api::{InvocationView, TRIMMED_EVENT};
 use crate::cli::client::Client;
@@ -146,11 +148,14 @@ fn again<S>(connect: impl Fn() -> Result<S, Failure>) -> Result<S, Failure> {
 
 fn show(received: &Received, form: Form) -> Result<(), Failure> {
     if received.name == TRIMMED_EVENT {
-        eprintln!("the log has forgotten what this reader had not read yet: {}", output::clean(&received.text));
+        eprintln!(
+            "the log has forgotten what this reader had not read yet: {}",
+            output::clean(&received.text)
+        );
         return Ok(());
     }
     match (form, serde_json::from_str::<InvocationView>(&received.text)) {
-        (Form::Line, Ok(invocation)) => output::line(&line::line(&invocation)),
+        (Form::Line, Ok(invocation)) => output::line(&line(&invocation)),
         (Form::Line, Err(_)) | (Form::Json, _) => output::line(&received.text),
     }
 }
