@@ -49,6 +49,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (0_u16..3_000).prop_map(|ms| Step::Wait { ms }),
         4 => (0_u8..6).prop_map(|room| Step::Fire { room }),
         3 => (0_u8..6).prop_map(|room| Step::Send { room }),
+        2 => (0_u8..6).prop_map(|room| Step::Fetch { room }),
         2 => Just(Step::Drain),
         1 => (1_u8..6).prop_map(|back| Step::Reread { back }),
     ]

@@ -41,6 +41,7 @@ impl Reference {
             let row = memories().find_map(|memory| memory.twins.get(device)).cloned().unwrap_or_default();
             assert_eq!((row.version, row.shown()), (twin.version, twin.shown()), "the twin of {device}");
         }
+        assert!(self.requests.is_empty(), "requests without an answer: {:?}", self.requests);
         assert!(self.timers.is_empty(), "timers that never fired: {:?}", self.timers);
         assert!(self.backlog.values().all(|waits| waits.is_empty()), "nothing waits: {:?}", self.backlog);
     }

@@ -6,7 +6,7 @@ use fleetfn_core::invocation::StateReader;
 use fleetfn_core::{Effect, Event, EventKind, Invocation, Offset, Outcome, Target};
 
 /// How many things a script can ask for.
-pub(crate) const OPS: u8 = 16;
+pub(crate) const OPS: u8 = 17;
 
 /// Fuel that an invocation burns.
 pub(crate) const FUEL: u64 = 10;
@@ -82,6 +82,8 @@ fn wish(op: u8, argument: u8, rest: Bytes, offset: Offset, state: &impl StateRea
             let twin = state.twin().expect("the model's twins can be read").unwrap_or_default();
             Effect::StatePut { key: bytes("twin"), value: twin, ttl_s: 0 }
         }
+        // The server answers with the request.
+        16 => Effect::Http { tag: name(), request: rest },
         _ => return None,
     })
 }

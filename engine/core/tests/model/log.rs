@@ -3,11 +3,11 @@
 use crate::handler::ENTITIES;
 use crate::step::{Line, Record};
 use bytes::Bytes;
-use fleetfn_core::commit::Send;
+use fleetfn_core::commit::{Request, Send};
 use fleetfn_core::deployment::{Canary, Deployment, Manifest, ModuleHash, Trigger, Version};
 use fleetfn_core::event::{EventParts, Origin};
 use fleetfn_core::{Commit, Entity, Event, EventKind, Offset, PartitionId};
-use fleetfn_protocol::{DeviceId, FunctionName};
+use fleetfn_protocol::{DeviceId, EffectId, FunctionName};
 
 /// How many partitions there are.
 pub(crate) const PARTITIONS: usize = 2;
@@ -149,6 +149,21 @@ pub(crate) fn message(from: PartitionId, sequence: u64, send: &Send, now_ms: u64
     let name = std::str::from_utf8(&send.name).expect("a name");
     let id = send.effect.to_string();
     encode(entity, EventKind::Message { name }, now_ms, &id, Some(origin), &send.payload)
+}
+
+/// The answer to an HTTP request: the request itself.
+pub(crate) fn response(effect: &EffectId, request: &Request, now_ms: u64) -> Event {
+    let origin = Origin {
+        cause: Offset(effect.offset),
+        function: effect.function,
+        partition: PartitionId(0),
+        sequence: u64::from(effect.index),
+        hops: 0,
+        source: "200",
+    };
+    let entity = Entity::from_canonical(&request.entity).expect("an entity");
+    let name = format!("response/{}", std::str::from_utf8(&request.tag).expect("a tag"));
+    encode(entity, EventKind::Response { name: &name }, now_ms, "", Some(origin), &request.request)
 }
 
 /// An event once more, for one function.

@@ -49,6 +49,8 @@ pub(crate) struct Reference {
     /// Messages on their way, and those that have come.
     pub(crate) sends: BTreeMap<String, (Bytes, Bytes)>,
     came: BTreeSet<String>,
+    /// HTTP requests without an answer.
+    pub(crate) requests: BTreeMap<EffectId, Bytes>,
     pub(crate) letters: BTreeMap<(Offset, FunctionName), &'static str>,
     pub(crate) differences: BTreeSet<(Offset, FunctionName)>,
     /// What waits for a function, by partition.
@@ -130,6 +132,14 @@ impl Reference {
                 self.handle(at, logged, &entity, For::All(TELEMETRY));
             }
             EventKind::Message { .. } => self.handle(at, logged, &entity, For::All(MESSAGE)),
+            EventKind::Response { .. } => {
+                let Origin { cause, function, sequence, .. } = logged.origin().expect("it has one");
+                let index = u32::try_from(sequence).expect("an index");
+                if let Some(request) = self.requests.remove(&EffectId { offset: cause.0, function, index }) {
+                    assert_eq!(request, logged.payload());
+                    self.handle(at, logged, &entity, For::One(function, MESSAGE));
+                }
+            }
             other => unreachable!("no event of the model: {other:?}"),
         }
     }
@@ -168,7 +178,7 @@ impl Reference {
         let event = logged.redriven().expect("an event").expect("a redrive holds one");
         let trigger = match event.kind() {
             EventKind::Telemetry { .. } => TELEMETRY,
-            EventKind::Message { .. } => MESSAGE,
+            EventKind::Message { .. } | EventKind::Response { .. } => MESSAGE,
             EventKind::CommandReply { .. } => REPLY,
             EventKind::TwinReported => TWIN,
             EventKind::TimerFired => {
@@ -409,7 +419,8 @@ impl Reference {
                         self.tell(device, id);
                     }
                 }
-                Effect::Http { .. } | Effect::Respond { .. } | Effect::Metric { .. } => {
+                Effect::Http { request, .. } => drop(self.requests.insert(id, request)),
+                Effect::Respond { .. } | Effect::Metric { .. } => {
                     unreachable!("the model's functions do not ask for it")
                 }
             }

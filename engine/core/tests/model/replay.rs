@@ -37,8 +37,9 @@ fn read(text: &str) -> Vec<Step> {
 fn rows(world: &World) -> BTreeSet<String> {
     let mut rows = BTreeSet::new();
     for (place, lane) in world.lanes.iter().enumerate() {
-        let Memory { state, shadows, outbox, timers, sends, marks, twins, letters, backlog, .. } =
-            &lane.memory;
+        let Memory {
+            state, shadows, outbox, timers, sends, marks, twins, letters, backlog, requests, ..
+        } = &lane.memory;
         let mut add = |what: &str, all: &mut dyn Iterator<Item = String>| {
             rows.extend(all.map(|row| format!("partition {place}: {what} {row}")));
         };
@@ -50,6 +51,7 @@ fn rows(world: &World) -> BTreeSet<String> {
         add("send", &mut sends.iter().map(debug));
         add("mark", &mut marks.iter().map(debug));
         add("twin", &mut twins.iter().map(debug));
+        add("request", &mut requests.iter().map(debug));
         add("waits", &mut backlog.keys().map(debug));
         let letter = |((offset, function), letter): (&(Offset, FunctionName), &DeadLetter)| {
             format!("{offset} of {function}: {}", letter.error_type)

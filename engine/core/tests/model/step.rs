@@ -72,6 +72,10 @@ pub(crate) enum Step {
     Send {
         room: u8,
     },
+    /// HTTP requests are answered, as far as there is room.
+    Fetch {
+        room: u8,
+    },
     /// What waited for functions goes into the log again.
     Drain,
     /// The log is read again from further back, as when another partition of the worker needs it.
@@ -129,6 +133,7 @@ impl fmt::Display for Step {
             Self::Wait { ms } => write!(f, "wait ms={ms}"),
             Self::Fire { room } => write!(f, "fire room={room}"),
             Self::Send { room } => write!(f, "send room={room}"),
+            Self::Fetch { room } => write!(f, "fetch room={room}"),
             Self::Drain => f.write_str("drain"),
             Self::Reread { back } => write!(f, "reread back={back}"),
         }
@@ -178,6 +183,7 @@ impl Step {
             "wait" => Self::Wait { ms: v.text()?.parse().ok()? },
             "fire" => Self::Fire { room: v.number()? },
             "send" => Self::Send { room: v.number()? },
+            "fetch" => Self::Fetch { room: v.number()? },
             "drain" => Self::Drain,
             "reread" => Self::Reread { back: v.number()? },
             _ => Self::Append(Record::parse(verb, &mut v)?),

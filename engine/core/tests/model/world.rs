@@ -129,6 +129,7 @@ impl World {
             }
             Step::Fire { room } => (0..PARTITIONS).for_each(|place| self.fire(place, usize::from(*room))),
             Step::Send { room } => (0..PARTITIONS).for_each(|place| self.send(place, usize::from(*room))),
+            Step::Fetch { room } => (0..PARTITIONS).for_each(|place| self.fetch(place, usize::from(*room))),
             Step::Drain => (0..PARTITIONS).for_each(|place| self.drain(place)),
             Step::Reread { back } => self.next = self.next.saturating_sub(usize::from(*back)),
         }
@@ -148,6 +149,7 @@ impl World {
                 Step::Fire { room: u8::MAX },
                 Step::Drain,
                 Step::Send { room: u8::MAX },
+                Step::Fetch { room: u8::MAX },
                 Step::Sync,
                 Step::Turn { records: u8::MAX, interrupt: 0 },
             ] {
@@ -164,10 +166,11 @@ impl World {
     fn is_at_rest(&self) -> bool {
         let last = self.log.iter().rposition(|entry| matches!(entry, Entry::Event(_)));
         self.lanes.iter().all(|lane| {
-            let Memory { timers, sends, backlog, .. } = &lane.memory;
+            let Memory { timers, sends, requests, backlog, .. } = &lane.memory;
             last.is_none_or(|last| at(lane.partition.cursor()) > last)
                 && timers.is_empty()
                 && sends.is_empty()
+                && requests.is_empty()
                 && backlog.is_empty()
         })
     }
@@ -380,6 +383,13 @@ impl World {
             sent.push((sequence, log.len()));
             log.push(Entry::Event(log::message(partition(place), sequence, &send, *now_ms)));
         }
+    }
+
+    /// Answers the oldest requests, perhaps not for the first time.
+    fn fetch(&mut self, place: usize, room: usize) {
+        let Self { lanes, log, now_ms, .. } = self;
+        let requests = lanes[place].memory.requests.iter().take(room);
+        log.extend(requests.map(|(id, request)| Entry::Event(log::response(id, request, *now_ms))));
     }
 
     fn drain(&mut self, place: usize) {
