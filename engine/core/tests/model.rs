@@ -1,8 +1,8 @@
 //! Two partitions against a tiny interpreter that handles one event of their log after the other and never crashes.
 //!
-//! Random readings, replies, reports, deployments with canaries and dark versions, pauses, redrives, interruptions,
-//! timers, messages, HTTP requests, budgets, expiries, and crashes that lose turns and the end of the log: whatever happens, state, twins,
-//! dead letters, differences and effects must be those of the interpreter.
+//! Random readings, replies, reports, deployments with canaries and dark versions, pauses, budgets, redrives,
+//! interruptions, timers, messages, HTTP requests, expiries, and crashes that lose turns and the end of the log:
+//! whatever happens, state, twins, dead letters, differences and effects must be those of the interpreter.
 //!
 //! A case that fails is left in `model-failures` below the target directory, one step a line. `cargo xtask replay FILE`
 //! goes through it and prints what each step changes.
