@@ -21,14 +21,14 @@ mod redrive;
 mod replay;
 mod request;
 mod status;
+#[cfg(test)]
+mod tests;
 mod timer;
 mod trace;
 mod usage;
-#[cfg(test)]
-mod tests;
 
-pub(crate) use dead_letter::DeadLetterView;
 pub(crate) use blob::Blob;
+pub(crate) use dead_letter::DeadLetterView;
 pub(crate) use device::command::Requested;
 pub(crate) use device::state::StateView;
 pub(crate) use device::twin::TwinView;

@@ -166,7 +166,8 @@ impl Ids {
         if self.0.len() >= ENTITIES_MAX && !self.0.contains_key(entity) {
             self.0.clear();
         }
-        let id = (event.message_id().to_owned(), format!("{} {}", event.kind().word(), event.kind().detail()));
+        let id =
+            (event.message_id().to_owned(), format!("{} {}", event.kind().word(), event.kind().detail()));
         let seen = self.0.entry(entity.to_vec()).or_default();
         if seen.contains(&id) {
             return false;

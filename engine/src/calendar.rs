@@ -68,7 +68,10 @@ mod tests {
     fn months_end_and_years_leap() {
         assert_eq!(next("0 0 29 2 *", None, "2026-01-01T00:00:00Z").as_deref(), Some("2028-02-29T00:00:00Z"));
         assert_eq!(next("0 0 31 * *", None, "2026-01-31T00:00:00Z").as_deref(), Some("2026-03-31T00:00:00Z"));
-        assert_eq!(next("*/15 * * * *", None, "2026-01-01T00:14:59Z").as_deref(), Some("2026-01-01T00:15:00Z"));
+        assert_eq!(
+            next("*/15 * * * *", None, "2026-01-01T00:14:59Z").as_deref(),
+            Some("2026-01-01T00:15:00Z")
+        );
         assert_eq!(next("0 0 30 2 *", None, "2026-01-01T00:00:00Z"), None);
         assert_eq!(next("nonsense", None, "2026-01-01T00:00:00Z"), None);
     }

@@ -11,16 +11,18 @@ use crate::fetch::{self, Fetcher, Private};
 use crate::inbox::{Inboxes, Signals};
 use crate::metrics::{FunctionSums, Metrics};
 use crate::modules::Modules;
-use crate::registry::{self, Access, DeployReport, DeviceInfo, NewDevice, Newcomer, Placement, Registry, Source};
+use crate::registry::{
+    self, Access, DeployReport, DeviceInfo, NewDevice, Newcomer, Placement, Registry, Source,
+};
 use crate::seal::Seal;
 use crate::worker;
 use anyhow::Context;
 use bytes::Bytes;
 use fleetfn_broker::Broker;
-use fleetfn_core::event::EventParts;
-use fleetfn_core::{Offset, PartitionId};
 use fleetfn_core::deployment::Deployment;
+use fleetfn_core::event::EventParts;
 use fleetfn_core::invocation::Role;
+use fleetfn_core::{Offset, PartitionId};
 use fleetfn_protocol::{DeviceId, FunctionName, ProductId};
 use fleetfn_store::{AppendError, Config, Durability, Store};
 use sha2::{Digest, Sha256};
@@ -309,7 +311,10 @@ impl Engine {
 
     /// What tells this installation from others, and says nothing about it.
     pub(crate) fn installation(&self) -> [u8; 32] {
-        Sha256::new_with_prefix(b"fleetfn installation").chain_update(self.0.token.as_bytes()).finalize().into()
+        Sha256::new_with_prefix(b"fleetfn installation")
+            .chain_update(self.0.token.as_bytes())
+            .finalize()
+            .into()
     }
 
     /// What is counted.
@@ -341,7 +346,8 @@ impl Engine {
             let (caller, durable) = oneshot::channel();
             match self.0.store.admit(partition, event.clone(), Waiter::Call(caller)) {
                 Ok(_) => {
-                    let durable = durable.await.map_err(|_| registry::Error::Store("the log has stopped".into()))?;
+                    let durable =
+                        durable.await.map_err(|_| registry::Error::Store("the log has stopped".into()))?;
                     return durable.map_err(|error| registry::Error::Store(error.to_string()));
                 }
                 Err(AppendError::Full(_)) => tokio::time::sleep(ROOM_WAIT).await,

@@ -132,7 +132,8 @@ impl Roots {
     }
 
     fn span_id(&self, offset: Offset, function: &FunctionName, role: Role) -> String {
-        let mut id = self.id(&[b"span", &offset.0.to_be_bytes(), &[role as u8], function.as_str().as_bytes()]);
+        let mut id =
+            self.id(&[b"span", &offset.0.to_be_bytes(), &[role as u8], function.as_str().as_bytes()]);
         id.truncate(16);
         id
     }
@@ -270,16 +271,25 @@ mod tests {
     fn what_an_event_led_to_is_one_trace_whose_spans_know_their_parents() {
         let mut roots = Roots { installation: [3; 32], of: BTreeMap::new() };
         let first = roots.span(&shown(10, EventKind::Telemetry { channel: "room" }, None)).expect("a span");
-        let second = roots.span(&shown(12, EventKind::Message { name: "reading" }, Some(10))).expect("a span");
+        let second =
+            roots.span(&shown(12, EventKind::Message { name: "reading" }, Some(10))).expect("a span");
         let third = roots.span(&shown(15, EventKind::Message { name: "mean" }, Some(12))).expect("a span");
         assert_eq!((&first["traceId"], &second["traceId"]), (&third["traceId"], &third["traceId"]));
         assert_eq!((&second["parentSpanId"], &third["parentSpanId"]), (&first["spanId"], &second["spanId"]));
         assert_eq!(first["parentSpanId"], "");
-        assert_eq!((first["traceId"].as_str().map(str::len), first["spanId"].as_str().map(str::len)), (Some(32), Some(16)));
-        assert_eq!((&first["startTimeUnixNano"], &first["endTimeUnixNano"]), (&json!("5000000"), &json!("5000007")));
+        assert_eq!(
+            (first["traceId"].as_str().map(str::len), first["spanId"].as_str().map(str::len)),
+            (Some(32), Some(16))
+        );
+        assert_eq!(
+            (&first["startTimeUnixNano"], &first["endTimeUnixNano"]),
+            (&json!("5000000"), &json!("5000007"))
+        );
         assert_eq!(first["status"], json!({"code": 2, "message": "unreachable"}));
         let attributes = first["attributes"].to_string();
-        for wanted in [r#""error.type""#, r#""intValue":"18446744073709551615""#, r#""devices/{id}/telemetry/room""#] {
+        for wanted in
+            [r#""error.type""#, r#""intValue":"18446744073709551615""#, r#""devices/{id}/telemetry/room""#]
+        {
             assert!(attributes.contains(wanted), "{wanted} in {attributes}");
         }
         let mut others = Roots { installation: [4; 32], of: BTreeMap::new() };

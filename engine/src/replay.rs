@@ -24,7 +24,9 @@ const SEARCH_RECORDS_MAX: u64 = 4_000_000;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// Nothing ran for it.
-    #[error("no invocation of an event at offset {0} is recorded: the log is kept for a time, and not every record is an event")]
+    #[error(
+        "no invocation of an event at offset {0} is recorded: the log is kept for a time, and not every record is an event"
+    )]
     NoInvocation(Offset),
     /// Not this one.
     #[error("function '{function}' was not run for the event at offset {offset}; these were: {ran}")]

@@ -94,7 +94,8 @@ mod tests {
     #[test]
     fn what_is_sealed_opens_for_its_function_and_name_alone_also_after_a_restart() {
         let data = tempfile::tempdir().expect("a directory");
-        let sealed = Seal::open(data.path()).expect("opens").seal(&name("f"), "token", b"abc").expect("seals");
+        let sealed =
+            Seal::open(data.path()).expect("opens").seal(&name("f"), "token", b"abc").expect("seals");
         let seal = Seal::open(data.path()).expect("opens again");
         assert_eq!(seal.unseal(&name("f"), "token", &sealed).as_deref(), Some(&b"abc".to_vec()));
         assert_eq!(seal.unseal(&name("g"), "token", &sealed), None);

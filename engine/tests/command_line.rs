@@ -275,7 +275,9 @@ fn a_function_is_split_listed_rolled_back_and_deployed_again_without_its_file() 
     server.ok(&["fn", "pause", "climate"]);
     assert!(server.ok(&["fn", "ls"]).contains("PAUSED"));
     server.ok(&["fn", "resume", "climate"]);
-    for wrong in [&["--canary", "0"][..], &["--canary", "5", "--dark"], &["--max-fuel", "5"], &["--after", "5"]] {
+    for wrong in
+        [&["--canary", "0"][..], &["--canary", "5", "--dark"], &["--max-fuel", "5"], &["--after", "5"]]
+    {
         assert_eq!(server.refused(&[&["fn", "deploy", one.as_str()], wrong].concat()).0, 2, "{wrong:?}");
     }
 }
@@ -307,14 +309,17 @@ fn a_twin_is_set_for_the_version_that_was_seen() {
     assert_eq!(server.refused(&["device", "add", "lamp-2", "--time-zone", "Nowhere"]).0, 1);
     assert!(server.ok(&["device", "get", "lamp-1"]).contains("time zone  Europe/Berlin"));
     let twin: Value =
-        serde_json::from_str(&server.ok(&["device", "twin", "set", "lamp-1", r#"{"led":"on"}"#])).expect("JSON");
+        serde_json::from_str(&server.ok(&["device", "twin", "set", "lamp-1", r#"{"led":"on"}"#]))
+            .expect("JSON");
     assert_eq!((&twin["version"], &twin["desired"]["led"]), (&1.into(), &"on".into()));
     let (code, text) = server.refused(&["device", "twin", "set", "lamp-1", "{}", "--if-version", "0"]);
     assert!(code == 1 && text.contains("version 1, not 0"), "{text}");
     let told = server.tell(&["device", "twin", "set", "lamp-1", "-"], r#"{"led":null}"#);
     assert!(told.status.success());
     assert!(server.ok(&["device", "twin", "get", "lamp-1"]).contains("\"version\": 2"));
-    assert!(server.ok(&["device", "command", "lamp-1", "blink", "{}", "--ttl", "10m"]).ends_with(".0.operator\n"));
+    assert!(
+        server.ok(&["device", "command", "lamp-1", "blink", "{}", "--ttl", "10m"]).ends_with(".0.operator\n")
+    );
     assert_eq!(server.refused(&["device", "command", "lamp-1", "blink", "--ttl", "0"]).0, 2);
     assert!(server.ok(&["device", "state", "lamp-1"]).starts_with("FUNCTION"));
 }

@@ -55,7 +55,10 @@ pub(super) async fn call(
     let entity = match &query.entity {
         None => Entity::Named(&own),
         Some(_) if !auth::is_operator(&api, &headers) => {
-            return Err(Problem::new(Kind::Unauthorized, "only an operator may name the entity of a request"));
+            return Err(Problem::new(
+                Kind::Unauthorized,
+                "only an operator may name the entity of a request",
+            ));
         }
         Some(text) => Entity::parse(text)
             .ok_or_else(|| Problem::new(Kind::Malformed, format!("entity: '{text}' is none")))?,

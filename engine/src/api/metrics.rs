@@ -54,7 +54,12 @@ fn render(status: &Status, functions: &[FunctionInfo]) -> String {
     plain("fleetfn_timers_total", "counter", "Timers of functions that fired.", status.fired);
     plain("fleetfn_sends_total", "counter", "Messages between entities.", status.sent);
     plain("fleetfn_http_requests_total", "counter", "Tries of HTTP requests of functions.", status.requests);
-    plain("fleetfn_spans_dropped_total", "counter", "Spans that a collector did not take.", status.spans_dropped);
+    plain(
+        "fleetfn_spans_dropped_total",
+        "counter",
+        "Spans that a collector did not take.",
+        status.spans_dropped,
+    );
     plain("fleetfn_log_syncs_total", "counter", "Groups of records made durable together.", status.log_syncs);
 
     let mut labelled = |name: &str, help: &str, value: &dyn Fn(&FunctionInfo) -> String| {

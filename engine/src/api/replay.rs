@@ -99,7 +99,8 @@ pub(super) async fn create(
         (None, _) => {
             let image = wasm.to_vec();
             let admitted = tokio::task::spawn_blocking(move || (fleetfn_host::admit(&image), image)).await;
-            let (module, image) = admitted.map_err(|error| Problem::new(Kind::Unavailable, error.to_string()))?;
+            let (module, image) =
+                admitted.map_err(|error| Problem::new(Kind::Unavailable, error.to_string()))?;
             Code::Module(module.map_err(|error| Problem::malformed("module", &error))?, image)
         }
     };

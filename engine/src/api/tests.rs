@@ -273,7 +273,10 @@ async fn a_stream_of_invocations_ends_when_the_server_stops() {
     api.stop().await.expect("the API stops");
     let text = String::from_utf8(reading.await.expect("no panic").expect("an orderly end")).expect("text");
     // Where it began, for a client that comes back.
-    assert!(text.starts_with("id:") && text.lines().all(|line| line.is_empty() || line.starts_with("id:")), "{text}");
+    assert!(
+        text.starts_with("id:") && text.lines().all(|line| line.is_empty() || line.starts_with("id:")),
+        "{text}"
+    );
     fixture.stop().await;
 }
 

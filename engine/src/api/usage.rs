@@ -76,8 +76,9 @@ pub(super) async fn list(
 ) -> Result<Json<Page<UsageView>>, Problem> {
     let month = match &query.month {
         None => month_of(now_ms()),
-        Some(text) => parse_month(text)
-            .ok_or_else(|| Problem::new(Kind::Malformed, format!("month: '{text}' is not of the form 2026-11")))?,
+        Some(text) => parse_month(text).ok_or_else(|| {
+            Problem::new(Kind::Malformed, format!("month: '{text}' is not of the form 2026-11"))
+        })?,
     };
     let by = match query.by.as_deref() {
         None | Some("function") => By::Function,

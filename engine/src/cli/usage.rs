@@ -94,7 +94,11 @@ fn row(usage: &UsageView) -> [String; 10] {
 
 /// A cell of a CSV file; one that holds a separator is quoted (RFC 4180, section 2).
 fn quoted(cell: &str) -> String {
-    if cell.contains([',', '"', '\r', '\n']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell.into() }
+    if cell.contains([',', '"', '\r', '\n']) {
+        format!("\"{}\"", cell.replace('"', "\"\""))
+    } else {
+        cell.into()
+    }
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 use super::Plan;
 use crate::api::{Running, Server};
 use crate::cli::{Failure, build};
-use crate::fetch::Private;
 use crate::engine::{Engine, Options};
+use crate::fetch::Private;
 use crate::registry::{self, Access};
 use anyhow::Context;
 use fleetfn_core::Offset;
@@ -52,8 +52,13 @@ pub(super) async fn start(plan: &Plan) -> anyhow::Result<Node> {
     };
     let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let server = Server::bind(anywhere).await?;
-    let options =
-        Options { data: data.clone(), mqtt: anywhere, access: Access::Tokens, durability: Durability::Fsync, private: Private::Refused };
+    let options = Options {
+        data: data.clone(),
+        mqtt: anywhere,
+        access: Access::Tokens,
+        durability: Durability::Fsync,
+        private: Private::Refused,
+    };
     let engine = Engine::start(options).await?;
     let api = server.start(engine.clone());
     engine.announce(api.address())?;

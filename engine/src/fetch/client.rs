@@ -94,7 +94,11 @@ impl Client {
     }
 
     /// Makes one try. `headers` are the request's, with their secrets filled in.
-    pub(super) fn ask(&self, request: &HttpRequest, headers: &[(String, String)]) -> Result<Response, Trouble> {
+    pub(super) fn ask(
+        &self,
+        request: &HttpRequest,
+        headers: &[(String, String)],
+    ) -> Result<Response, Trouble> {
         let mut asked = Request::builder().method(request.method.as_str()).uri(request.url.as_str());
         for (name, value) in headers {
             asked = asked.header(name.as_str(), value.as_str());
@@ -103,7 +107,8 @@ impl Client {
         // Its text could hold what was filled in.
         let asked = asked.map_err(|_| fatal("the request is not a valid one"))?;
         let timeout = Duration::from_secs(request.timeout_s.into());
-        let asked = self.0.configure_request(asked).timeout_global(Some(timeout)).allow_non_standard_methods(true);
+        let asked =
+            self.0.configure_request(asked).timeout_global(Some(timeout)).allow_non_standard_methods(true);
         let answered = self.0.run(asked.build()).map_err(|error| trouble(&error))?;
         let status = answered.status().as_u16();
         let retry_after = answered.headers().get("retry-after").and_then(|value| value.to_str().ok());

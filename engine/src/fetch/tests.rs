@@ -62,9 +62,7 @@ fn fetcher(private: Private, lookup: Lookup) -> (Fetcher, tempfile::TempDir) {
     let data = tempfile::tempdir().expect("a directory");
     let config = fleetfn_store::Config::new(data.path().to_owned());
     let (store, _) = Store::open(config, Box::new(Ignored)).expect("opens");
-    let secret = |_: &FunctionName, name: &str| {
-        (name == "token").then(|| Zeroizing::new(b"s3cr3t".to_vec()))
-    };
+    let secret = |_: &FunctionName, name: &str| (name == "token").then(|| Zeroizing::new(b"s3cr3t".to_vec()));
     let parts = Parts {
         store,
         partitions: 64,
@@ -93,8 +91,7 @@ fn request(url: &str, headers: &[(&str, &str)]) -> Request {
 }
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\nconnection: close\r\n\r\ndone";
-const BUSY: &str =
-    "HTTP/1.1 503 Busy\r\nretry-after: 0\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+const BUSY: &str = "HTTP/1.1 503 Busy\r\nretry-after: 0\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
 #[tokio::test]
 async fn a_request_is_made_again_under_one_key_until_there_is_an_answer() {
@@ -115,8 +112,11 @@ async fn a_request_is_made_again_under_one_key_until_there_is_an_answer() {
 
 #[tokio::test]
 async fn an_answer_that_will_not_change_is_not_asked_for_again() {
-    let moved = "HTTP/1.1 302 Found\r\nlocation: http://elsewhere/\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
-    for (answer, status) in [(moved, "302"), ("HTTP/1.1 404 No\r\ncontent-length: 0\r\nconnection: close\r\n\r\n", "404")] {
+    let moved =
+        "HTTP/1.1 302 Found\r\nlocation: http://elsewhere/\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    for (answer, status) in
+        [(moved, "302"), ("HTTP/1.1 404 No\r\ncontent-length: 0\r\nconnection: close\r\n\r\n", "404")]
+    {
         let service = Service::start(&[answer]);
         let (fetcher, _data) = fetcher(Private::Allowed, to_loopback());
         let outcome = fetcher.fetch(effect(), &request(&service.url(), &[])).await;

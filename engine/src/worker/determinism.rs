@@ -128,7 +128,7 @@ impl Outboxes<Error> for Endless {
 #[derive(Clone)]
 enum Record {
     Event(PartitionId, bytes::Bytes),
-    Deployment(FunctionName, Option<Deployment>),
+    Deployment(FunctionName, Option<Box<Deployment>>),
 }
 
 /// How a log is executed.
@@ -390,16 +390,28 @@ fn make(modules: &Modules) -> (Vec<Record>, BTreeMap<&'static str, String>) {
     let name = |text: &str| FunctionName::parse(text).expect("a name");
     let (mut random, mut execution, mut log) = (Random(7), Execution::new(modules), Vec::new());
     let lines = |step: u64| {
-        let (one, two, three) = (version(modules, "a", 1), version(modules, "a", 2), version(modules, "a", 3));
+        let (one, two, three) =
+            (version(modules, "a", 1), version(modules, "a", 2), version(modules, "a", 3));
         let b = Deployment { live: Some(version(modules, "b", 5)), ..Deployment::default() };
         let live = |live: &Version| Deployment { live: Some(live.clone()), ..Deployment::default() };
         let canary = |percent| Some(Canary { version: two.clone(), percent });
         match step {
             0 => vec![("a", Some(live(&one))), ("b", Some(b))],
             1 => vec![("a", Some(Deployment { canary: canary(20), ..live(&one) }))],
-            2 => vec![("a", Some(Deployment { canary: canary(60), dark: Some(three), dark_since: Offset(9), ..live(&one) }))],
+            2 => vec![(
+                "a",
+                Some(Deployment {
+                    canary: canary(60),
+                    dark: Some(three),
+                    dark_since: Offset(9),
+                    ..live(&one)
+                }),
+            )],
             3 => vec![("a", Some(live(&two))), ("b", None)],
-            4 => vec![("a", Some(Deployment { dark: Some(one), dark_since: Offset(99), ..live(&three) })), ("b", Some(b))],
+            4 => vec![
+                ("a", Some(Deployment { dark: Some(one), dark_since: Offset(99), ..live(&three) })),
+                ("b", Some(b)),
+            ],
             _ => vec![],
         }
     };
@@ -410,14 +422,14 @@ fn make(modules: &Modules) -> (Vec<Record>, BTreeMap<&'static str, String>) {
                 execution.event(*at, offset, event);
                 execution.turn(*at);
             }
-            Record::Deployment(name, deployment) => execution.deploy(offset, *name, deployment.as_ref()),
+            Record::Deployment(name, deployment) => execution.deploy(offset, *name, deployment.as_deref()),
         }
         log.push(record);
     };
     for number in 0..EVENTS {
         if number % (EVENTS / 5) == 0 {
             for (of, deployment) in lines(number / (EVENTS / 5)) {
-                take(&mut execution, &mut log, Record::Deployment(name(of), deployment));
+                take(&mut execution, &mut log, Record::Deployment(name(of), deployment.map(Box::new)));
             }
         }
         let now_ms = 1_700_000_000_000 + number * STEP_MS;
@@ -437,7 +449,7 @@ fn execute(modules: &Modules, log: &[Record], way: &Way) -> BTreeMap<&'static st
     let (mut execution, mut random) = (Execution::new(modules), Random(way.turn));
     for (offset, record) in (0..).map(Offset).zip(log) {
         if let Record::Deployment(name, deployment) = record {
-            execution.deploy(offset, *name, deployment.as_ref());
+            execution.deploy(offset, *name, deployment.as_deref());
         }
     }
     for worker in 0..way.workers {
@@ -464,7 +476,8 @@ fn execute(modules: &Modules, log: &[Record], way: &Way) -> BTreeMap<&'static st
                 until_kill = way.kill_every;
                 execution.kill();
                 let cursor = |partition: &Partition| partition.cursor().0;
-                let own = execution.partitions.iter().filter(|one| usize::from(one.id().0) % way.workers == worker);
+                let own =
+                    execution.partitions.iter().filter(|one| usize::from(one.id().0) % way.workers == worker);
                 from = usize::try_from(own.map(cursor).min().unwrap_or_default()).expect("small");
                 continue;
             }
@@ -484,17 +497,23 @@ fn one_log_gives_one_result_whatever_turns_workers_and_kills() {
     let events = log.iter().filter(|record| matches!(record, Record::Event(..))).count();
     println!("{events} events: {made:#?}");
     assert!(events > usize::try_from(EVENTS).expect("small"), "messages and timers were among them");
-    for way in [
-        Way { turn: 1_000, workers: 1, kill_every: 0 },
-        Way { turn: 37, workers: 3, kill_every: 5_000 },
-    ] {
+    for way in
+        [Way { turn: 1_000, workers: 1, kill_every: 0 }, Way { turn: 37, workers: 3, kill_every: 5_000 }]
+    {
         let result = execute(&modules, &log, &way);
-        assert_eq!(result, made, "turns of {}, {} workers, killed every {}", way.turn, way.workers, way.kill_every);
+        assert_eq!(
+            result, made,
+            "turns of {}, {} workers, killed every {}",
+            way.turn, way.workers, way.kill_every
+        );
     }
-    let replayed: Vec<_> = log.iter().filter_map(|record| match record {
-        Record::Event(_, bytes) => Event::decode(bytes.clone()).ok(),
-        Record::Deployment(..) => None,
-    }).collect();
+    let replayed: Vec<_> = log
+        .iter()
+        .filter_map(|record| match record {
+            Record::Event(_, bytes) => Event::decode(bytes.clone()).ok(),
+            Record::Deployment(..) => None,
+        })
+        .collect();
     let of_engine = |event: &&Event| event.kind().has_origin();
     assert!(replayed.iter().filter(of_engine).count() > 10_000);
 }

@@ -13,8 +13,8 @@ use fleetfn_host::Call;
 use fleetfn_protocol::DeviceId;
 use fleetfn_store::{Committed, Error};
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::mem;
+use std::sync::Arc;
 
 /// One owned partition.
 pub(super) struct Lane {

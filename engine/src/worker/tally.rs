@@ -115,8 +115,10 @@ impl Tally {
                 counter.add(mem::take(amount));
             }
         }
-        for version in self.versions.values_mut().filter(|version| version.invocations + version.refused > 0) {
-            let whole_us = u64::try_from(Duration::from_nanos(version.guest_ns).as_micros()).unwrap_or(u64::MAX);
+        for version in self.versions.values_mut().filter(|version| version.invocations + version.refused > 0)
+        {
+            let whole_us =
+                u64::try_from(Duration::from_nanos(version.guest_ns).as_micros()).unwrap_or(u64::MAX);
             version.counters.invocations.add(mem::take(&mut version.invocations));
             version.counters.errors.add(mem::take(&mut version.errors));
             version.counters.refused.add(mem::take(&mut version.refused));

@@ -4,7 +4,7 @@ use super::Worker;
 use crate::admit::Waiter;
 use crate::calendar;
 use anyhow::Context;
-use fleetfn_core::commit::{Due, DeviceRow};
+use fleetfn_core::commit::{DeviceRow, Due};
 use fleetfn_core::deployment::{Deployment, Per, Trigger};
 use fleetfn_core::event::Purpose;
 use fleetfn_core::partition::{Cron, Fire};
@@ -189,8 +189,7 @@ impl Worker {
             return Ok(());
         };
         let Schedule { function, expression, cause, .. } = schedule;
-        let cron =
-            Cron { entity: &entity.canonical(), function: *function, expression, cause: *cause };
+        let cron = Cron { entity: &entity.canonical(), function: *function, expression, cause: *cause };
         let facts = self.store.view().partition(partition);
         lane.partition.arm_cron(&cron, next_ms, now_ms, &facts)?;
         Ok(())

@@ -45,7 +45,9 @@ impl Shell {
         writeln!(input, "exec 2>&1").expect("the shell listens");
         let output = BufReader::new(process.stdout.take().expect("standard output is piped"));
         let (sender, lines) = channel();
-        std::thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        std::thread::spawn(move || {
+            output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
+        });
         Self { process, input, lines }
     }
 

@@ -81,7 +81,9 @@ fn shown(part: &str, deed: &DeedView) -> Vec<String> {
             None => "done".into(),
         }],
         "fuel" => vec![deed.fuel.to_string()],
-        "effects" => deed.effects.iter().map(|effect| serde_json::to_string(effect).unwrap_or_default()).collect(),
+        "effects" => {
+            deed.effects.iter().map(|effect| serde_json::to_string(effect).unwrap_or_default()).collect()
+        }
         _ => deed.logs.iter().map(|line| format!("{} {}", line.level, line.text)).collect(),
     }
 }
