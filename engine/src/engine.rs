@@ -96,6 +96,8 @@ pub(crate) struct Status {
     pub(crate) events: u64,
     /// Events handled.
     pub(crate) handled: u64,
+    /// Times that an event was put off for a reason of the node's.
+    pub(crate) interrupted: u64,
     /// Events dropped because their message id had been seen.
     pub(crate) duplicates: u64,
     /// Invocations, whatever their outcome.
@@ -367,6 +369,7 @@ impl Engine {
         let mut status = Status {
             events: metrics.events.get(),
             handled: metrics.handled.get(),
+            interrupted: metrics.interrupted.get(),
             duplicates: metrics.duplicates.get(),
             commits: metrics.commits.get(),
             commands: metrics.commands.get(),
