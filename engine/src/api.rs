@@ -17,6 +17,7 @@ mod manifest;
 mod metrics;
 mod page;
 mod problem;
+mod record;
 mod redrive;
 mod replay;
 mod request;
@@ -43,6 +44,7 @@ pub(crate) use invocation::{EffectView, InvocationView, TRIMMED_EVENT, effect_vi
 pub(crate) use manifest::ManifestView;
 pub(crate) use page::Page;
 pub(crate) use problem::Problem;
+pub(crate) use record::RecordView;
 pub(crate) use redrive::{RedriveOrder, RedriveView, RedrivenView};
 pub(crate) use replay::{DeedView, ReplayView};
 pub(crate) use timer::TimerView;
@@ -189,6 +191,7 @@ fn router(api: Api) -> Router {
         .route("/replays", post(replay::create).layer(DefaultBodyLimit::max(MODULE_BYTES_MAX)))
         .route("/traces/{event}", get(trace::show))
         .route("/functions/{name}/timers", get(timer::list))
+        .route("/functions/{name}/record", get(record::show))
         .fallback(async || Problem::new(Kind::NoSuchResource, "there is nothing at this path"))
         .layer(middleware::from_fn_with_state(api.clone(), auth::require_operator));
     Router::new()

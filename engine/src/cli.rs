@@ -16,6 +16,7 @@ mod logging;
 mod mqtt;
 mod output;
 mod publish;
+mod record;
 mod serve;
 mod subscribe;
 mod timestamp;
@@ -65,6 +66,8 @@ enum Command {
     Sub(subscribe::Arguments),
     /// Show everything that one event led to, as a tree
     Trace(trace::Arguments),
+    /// Print a slice of real traffic as a case of `fn test`
+    Record(record::Arguments),
     /// Print what functions have used: what a bill is made from
     Usage(usage::Arguments),
     /// Print a completion script for a shell
@@ -92,6 +95,7 @@ fn execute(cli: Cli) -> Result<(), Failure> {
         Command::Pub(arguments) => publish::run(&arguments, &data()),
         Command::Sub(arguments) => subscribe::run(&arguments, &data()),
         Command::Trace(arguments) => trace::run(&arguments, &data()),
+        Command::Record(arguments) => record::run(&arguments, &data()),
         Command::Usage(arguments) => usage::run(&arguments, &data()),
         Command::Completions(arguments) => completions::run(&arguments),
     }

@@ -18,6 +18,7 @@ mod modules;
 mod otlp;
 mod outbox;
 mod place;
+mod record;
 mod redrive;
 mod registry;
 mod replay;

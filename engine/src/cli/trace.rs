@@ -62,12 +62,14 @@ fn draw(trace: &TraceView) -> String {
 
 fn event(trace: &TraceView, step: &StepView, begin_ms: Option<u64>, indent: &str, text: &mut String) {
     let of = &step.event;
-    let when = match (of.received_at_ms, begin_ms) {
-        (Some(at_ms), Some(begin_ms)) if step.cause.is_some() => {
+    let when = match (&of.again, of.received_at_ms, begin_ms) {
+        // Its time is that of the event that is handled again.
+        (Some(why), ..) if step.cause.is_some() => format!("again: {why}"),
+        (_, Some(at_ms), Some(begin_ms)) if step.cause.is_some() => {
             format!("+{} ms", at_ms.saturating_sub(begin_ms))
         }
-        (Some(at_ms), _) => rfc3339(at_ms),
-        (None, _) => String::new(),
+        (_, Some(at_ms), _) => rfc3339(at_ms),
+        (_, None, _) => String::new(),
     };
     let kind = of.kind.as_deref().unwrap_or("forgotten");
     let line = format!("{} {kind} {} {} {when}", of.offset, of.detail, of.entity).replace("  ", " ");
@@ -183,11 +185,13 @@ mod tests {
         let event = |offset: u64, kind: &str, at_ms: u64| json!({"offset": offset, "entity": "devices/d-1", "kind": kind, "received_at_ms": at_ms, "payload": ""});
         let mut message = event(9, "message", 951_827_696_792);
         message["origin"] = json!({"function": "climate", "cause": 7});
+        let mut again = event(10, "telemetry", 951_827_696_789);
+        again["again"] = "dead-letter".into();
         let trace = json!({"stopped": "end", "steps": [
             {"event": event(7, "telemetry", 951_827_696_789), "invocations": [run("climate", json!([command, send]))],
                 "parcels": [{"id": "7.0.climate", "fate": "received", "commit": 11}]},
             {"event": message, "cause": 7, "invocations": [run("site", json!([]))], "parcels": []},
-            {"event": event(10, "redrive", 951_827_696_800), "cause": 7, "invocations": [], "parcels": []},
+            {"event": again, "cause": 7, "invocations": [], "parcels": []},
         ]});
         let expected = "\
 7 telemetry devices/d-1 2000-02-29T12:34:56.789Z
@@ -198,7 +202,7 @@ mod tests {
 │  └─ 9 message devices/d-1 +3 ms
 │     └─ site abababababab done, 9 fuel, 4 us
 │          info hot\u{20}
-└─ 10 redrive devices/d-1 +11 ms
+└─ 10 telemetry devices/d-1 again: dead-letter
 ";
         assert_eq!(draw(&serde_json::from_value(trace).expect("a trace")), expected);
     }
