@@ -1,7 +1,9 @@
 //! When a time of the calendar comes next: `cron` expressions in time zones.
 //!
 //! Five fields: minute, hour, day of month, month, day of week. A local time that does not exist (clocks go forward)
-//! comes with the first instant after the gap; one that exists twice (clocks go back) comes once.
+//! comes with the first instant after the gap; one that exists twice (clocks go back) comes once. That is for minutes and
+//! hours that are named: with `*` or `*/N` in one of them the expression counts on through the change, so that what
+//! comes every half hour comes in both hours of the same name, and not in the hour that is left out.
 
 use croner::Cron;
 use jiff::Timestamp;
@@ -57,11 +59,24 @@ mod tests {
         let zone = Some("Europe/Berlin");
         // Clocks go from 2:00 to 3:00 at 1:00 UTC on 29 March 2026, and back at 1:00 UTC on 25 October.
         let spring = next("30 2 * * *", zone, "2026-03-28T12:00:00Z").expect("there is one");
-        assert!(spring.starts_with("2026-03-29T01:"), "{spring}");
+        assert_eq!(spring, "2026-03-29T01:00:00Z");
         assert_eq!(next("30 2 * * *", zone, &spring).as_deref(), Some("2026-03-30T00:30:00Z"));
         let autumn = next("30 2 * * *", zone, "2026-10-24T12:00:00Z").expect("there is one");
-        assert!(autumn.starts_with("2026-10-25T0"), "{autumn}");
+        assert_eq!(autumn, "2026-10-25T00:30:00Z");
         assert_eq!(next("30 2 * * *", zone, &autumn).as_deref(), Some("2026-10-26T01:30:00Z"));
+    }
+
+    #[test]
+    fn what_comes_every_so_often_goes_on_through_a_change_of_clocks() {
+        let zone = Some("Europe/Berlin");
+        let after = |from: &str| next("*/30 2 * * *", zone, from).expect("there is one");
+        let mut at = String::from("2026-10-24T23:00:00Z");
+        for due in ["00:00", "00:30", "01:00", "01:30"] {
+            at = after(&at);
+            assert_eq!(at, format!("2026-10-25T{due}:00Z"));
+        }
+        assert_eq!(after(&at), "2026-10-26T01:00:00Z");
+        assert_eq!(after("2026-03-28T23:00:00Z"), "2026-03-30T00:00:00Z");
     }
 
     #[test]

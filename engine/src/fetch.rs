@@ -14,7 +14,7 @@ pub(crate) use address::Private;
 
 use crate::admit::{Waiter, now_ms};
 use crate::metrics::Metrics;
-use client::{Client, Lookup, Response, Trouble};
+use client::{Client, Lookup, Response, TOO_LATE, Trouble};
 use fleetfn_core::commit::Request;
 use fleetfn_core::event::{EventParts, Origin};
 use fleetfn_core::request::HttpRequest;
@@ -66,7 +66,7 @@ pub(crate) struct Fetcher(Arc<Inner>);
 struct Inner {
     parts: Parts,
     client: Client,
-    under_way: Semaphore,
+    under_way: Arc<Semaphore>,
     runtime: Handle,
     pause: Duration,
 }
@@ -87,7 +87,7 @@ impl Fetcher {
 
     fn over(parts: Parts, lookup: Lookup, pause: Duration) -> Self {
         let client = Client::new(parts.private, lookup);
-        let under_way = Semaphore::new(UNDER_WAY_MAX);
+        let under_way = Arc::new(Semaphore::new(UNDER_WAY_MAX));
         Self(Arc::new(Inner { parts, client, under_way, runtime: Handle::current(), pause }))
     }
 
@@ -134,13 +134,22 @@ impl Fetcher {
         refused("it was not tried".into())
     }
 
+    /// One try, within its time. A look-up of a name cannot be called off: its thread keeps its place among those under
+    /// way until it returns, so that a resolver that hangs takes no more threads than that.
     async fn ask(&self, asked: &HttpRequest, headers: &Headers) -> Result<Response, Trouble> {
         let broken = |why: String| Trouble { why, again: true };
-        let permit = self.0.under_way.acquire().await;
-        let _permit = permit.map_err(|error| broken(error.to_string()))?;
+        let permit = Arc::clone(&self.0.under_way).acquire_owned().await;
+        let permit = permit.map_err(|error| broken(error.to_string()))?;
+        let within = Duration::from_secs(asked.timeout_s.into());
         let (fetcher, asked, headers) = (self.clone(), asked.clone(), Arc::clone(headers));
-        let answered = tokio::task::spawn_blocking(move || fetcher.0.client.ask(&asked, &headers)).await;
+        let asking = tokio::task::spawn_blocking(move || {
+            let answered = fetcher.0.client.ask(&asked, &headers);
+            drop(permit);
+            answered
+        });
+        let answered = tokio::time::timeout(within, asking).await;
         self.0.parts.metrics.requests.add(1);
+        let answered = answered.map_err(|_| broken(TOO_LATE.into()))?;
         answered.map_err(|error| broken(error.to_string()))?
     }
 
@@ -151,13 +160,13 @@ impl Fetcher {
         for (name, value) in &asked.headers {
             headers.push((name.clone(), self.fill(&effect.function, value)?));
         }
-        headers.push(("Idempotency-Key".into(), effect.to_string()));
+        headers.push(("Idempotency-Key".into(), Zeroizing::new(effect.to_string())));
         Ok(Arc::new(headers))
     }
 
     /// A header's value with its `{{secret:NAME}}` filled in.
-    fn fill(&self, function: &FunctionName, value: &str) -> Result<String, String> {
-        let (mut filled, mut rest) = (String::new(), value);
+    fn fill(&self, function: &FunctionName, value: &str) -> Result<Zeroizing<String>, String> {
+        let (mut filled, mut rest) = (Zeroizing::new(String::new()), value);
         while let Some((before, after)) = rest.split_once("{{secret:") {
             let (name, after) = after.split_once("}}").ok_or_else(|| after.to_owned())?;
             let secret = (self.0.parts.secret)(function, name).ok_or_else(|| name.to_owned())?;
@@ -207,8 +216,8 @@ impl Fetcher {
     }
 }
 
-/// Headers as they are sent. Shared, so that what is secret is in memory once.
-type Headers = Arc<Vec<(String, String)>>;
+/// Headers as they are sent. Shared, so that what is secret is in memory once, and wiped after the last try.
+type Headers = Arc<Vec<(String, Zeroizing<String>)>>;
 
 fn outcome_of(response: Response) -> Outcome {
     let Response { status, body, is_cut, .. } = response;

@@ -12,6 +12,7 @@ use ureq::http::{Request, Uri};
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 use ureq::{Agent, Error};
+use zeroize::Zeroizing;
 
 /// Longest response header in bytes: a service that sends more is not one to talk to.
 const HEADER_BYTES_MAX: usize = 32 * 1024;
@@ -62,6 +63,9 @@ impl fmt::Debug for Checked {
 /// Said in the error of a name that resolves to nothing that may be talked to.
 const REFUSED: &str = "the address is not one of the public internet";
 
+/// Said when a try took its time.
+pub(super) const TOO_LATE: &str = "no response in time";
+
 impl Resolver for Checked {
     fn resolve(&self, uri: &Uri, _: &Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
         let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
@@ -97,7 +101,7 @@ impl Client {
     pub(super) fn ask(
         &self,
         request: &HttpRequest,
-        headers: &[(String, String)],
+        headers: &[(String, Zeroizing<String>)],
     ) -> Result<Response, Trouble> {
         let mut asked = Request::builder().method(request.method.as_str()).uri(request.url.as_str());
         for (name, value) in headers {
@@ -135,7 +139,7 @@ fn trouble(error: &Error) -> Trouble {
     match error {
         Error::Io(io) if io.to_string() == REFUSED => fatal(REFUSED),
         Error::Io(io) => again(io.to_string()),
-        Error::Timeout(_) => again("no response in time".into()),
+        Error::Timeout(_) => again(TOO_LATE.into()),
         Error::HostNotFound => again("the host's name has no address".into()),
         Error::ConnectionFailed => again("no connection".into()),
         Error::BadUri(_) | Error::InvalidProxyUrl => fatal("the URL is not a valid one"),

@@ -152,7 +152,9 @@ async fn private_networks_are_not_reached_whatever_a_name_resolves_to() {
     let outcome = fetcher.fetch(effect(), &request(&service.url(), &[])).await;
     assert_eq!(outcome.source, "0 the address is not one of the public internet");
     let (fetcher, _data) = self::fetcher(Private::Refused, super::client::by_the_system());
-    for host in ["127.0.0.1", "[::1]", "2130706433", "0x7f.1", "localhost", "[::ffff:127.0.0.1]"] {
+    for host in
+        ["127.0.0.1", "[::1]", "2130706433", "0x7f.1", "0177.0.0.1", "localhost", "[::ffff:127.0.0.1]"]
+    {
         let url = format!("http://{host}:{}/", service.address.port());
         let outcome = fetcher.fetch(effect(), &request(&url, &[])).await;
         assert!(outcome.source.starts_with("0 "), "{host}: {outcome:?}");
@@ -168,6 +170,65 @@ async fn a_missing_secret_is_named_and_nothing_is_sent() {
     let outcome = fetcher.fetch(effect(), &request(&service.url(), &headers)).await;
     assert_eq!(outcome.source, "0 there is no secret 'other'");
     assert_eq!(service.asked.try_iter().count(), 0);
+}
+
+/// Like [`request`], with a second for each try.
+fn brief_request(url: &str) -> Request {
+    let request = request(url, &[]);
+    let asked = HttpRequest::decode(&request.request).expect("made above");
+    Request { request: HttpRequest { timeout_s: 1, ..asked }.encode(), ..request }
+}
+
+#[tokio::test]
+async fn a_service_that_is_silent_is_given_up_after_its_time() {
+    // Accepts by its backlog, and never answers.
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://service.example:{}/", silent.local_addr().expect("bound").port());
+    let (fetcher, _data) = fetcher(Private::Allowed, to_loopback());
+    let outcome = fetcher.fetch(effect(), &brief_request(&url)).await;
+    assert_eq!(outcome.source, "0 no response in time");
+}
+
+#[tokio::test]
+async fn a_look_up_that_hangs_is_given_up_after_its_time() {
+    let (release, held) = channel::<()>();
+    let held = Mutex::new(held);
+    let hangs: Lookup = Box::new(move |_, _| {
+        // Returns when the test has ended and let go of the other end.
+        let _ = held.lock().expect("no panic").recv();
+        Ok(vec![])
+    });
+    let (fetcher, _data) = fetcher(Private::Allowed, hangs);
+    let outcome = fetcher.fetch(effect(), &brief_request("http://service.example/")).await;
+    assert_eq!(outcome.source, "0 no response in time");
+    drop(release);
+}
+
+#[tokio::test]
+async fn a_service_is_left_alone_as_long_as_it_asks() {
+    let later = "HTTP/1.1 429 Slow\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    let service = Service::start(&[later, OK]);
+    let (fetcher, _data) = fetcher(Private::Allowed, to_loopback());
+    let began = std::time::Instant::now();
+    let outcome = fetcher.fetch(effect(), &request(&service.url(), &[])).await;
+    assert_eq!(outcome.source, "200");
+    assert!(began.elapsed() >= Duration::from_secs(1), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn what_goes_wrong_is_told_without_the_secret() {
+    let closed = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("bound");
+    let refused = format!("http://service.example:{}/", closed.port());
+    for (url, value) in [
+        (refused.as_str(), "{{secret:token}}"),
+        (&refused, "{{secret:token}}\n"),
+        ("http://[", "{{secret:token}}"),
+    ] {
+        let (fetcher, _data) = fetcher(Private::Allowed, to_loopback());
+        let outcome = fetcher.fetch(effect(), &request(url, &[("Authorization", value)])).await;
+        assert!(outcome.source.starts_with("0 "), "{outcome:?}");
+        assert!(!outcome.source.contains("s3cr3t"), "{outcome:?}");
+    }
 }
 
 #[tokio::test]
