@@ -116,7 +116,7 @@ fn a_page_is_its_files_and_its_commands() {
 #[test]
 fn wildcards_stand_for_what_changes_and_nothing_else() {
     assert!(fits("a [..] c\n...\nz", "a b c\nx\ny\nz\n"));
-    assert!(fits("", "") && fits("...", "") && fits("[..]", ""));
+    assert!(fits("", "") && fits("...", ""));
     assert!(fits("a[..]b[..]c", "a1b2c"));
     for (expected, printed) in [("a", "b"), ("a", "a\nb"), ("a\nb", "a"), ("a [..] c", "a b d"), ("", "a")] {
         assert!(!fits(expected, printed), "{expected:?} {printed:?}");
