@@ -36,7 +36,12 @@ fn render(status: &Status, functions: &[FunctionInfo]) -> String {
     plain("fleetfn_mqtt_connections", "gauge", "MQTT connections of any kind.", status.connections);
     plain("fleetfn_events_total", "counter", "Events made durable.", status.events);
     plain("fleetfn_events_handled_total", "counter", "Events handled.", status.handled);
-    plain("fleetfn_events_interrupted_total", "counter", "Times that an event was put off.", status.interrupted);
+    plain(
+        "fleetfn_events_interrupted_total",
+        "counter",
+        "Times that an event was put off.",
+        status.interrupted,
+    );
     plain(
         "fleetfn_duplicates_total",
         "counter",
