@@ -1,4 +1,4 @@
-//! House rules, benchmarks and failing cases: `cargo xtask tidy`, `cargo xtask bench event-path`, `cargo xtask replay`.
+//! House rules, benchmarks and failing cases: `cargo xtask tidy`, `cargo xtask bench event-path|functions`, `cargo xtask replay`.
 
 mod bench;
 mod replay;
@@ -13,6 +13,7 @@ usage: cargo xtask COMMAND
   tidy                                 check the house rules that a machine can check
   bench event-path [--seconds N] ...   measure the event path against its peer; prints a Markdown table
                                        (all flags: cargo xtask bench event-path --help)
+  bench functions [--parts ...] ...    measure what functions cost, beside native and wasmtime; prints Markdown tables
   replay FILE                          go step by step through a case in which the core's model failed";
 
 fn main() -> ExitCode {
@@ -20,7 +21,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match words.as_slice() {
         ["tidy"] => tidy::run(),
-        ["bench", "event-path", rest @ ..] => bench::event_path(rest),
+        ["bench", what @ ("event-path" | "functions"), rest @ ..] => bench::run(what, rest),
         ["replay", file] => replay::run(file),
         _ => {
             eprintln!("{USAGE}");

@@ -10,7 +10,7 @@ struct Package {
     may_import: &'static [&'static str],
 }
 
-const PACKAGES: [Package; 16] = [
+const PACKAGES: [Package; 22] = [
     Package { name: "fleetfn-protocol", may_import: &[] },
     Package { name: "fleetfn-abi", may_import: &[] },
     Package { name: "fleetfn-broker", may_import: &["fleetfn-protocol"] },
@@ -36,7 +36,24 @@ const PACKAGES: [Package; 16] = [
     Package { name: "counter", may_import: &["fleetfn-function"] },
     Package { name: "nightly", may_import: &["fleetfn-function"] },
     Package { name: "site-mean", may_import: &["fleetfn-function"] },
-    Package { name: "fleetfn-bench", may_import: &[] },
+    Package { name: "bench-empty", may_import: &["fleetfn-function"] },
+    Package { name: "bench-json", may_import: &["fleetfn-function"] },
+    Package { name: "bench-noisy", may_import: &["fleetfn-function"] },
+    Package { name: "bench-quiet", may_import: &["fleetfn-function"] },
+    Package { name: "bench-spread", may_import: &["fleetfn-function"] },
+    Package { name: "bench-stateful", may_import: &["fleetfn-function"] },
+    // Handlers are measured beside other sandboxes without a server around them.
+    Package {
+        name: "fleetfn-bench",
+        may_import: &[
+            "fleetfn-abi",
+            "fleetfn-core",
+            "fleetfn-host",
+            "fleetfn-protocol",
+            "bench-json",
+            "bench-stateful",
+        ],
+    },
 ];
 
 /// A foreign crate, and the only packages that may depend on it.
@@ -45,7 +62,7 @@ const HOMES: [(&str, &[&str]); 6] = [
     ("rumqttd", &["fleetfn-broker"]),
     ("wasmi", &["fleetfn-host"]),
     ("wasmi_core", &["fleetfn-host"]),
-    ("wasmtime", &["fleetfn-host"]),
+    ("wasmtime", &["fleetfn-host", "fleetfn-bench"]),
     ("tokio", &["fleetfn-broker", "fleetfn", "fleetfn-bench"]),
 ];
 
