@@ -15,7 +15,7 @@ use crate::registry::{
     self, Access, DeployReport, DeviceInfo, NewDevice, Newcomer, Placement, Registry, Source,
 };
 use crate::seal::Seal;
-use crate::worker;
+use crate::worker::{self, Recordings};
 use anyhow::Context;
 use bytes::Bytes;
 use fleetfn_broker::Broker;
@@ -47,6 +47,8 @@ pub(crate) struct Options {
     pub(crate) access: Access,
     /// Whether acknowledged means synced: always, but in benchmarks.
     pub(crate) durability: Durability,
+    /// Whether invocations are recorded: always, but in benchmarks.
+    pub(crate) recordings: Recordings,
     /// Whether functions may ask hosts of private networks.
     pub(crate) private: Private,
 }
@@ -173,6 +175,7 @@ impl Engine {
             callers: callers.clone(),
             metrics: Arc::clone(&metrics),
             partitions,
+            recordings: options.recordings,
         })?;
         let backfills =
             Arc::new(Backfills { store: store.clone(), registry: Arc::clone(&registry), partitions });

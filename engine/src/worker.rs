@@ -66,6 +66,16 @@ pub(crate) struct Parts {
     pub(crate) callers: Callers,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) partitions: u16,
+    pub(crate) recordings: Recordings,
+}
+
+/// Whether commits hold the recordings of their invocations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Recordings {
+    /// They do: what tail, logs, trace and replay read.
+    Kept,
+    /// They do not.
+    None,
 }
 
 /// A running worker.
@@ -152,6 +162,9 @@ struct Worker {
     /// The `cron` triggers of all functions.
     schedules: Vec<Schedule>,
     tally: Tally,
+    recordings: Recordings,
+    /// The partition after the one that caught up last.
+    drained: usize,
     /// Every record of the owned partitions below it was taken.
     next: Offset,
     /// Buffers, empty between uses.
@@ -198,6 +211,8 @@ impl Worker {
             settings,
             schedules: newest.into_values().flatten().flatten().collect(),
             tally: Tally::new(Arc::clone(&parts.metrics)),
+            recordings: parts.recordings,
+            drained: 0,
             next,
             batch: Vec::new(),
             targets: Vec::new(),

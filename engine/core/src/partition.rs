@@ -148,7 +148,7 @@ pub struct Committed {
     pub requests: usize,
     /// How many events wait for each function.
     pub backlog: Vec<(FunctionName, usize)>,
-    /// Fuel that owners with a budget have burnt in their last second.
+    /// Fuel that owners have burnt and that has not leaked away yet.
     pub spent: Vec<(FunctionName, Spent)>,
 }
 
@@ -197,6 +197,8 @@ struct Planned {
     targets: Vec<Target>,
     /// Functions that are to handle it later.
     waiting: Vec<FunctionName>,
+    /// Whether functions of more than one owner run at its place in the log.
+    is_shared: bool,
     quiet: Vec<Quiet>,
     at_ms: u64,
     device: Option<DeviceId>,

@@ -7,6 +7,7 @@ use crate::access::AccessFile;
 use crate::engine::{Engine, Options};
 use crate::fetch::Private;
 use crate::registry::Access;
+use crate::worker::Recordings;
 use fleetfn_store::Durability;
 use serde_json::{Value, json};
 use std::io::Read;
@@ -34,6 +35,7 @@ impl Fixture {
             mqtt: anywhere,
             access: Access::Tokens,
             durability: Durability::Fsync,
+            recordings: Recordings::Kept,
             private: Private::Refused,
         };
         let engine = Engine::start(options).await.expect("starts");

@@ -6,6 +6,7 @@ use crate::api::{Running, Server};
 use crate::engine::{Engine, Options};
 use crate::fetch::Private;
 use crate::registry::Access;
+use crate::worker::Recordings;
 use fleetfn_store::Durability;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -34,6 +35,9 @@ pub(super) struct Arguments {
     /// Whether an acknowledged message is synced; `none` measures what syncing costs and is for nothing else
     #[arg(long, value_enum, default_value_t = Sync::Fsync, hide = true)]
     durability: Sync,
+    /// Whether invocations are recorded; `none` measures what recording costs and is for nothing else
+    #[arg(long, value_enum, default_value_t = Recordings::Kept, hide = true)]
+    recordings: Recordings,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -66,9 +70,12 @@ pub(super) fn run(arguments: &Arguments, data: PathBuf) -> Result<(), Failure> {
     if arguments.durability == Sync::None {
         tracing::warn!("nothing is synced: what is acknowledged is lost when the machine dies");
     }
-    let durability = arguments.durability.into();
+    if arguments.recordings == Recordings::None {
+        tracing::warn!("no invocation is recorded: tail, logs, trace and replay show nothing");
+    }
+    let (durability, recordings) = (arguments.durability.into(), arguments.recordings);
     let private = if arguments.http_allow_private { Private::Allowed } else { Private::Refused };
-    let options = Options { data, mqtt: arguments.mqtt, access, durability, private };
+    let options = Options { data, mqtt: arguments.mqtt, access, durability, recordings, private };
     let runtime = runtime()?;
     let served = runtime.block_on(serve(arguments.http, options, arguments.otlp.as_deref()));
     // What is left are tasks that wait for sockets.

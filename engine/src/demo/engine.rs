@@ -6,6 +6,7 @@ use crate::cli::{Failure, build};
 use crate::engine::{Engine, Options};
 use crate::fetch::Private;
 use crate::registry::{self, Access};
+use crate::worker::Recordings;
 use anyhow::Context;
 use fleetfn_core::Offset;
 use fleetfn_protocol::{DeviceId, FunctionName};
@@ -57,6 +58,7 @@ pub(super) async fn start(plan: &Plan) -> anyhow::Result<Node> {
         mqtt: anywhere,
         access: Access::Tokens,
         durability: Durability::Fsync,
+        recordings: Recordings::Kept,
         private: Private::Refused,
     };
     let engine = Engine::start(options).await?;

@@ -3,6 +3,7 @@
 use crate::engine::{Engine, Options};
 use crate::fetch::Private;
 use crate::registry::Access;
+use crate::worker::Recordings;
 use bytes::Bytes;
 use fleetfn_store::Durability;
 use rumqttc::{Client, Event, MqttOptions, Packet, QoS};
@@ -38,6 +39,7 @@ async fn start(data: &Path) -> Engine {
         mqtt: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         access: Access::Open,
         durability: Durability::Fsync,
+        recordings: Recordings::Kept,
         private: Private::Refused,
     };
     Engine::start(options).await.expect("starts")

@@ -36,7 +36,7 @@ pub(crate) struct Reference {
     /// The time of the event in the log.
     at_ms: u64,
     budgets: BTreeMap<FunctionName, Option<u64>>,
-    /// The newest second in which a function with a budget ran in a partition, and the fuel burnt in it.
+    /// When a function with a budget ran last in a partition, and the fuel that had not leaked away then.
     burnt: BTreeMap<(usize, FunctionName), (u64, u64)>,
     seen: BTreeMap<Bytes, BTreeSet<(&'static str, String)>>,
     pub(crate) state: BTreeMap<StateKey, Value>,
@@ -241,20 +241,17 @@ impl Reference {
     /// Counts an invocation, if its function has a budget.
     fn burn(&mut self, entity: &Bytes, function: FunctionName) {
         if self.budgets.get(&function).copied().flatten().is_some() {
-            let second = self.at_ms / 1_000;
+            let budget = self.budgets.get(&function).copied().flatten().unwrap_or_default();
             let burnt = self.burnt.entry((crate::log::place(entity), function)).or_default();
-            if burnt.0 < second {
-                *burnt = (second, 0);
-            }
-            burnt.1 += FUEL;
+            *burnt = (self.at_ms, left_of(*burnt, budget, self.at_ms) + FUEL);
         }
     }
 
-    /// Whether a function has burnt what it may in the second of an event.
+    /// Whether a function has burnt what it may at the time of an event.
     fn is_spent(&self, place: usize, function: FunctionName, logged: &Event) -> bool {
-        let (second, fuel) = self.burnt.get(&(place, function)).copied().unwrap_or_default();
-        let fuel = if second >= logged.received_at_ms() / 1_000 { fuel } else { 0 };
-        self.budgets.get(&function).copied().flatten().is_some_and(|budget| fuel >= budget)
+        let burnt = self.burnt.get(&(place, function)).copied().unwrap_or_default();
+        let is_full = |budget| left_of(burnt, budget, logged.received_at_ms()) >= budget;
+        self.budgets.get(&function).copied().flatten().is_some_and(is_full)
     }
 
     /// A timer that needs no handler.
@@ -357,4 +354,9 @@ fn unpack(bytes: &Bytes) -> (Bytes, Bytes) {
     let name_at = 2 + length(0);
     let payload_at = name_at + 2 + length(name_at);
     (bytes.slice(2..name_at), bytes.slice(payload_at..))
+}
+
+/// What of burnt fuel has not leaked away at a time, at the rate of a budget.
+fn left_of((at_ms, fuel): (u64, u64), budget: u64, now_ms: u64) -> u64 {
+    fuel.saturating_sub(now_ms.saturating_sub(at_ms) * budget / 1_000)
 }

@@ -176,7 +176,7 @@ fn of_failures() -> impl Strategy<Value = Change> {
             progress: Backfilled { until: Offset(until), through: Offset(through) },
         }),
         any::<(u64, u64)>()
-            .prop_map(|(second, fuel)| Change::Budget { owner: function(), spent: Spent { second, fuel } }),
+            .prop_map(|(at_ms, fuel)| Change::Budget { owner: function(), spent: Spent { at_ms, fuel } }),
     ]
 }
 

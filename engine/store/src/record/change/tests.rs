@@ -134,7 +134,7 @@ fn any_of_entity() -> BoxedStrategy<Change> {
             progress: Backfilled { until: Offset(until), through: Offset(through) },
         }),
         (function(), any::<(u64, u64)>())
-            .prop_map(|(owner, (second, fuel))| Change::Budget { owner, spent: Spent { second, fuel } }),
+            .prop_map(|(owner, (at_ms, fuel))| Change::Budget { owner, spent: Spent { at_ms, fuel } }),
         letter().prop_map(|letter| Change::Refused { letter }),
         letter().prop_map(|letter| Change::DeadLetterPut { letter }),
         (any::<u64>(), function())
