@@ -1,7 +1,7 @@
 use super::stage::{Did, NOW_MS, Stage, made, name, origin, reading, reading_at, readings, text, version};
 use crate::backlog::BACKLOG_MAX;
 use crate::commit::{Setting, Spent};
-use crate::deployment::{Backfill, Deployment};
+use crate::deployment::{Backfill, Deployment, Trigger};
 use crate::effect::Effect;
 use crate::event::{Event, EventKind};
 use crate::invocation::StateReader;
@@ -309,6 +309,36 @@ fn a_backfill_runs_each_old_event_once_and_before_the_new_ones() {
         }
         assert_eq!(trail_of(&mut stage, "f"), "abxy");
     }
+}
+
+#[test]
+fn an_event_of_a_backfill_that_was_handled_commits_the_cursor_that_the_backfill_waits_for() {
+    let mut stage = Stage::new(&[]);
+    stage.next = 10;
+    backfill(&mut stage, Some(10));
+    trail(&mut stage, &old("a", 0));
+    stage.commit();
+    stage.restart();
+    let at = Offset(stage.next);
+    assert_eq!(trail(&mut stage, &old("a", 0)), Did::Duplicate);
+    let turn = stage.partition.poll_turn(NOW_MS).expect("is due at once");
+    assert_eq!((turn.commit.cursor, turn.commit.changes), (Some(at.next()), vec![]));
+}
+
+#[test]
+fn a_backfill_leaves_out_a_report_that_was_none() {
+    let mut stage = Stage::new(&[]);
+    let live = Some(version("f", 1, vec![Trigger::Twin]));
+    let backfill = Some(Backfill { from: Offset(0), until: Offset(10) });
+    stage.next = 10;
+    stage.deploy_line("f", &Deployment { live, backfill, ..Deployment::default() });
+    let again = |payload: &str, offset| {
+        let report = made(EventKind::TwinReported, NOW_MS, None, "", payload.as_bytes());
+        made(EventKind::Redrive, NOW_MS, Some(origin("f", offset, BACKFILL)), "", report.bytes())
+    };
+    let (fine, broken) = (again(r#"{"rate":1}"#, 1), again("[1]", 2));
+    assert_eq!(stage.see(&fine).functions().len(), 1);
+    assert_eq!(stage.see(&broken).functions().len(), 0);
 }
 
 #[test]
