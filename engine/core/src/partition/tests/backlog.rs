@@ -7,7 +7,7 @@ use crate::event::{Event, EventKind};
 use crate::invocation::StateReader;
 use crate::partition::{BACKFILL, WAITED};
 use crate::position::Offset;
-use crate::settings::BUDGET_KEY;
+use crate::settings::{BUDGET_KEY, SHARE_FUEL_PER_S};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec;
@@ -384,4 +384,42 @@ fn the_fuel_of_what_waited_counts_as_well() {
     }
     assert_eq!(trail_of(&mut stage, "team.f"), "012");
     assert_eq!(stage.see(&reading()).functions().len(), 1, "the clock was set back, fuel was not made");
+}
+
+#[test]
+fn an_owner_that_is_alone_burns_what_it_likes_and_one_of_several_waits_for_its_turn() {
+    for (functions, waiting) in [(["team.f", "team.g"], 0), (["team.f", "other.g"], 2)] {
+        let mut stage = Stage::new(&functions);
+        stage.fuel = SHARE_FUEL_PER_S;
+        assert_eq!(trail(&mut stage, &letter("a")).functions().len(), 2);
+        trail(&mut stage, &letter("b"));
+        stage.commit();
+        stage.restart();
+        assert_eq!(stage.partition.behind().len(), waiting, "of {functions:?}");
+        // The share is used up for long: who waits goes on all the same.
+        let waited = drain(&mut stage, NOW_MS);
+        assert_eq!(waited.len(), waiting);
+        for event in &waited {
+            trail(&mut stage, event);
+        }
+        assert_eq!([trail_of(&mut stage, functions[0]), trail_of(&mut stage, functions[1])], ["ab", "ab"]);
+    }
+}
+
+#[test]
+fn what_has_taken_its_turn_is_not_counted_against_the_share() {
+    let mut stage = Stage::new(&["team.f", "other.g"]);
+    stage.fuel = SHARE_FUEL_PER_S;
+    for payload in ["a", "b", "c"] {
+        trail(&mut stage, &letter(payload));
+    }
+    loop {
+        let waited = drain(&mut stage, NOW_MS);
+        if waited.is_empty() {
+            break;
+        }
+        waited.iter().for_each(|event| drop(trail(&mut stage, event)));
+    }
+    let later = letter_at("d", NOW_MS + 1_000);
+    assert_eq!(trail(&mut stage, &later).functions().len(), 2, "the fuel of the first event has leaked away");
 }
