@@ -1,5 +1,6 @@
 //! Workers in a whole engine, with MQTT clients on loopback.
 
+use crate::clock::Clock;
 use crate::engine::{Engine, Options};
 use crate::fetch::Private;
 use crate::registry::Access;
@@ -39,6 +40,7 @@ async fn start(data: &Path) -> Engine {
         access: Access::Open,
         durability: Durability::Fsync,
         private: Private::Refused,
+        clock: Clock::Real,
     };
     Engine::start(options).await.expect("starts")
 }
