@@ -41,7 +41,7 @@ pub(crate) use function::traffic::{GuardView, TrafficView};
 pub(crate) use function::version::KnownVersion;
 pub(crate) use function::{FunctionView, LogView, MODULE_BYTES_MAX};
 pub(crate) use invocation::{EffectView, InvocationView, TRIMMED_EVENT, effect_view};
-pub(crate) use manifest::ManifestView;
+pub(crate) use manifest::{ManifestView, TriggerView};
 pub(crate) use page::Page;
 pub(crate) use problem::Problem;
 pub(crate) use record::RecordView;

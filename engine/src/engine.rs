@@ -1,4 +1,4 @@
-//! The whole engine as one value: what the HTTP API, `serve` and `demo` hold.
+//! The whole engine as one value: what the HTTP API, `serve`, `demo` and `dev` hold.
 //!
 //! Built from the inside out: inboxes, then the log that fills them, then the broker that fills the log, then
 //! the workers that empty the inboxes. Taken down from the outside in, so that whatever was accepted is handled.
@@ -7,10 +7,12 @@ use crate::access::AccessFile;
 use crate::admit::{Admission, Room, Waiter};
 use crate::backfill::Backfills;
 use crate::callers::{Answer, Callers};
+use crate::clock::Clock;
 use crate::fetch::{self, Fetcher, Private};
 use crate::inbox::{Inboxes, Signals};
 use crate::metrics::{FunctionSums, Metrics};
 use crate::modules::Modules;
+use crate::place;
 use crate::registry::{
     self, Access, DeployReport, DeviceInfo, NewDevice, Newcomer, Placement, Registry, Source,
 };
@@ -18,7 +20,7 @@ use crate::seal::Seal;
 use crate::worker::{self, Recordings};
 use anyhow::Context;
 use bytes::Bytes;
-use fleetfn_broker::Broker;
+use fleetfn_broker::{Broker, WallClock};
 use fleetfn_core::deployment::Deployment;
 use fleetfn_core::event::EventParts;
 use fleetfn_core::invocation::Role;
@@ -51,6 +53,8 @@ pub(crate) struct Options {
     pub(crate) recordings: Recordings,
     /// Whether functions may ask hosts of private networks.
     pub(crate) private: Private,
+    /// By which time goes.
+    pub(crate) clock: Clock,
 }
 
 /// One node: broker, log, state and workers. Cheap to clone; stops only by [`Engine::shutdown`].
@@ -65,6 +69,7 @@ struct Node {
     callers: Callers,
     backfills: Arc<Backfills>,
     partitions: u16,
+    clock: Clock,
     durable: watch::Receiver<Offset>,
     broker: Mutex<Option<Broker>>,
     workers: Mutex<Vec<worker::Handle>>,
@@ -130,7 +135,7 @@ pub(crate) struct Status {
 
 impl Engine {
     /// Opens the data directory and starts every part. Returns once clients can connect.
-    pub(crate) async fn start(options: Options) -> anyhow::Result<Self> {
+    pub(crate) async fn start(mut options: Options) -> anyhow::Result<Self> {
         std::fs::create_dir_all(&options.data)
             .with_context(|| format!("cannot make the data directory {}", options.data.display()))?;
         let lock = lock(&options.data)?;
@@ -149,6 +154,11 @@ impl Engine {
         let opening = tokio::task::spawn_blocking(move || Store::open(config, Box::new(tail)));
         let (store, recovery) = opening.await?.context("cannot open the store")?;
         tracing::info!(%recovery, "store open");
+        if let Clock::Scaled { .. } = options.clock {
+            let newest_ms = place::newest_ms(&store).context("cannot read the log")?;
+            options.clock = options.clock.not_before(newest_ms);
+        }
+        let clock = options.clock;
         let registry = open_registry(&options, &store, &modules, &token, &metrics)?;
         let secrets = Arc::clone(&registry);
         let fetcher = Fetcher::start(fetch::Parts {
@@ -157,10 +167,11 @@ impl Engine {
             secret: Box::new(move |function, name| secrets.secret(function, name)),
             private: options.private,
             metrics: Arc::clone(&metrics),
+            clock,
         });
         let callers = Callers::default();
 
-        let admission = Arc::new(Admission::new(store.clone(), partitions, room));
+        let admission = Arc::new(Admission::new(store.clone(), partitions, room, clock));
         let signals = Arc::new(Signals::new(&inboxes));
         let broker = Broker::start(broker_config(&options), admission, Arc::clone(&registry) as _, signals)
             .await
@@ -176,9 +187,10 @@ impl Engine {
             metrics: Arc::clone(&metrics),
             partitions,
             recordings: options.recordings,
+            clock,
         })?;
         let backfills =
-            Arc::new(Backfills { store: store.clone(), registry: Arc::clone(&registry), partitions });
+            Arc::new(Backfills { store: store.clone(), registry: Arc::clone(&registry), partitions, clock });
         backfills.go_on();
         Ok(Self(Arc::new(Node {
             backfills,
@@ -193,6 +205,7 @@ impl Engine {
             metrics,
             callers,
             partitions,
+            clock,
             durable,
             token,
             _lock: lock,
@@ -327,6 +340,11 @@ impl Engine {
         &self.0.metrics
     }
 
+    /// By which time goes.
+    pub(crate) fn clock(&self) -> Clock {
+        self.0.clock
+    }
+
     /// How many partitions there are.
     pub(crate) fn partitions(&self) -> u16 {
         self.0.partitions
@@ -417,6 +435,7 @@ fn open_registry(
         access: options.access,
         seal: Seal::open(&options.data).context("cannot open the key of secrets")?,
         metrics: Arc::clone(metrics),
+        clock: options.clock,
     })
     .context("cannot read what operators have set")?;
     registry::start_guard(&registry);
@@ -430,7 +449,9 @@ fn broker_config(options: &Options) -> fleetfn_broker::Config {
         Access::Tokens => defaults.messages_per_s,
         Access::Open => u32::MAX,
     };
-    fleetfn_broker::Config { listen: options.mqtt, messages_per_s, ..defaults }
+    let clock = options.clock;
+    let wall_clock = WallClock::new(move || clock.now_ms());
+    fleetfn_broker::Config { listen: options.mqtt, messages_per_s, wall_clock, ..defaults }
 }
 
 /// Takes the data directory for this process alone.

@@ -12,8 +12,9 @@ mod sends;
 mod tally;
 mod timers;
 
-use crate::admit::{Waiter, now_ms};
+use crate::admit::Waiter;
 use crate::callers::Callers;
+use crate::clock::Clock;
 use crate::fetch::Fetcher;
 use crate::inbox::{Found, Inbox, Inboxes};
 use crate::metrics::Metrics;
@@ -67,6 +68,7 @@ pub(crate) struct Parts {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) partitions: u16,
     pub(crate) recordings: Recordings,
+    pub(crate) clock: Clock,
 }
 
 /// Whether commits hold the recordings of their invocations.
@@ -150,6 +152,7 @@ struct Worker {
     inbox: Arc<Inbox>,
     inboxes: Inboxes,
     partitions: u16,
+    clock: Clock,
     /// The owned partitions, by number divided by the count of workers.
     lanes: Vec<Lane>,
     routes: Routes,
@@ -201,6 +204,7 @@ impl Worker {
             inbox: Arc::clone(inbox),
             inboxes: parts.inboxes.clone(),
             partitions: parts.partitions,
+            clock: parts.clock,
             lanes,
             routes,
             host: Host::new(Limits::default(), Box::new(parts.modules.clone())),
@@ -223,9 +227,9 @@ impl Worker {
     /// The loop: everything that happens to an event between the log and the device is called from here.
     fn run(mut self) -> anyhow::Result<()> {
         let schedules = self.schedules.clone();
-        self.set_timers(&schedules, now_ms())?;
+        self.set_timers(&schedules, self.clock.now_ms())?;
         loop {
-            let now_ms = now_ms();
+            let now_ms = self.clock.now_ms();
             self.news(now_ms)?;
             self.expire(now_ms)?;
             self.fire(now_ms)?;
@@ -411,7 +415,7 @@ impl Worker {
 
     fn until_deadline(&self, now_ms: u64) -> Duration {
         let deadline = self.lanes.iter().filter_map(|lane| lane.partition.next_deadline()).min();
-        deadline.map_or(Duration::MAX, |deadline| Duration::from_millis(deadline.saturating_sub(now_ms)))
+        deadline.map_or(Duration::MAX, |deadline| self.clock.real(deadline.saturating_sub(now_ms)))
     }
 }
 

@@ -4,6 +4,7 @@ mod settings;
 
 use super::{Problem, Running, Server};
 use crate::access::AccessFile;
+use crate::clock::Clock;
 use crate::engine::{Engine, Options};
 use crate::fetch::Private;
 use crate::registry::Access;
@@ -37,6 +38,7 @@ impl Fixture {
             durability: Durability::Fsync,
             recordings: Recordings::Kept,
             private: Private::Refused,
+            clock: Clock::Real,
         };
         let engine = Engine::start(options).await.expect("starts");
         let api = server.start(engine.clone());

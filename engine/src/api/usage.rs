@@ -4,7 +4,6 @@ use super::Api;
 use super::page::Page;
 use super::problem::{Kind, Problem};
 use super::request::Parameters;
-use crate::admit::now_ms;
 use crate::usage::{self, By, User};
 use axum::Json;
 use axum::extract::State;
@@ -75,7 +74,7 @@ pub(super) async fn list(
     Parameters(query): Parameters<UsageQuery>,
 ) -> Result<Json<Page<UsageView>>, Problem> {
     let month = match &query.month {
-        None => month_of(now_ms()),
+        None => month_of(api.engine.clock().now_ms()),
         Some(text) => parse_month(text).ok_or_else(|| {
             Problem::new(Kind::Malformed, format!("month: '{text}' is not of the form 2026-11"))
         })?,

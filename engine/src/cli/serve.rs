@@ -3,6 +3,7 @@
 use super::failure::Failure;
 use super::{logging, output};
 use crate::api::{Running, Server};
+use crate::clock::Clock;
 use crate::engine::{Engine, Options};
 use crate::fetch::Private;
 use crate::registry::Access;
@@ -75,7 +76,8 @@ pub(super) fn run(arguments: &Arguments, data: PathBuf) -> Result<(), Failure> {
     }
     let (durability, recordings) = (arguments.durability.into(), arguments.recordings);
     let private = if arguments.http_allow_private { Private::Allowed } else { Private::Refused };
-    let options = Options { data, mqtt: arguments.mqtt, access, durability, recordings, private };
+    let clock = Clock::Real;
+    let options = Options { data, mqtt: arguments.mqtt, access, durability, recordings, private, clock };
     let runtime = runtime()?;
     let served = runtime.block_on(serve(arguments.http, options, arguments.otlp.as_deref()));
     // What is left are tasks that wait for sockets.

@@ -3,6 +3,7 @@
 use super::Plan;
 use crate::api::{Running, Server};
 use crate::cli::{Failure, build};
+use crate::clock::Clock;
 use crate::engine::{Engine, Options};
 use crate::fetch::Private;
 use crate::registry::{self, Access};
@@ -60,6 +61,7 @@ pub(super) async fn start(plan: &Plan) -> anyhow::Result<Node> {
         durability: Durability::Fsync,
         recordings: Recordings::Kept,
         private: Private::Refused,
+        clock: Clock::Real,
     };
     let engine = Engine::start(options).await?;
     let api = server.start(engine.clone());

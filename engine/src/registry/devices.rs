@@ -1,7 +1,6 @@
 //! Acts on devices.
 
 use super::{Access, Error, OPERATOR, Registry, new_token, sha256};
-use crate::admit::now_ms;
 use crate::calendar;
 use fleetfn_core::Change;
 use fleetfn_core::commit::DeviceRow;
@@ -56,7 +55,7 @@ impl Registry {
         let NewDevice { product, tags, time_zone } = new;
         let token = new_token()?;
         let token_sha256 = sha256(token.as_bytes());
-        let row = DeviceRow { product, token_sha256, tags, time_zone, added_at_ms: now_ms() };
+        let row = DeviceRow { product, token_sha256, tags, time_zone, added_at_ms: self.clock.now_ms() };
         let _one_at_a_time = self.acts.lock().await;
         if self.device(id)?.is_some() {
             return Err(Error::Exists(format!("device '{id}'")));

@@ -1,5 +1,6 @@
 //! Workers in a whole engine, with MQTT clients on loopback.
 
+use crate::clock::Clock;
 use crate::engine::{Engine, Options};
 use crate::fetch::Private;
 use crate::registry::Access;
@@ -41,6 +42,7 @@ async fn start(data: &Path) -> Engine {
         durability: Durability::Fsync,
         recordings: Recordings::Kept,
         private: Private::Refused,
+        clock: Clock::Real,
     };
     Engine::start(options).await.expect("starts")
 }
