@@ -8,15 +8,25 @@ use super::Violation;
 struct Package {
     name: &'static str,
     may_import: &'static [&'static str],
+    /// And which its tests may, besides.
+    tests_may_import: &'static [&'static str],
 }
 
-const PACKAGES: [Package; 16] = [
-    Package { name: "fleetfn-protocol", may_import: &[] },
-    Package { name: "fleetfn-abi", may_import: &[] },
-    Package { name: "fleetfn-broker", may_import: &["fleetfn-protocol"] },
-    Package { name: "fleetfn-core", may_import: &["fleetfn-protocol"] },
-    Package { name: "fleetfn-store", may_import: &["fleetfn-core", "fleetfn-protocol"] },
-    Package { name: "fleetfn-host", may_import: &["fleetfn-core", "fleetfn-abi", "fleetfn-protocol"] },
+const PACKAGES: [Package; 17] = [
+    Package { name: "fleetfn-protocol", may_import: &[], tests_may_import: &[] },
+    Package { name: "fleetfn-abi", may_import: &[], tests_may_import: &[] },
+    Package { name: "fleetfn-broker", may_import: &["fleetfn-protocol"], tests_may_import: &[] },
+    Package { name: "fleetfn-core", may_import: &["fleetfn-protocol"], tests_may_import: &[] },
+    Package {
+        name: "fleetfn-store",
+        may_import: &["fleetfn-core", "fleetfn-protocol"],
+        tests_may_import: &[],
+    },
+    Package {
+        name: "fleetfn-host",
+        may_import: &["fleetfn-core", "fleetfn-abi", "fleetfn-protocol"],
+        tests_may_import: &[],
+    },
     Package {
         name: "fleetfn",
         may_import: &[
@@ -27,26 +37,48 @@ const PACKAGES: [Package; 16] = [
             "fleetfn-host",
             "fleetfn-abi",
         ],
+        tests_may_import: &[],
     },
-    Package { name: "fleetfn-function-macros", may_import: &["fleetfn-abi"] },
-    Package { name: "fleetfn-function", may_import: &["fleetfn-abi", "fleetfn-function-macros"] },
-    Package { name: "fleetfn-device", may_import: &["fleetfn-protocol"] },
-    Package { name: "climate", may_import: &["fleetfn-function"] },
-    Package { name: "geofence", may_import: &["fleetfn-function"] },
-    Package { name: "counter", may_import: &["fleetfn-function"] },
-    Package { name: "nightly", may_import: &["fleetfn-function"] },
-    Package { name: "site-mean", may_import: &["fleetfn-function"] },
-    Package { name: "fleetfn-bench", may_import: &[] },
+    Package { name: "fleetfn-function-macros", may_import: &["fleetfn-abi"], tests_may_import: &[] },
+    Package {
+        name: "fleetfn-function",
+        may_import: &["fleetfn-abi", "fleetfn-function-macros"],
+        tests_may_import: &[],
+    },
+    // Both ends of the wire meet in the tests of one of them.
+    Package {
+        name: "fleetfn-device",
+        may_import: &["fleetfn-protocol"],
+        tests_may_import: &["fleetfn-broker"],
+    },
+    Package { name: "fleetfn-footprint", may_import: &["fleetfn-device"], tests_may_import: &[] },
+    Package { name: "climate", may_import: &["fleetfn-function"], tests_may_import: &[] },
+    Package { name: "geofence", may_import: &["fleetfn-function"], tests_may_import: &[] },
+    Package { name: "counter", may_import: &["fleetfn-function"], tests_may_import: &[] },
+    Package { name: "nightly", may_import: &["fleetfn-function"], tests_may_import: &[] },
+    Package { name: "site-mean", may_import: &["fleetfn-function"], tests_may_import: &[] },
+    Package { name: "fleetfn-bench", may_import: &[], tests_may_import: &[] },
 ];
 
 /// A foreign crate, and the only packages that may depend on it.
-const HOMES: [(&str, &[&str]); 6] = [
-    ("sled", &["fleetfn-store"]),
-    ("rumqttd", &["fleetfn-broker"]),
-    ("wasmi", &["fleetfn-host"]),
-    ("wasmi_core", &["fleetfn-host"]),
-    ("wasmtime", &["fleetfn-host"]),
-    ("tokio", &["fleetfn-broker", "fleetfn", "fleetfn-bench"]),
+struct Home {
+    name: &'static str,
+    packages: &'static [&'static str],
+    /// And those whose tests may, besides.
+    tests: &'static [&'static str],
+}
+
+const HOMES: [Home; 6] = [
+    Home { name: "sled", packages: &["fleetfn-store"], tests: &[] },
+    Home { name: "rumqttd", packages: &["fleetfn-broker"], tests: &[] },
+    Home { name: "wasmi", packages: &["fleetfn-host"], tests: &[] },
+    Home { name: "wasmi_core", packages: &["fleetfn-host"], tests: &[] },
+    Home { name: "wasmtime", packages: &["fleetfn-host"], tests: &[] },
+    Home {
+        name: "tokio",
+        packages: &["fleetfn-broker", "fleetfn", "fleetfn-bench"],
+        tests: &["fleetfn-device"],
+    },
 ];
 
 /// Checks one manifest.
@@ -60,10 +92,12 @@ pub(super) fn check(file: &str, text: &str, violations: &mut Vec<Violation>) {
             "the workspace's lints are not taken over: `[lints] workspace = true`",
         ));
     }
-    for (line, dependency) in dependencies(text) {
+    for Dependency { line, name: dependency, in_tests } in dependencies(text) {
         let is_ours =
             dependency.starts_with("fleetfn") || PACKAGES.iter().any(|ours| ours.name == dependency);
-        let may = known.is_some_and(|known| known.may_import.contains(&dependency));
+        let may = known.is_some_and(|known| {
+            known.may_import.contains(&dependency) || in_tests && known.tests_may_import.contains(&dependency)
+        });
         if is_ours && !may && dependency != package {
             violations.push(Violation::new(
                 file,
@@ -71,13 +105,14 @@ pub(super) fn check(file: &str, text: &str, violations: &mut Vec<Violation>) {
                 format!("{package} may not import {dependency}: a new edge is a decision (xtask/src/tidy/edges.rs)"),
             ));
         }
-        if let Some((_, homes)) = HOMES.iter().find(|(name, _)| *name == dependency)
-            && !homes.contains(&package)
+        if let Some(home) = HOMES.iter().find(|home| home.name == dependency)
+            && !home.packages.contains(&package)
+            && !(in_tests && home.tests.contains(&package))
         {
             violations.push(Violation::new(
                 file,
                 line,
-                format!("{dependency} belongs to {} only", homes.join(", ")),
+                format!("{dependency} belongs to {} only", home.packages.join(", ")),
             ));
         }
     }
@@ -99,21 +134,31 @@ fn package_name(text: &str) -> Option<&str> {
     None
 }
 
-/// Every dependency of every kind, with the line that names it.
-fn dependencies(text: &str) -> Vec<(usize, &str)> {
+/// A dependency, and the line that names it.
+struct Dependency<'a> {
+    line: usize,
+    name: &'a str,
+    /// Whether it is a development dependency.
+    in_tests: bool,
+}
+
+/// Every dependency of every kind.
+fn dependencies(text: &str) -> Vec<Dependency<'_>> {
     let mut found = Vec::new();
-    let mut in_dependencies = false;
+    let (mut in_dependencies, mut in_tests) = (false, false);
     for (index, line) in text.lines().enumerate() {
+        let line_number = index + 1;
         if let Some(header) = line.strip_prefix('[') {
             let header = header.trim_start_matches('[').trim_end_matches(']');
             in_dependencies = header.ends_with("dependencies");
+            in_tests = header.contains("dev-dependencies");
             if let Some((_, name)) = header.split_once("dependencies.") {
-                found.push((index + 1, name));
+                found.push(Dependency { line: line_number, name, in_tests });
             }
         } else if in_dependencies {
             let name = line.split(['=', '.', ' ']).next().unwrap_or_default();
             if !name.is_empty() && !name.starts_with('#') {
-                found.push((index + 1, name.trim_matches('"')));
+                found.push(Dependency { line: line_number, name: name.trim_matches('"'), in_tests });
             }
         }
     }
