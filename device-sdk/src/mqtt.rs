@@ -38,5 +38,5 @@ pub use packet_id::PacketId;
 pub use property::UserProperties;
 pub use publish::{Publish, Qos};
 pub use reason::Reason;
-pub use subscribe::{Reasons, Retained, Subscription};
+pub use subscribe::{Grants, Retained, Subscription};
 pub use violation::Violation;

@@ -1,6 +1,8 @@
-//! House rules, benchmarks and failing cases: `cargo xtask tidy`, `cargo xtask bench event-path`, `cargo xtask replay`.
+//! House rules, benchmarks, footprints and failing cases: `cargo xtask tidy`, `cargo xtask bench event-path`,
+//! `cargo xtask footprint`, `cargo xtask replay`.
 
 mod bench;
+mod footprint;
 mod replay;
 mod repository;
 mod tidy;
@@ -13,6 +15,8 @@ usage: cargo xtask COMMAND
   tidy                                 check the house rules that a machine can check
   bench event-path [--seconds N] ...   measure the event path against its peer; prints a Markdown table
                                        (all flags: cargo xtask bench event-path --help)
+  footprint [--check]                  count what the device SDK takes of a microcontroller's flash; prints a Markdown
+                                       table; --check fails if a figure has grown over the one in the docs
   replay FILE                          go step by step through a case in which the core's model failed";
 
 fn main() -> ExitCode {
@@ -21,6 +25,8 @@ fn main() -> ExitCode {
     let result = match words.as_slice() {
         ["tidy"] => tidy::run(),
         ["bench", "event-path", rest @ ..] => bench::event_path(rest),
+        ["footprint"] => footprint::run(false),
+        ["footprint", "--check"] => footprint::run(true),
         ["replay", file] => replay::run(file),
         _ => {
             eprintln!("{USAGE}");

@@ -31,9 +31,8 @@ fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
 #[expect(unsafe_code, reason = "the linker looks for the entry by this name")]
 // SAFETY: no other symbol of the program has this name.
 #[unsafe(no_mangle)]
-extern "C" fn _start() -> ! {
-    let (mut receive, mut send) = ([0; 512], [0; 1024]);
-    let mut client = Client::new(&mut receive, &mut send);
+extern "C" fn _start(receive: &'static mut [u8; 512], send: &'static mut [u8; 1024]) -> ! {
+    let mut client = Client::new(receive, send);
     loop {
         if connection(&mut client).is_err() {
             write(1);
@@ -76,8 +75,8 @@ fn connection(client: &mut Client<'_>) -> Result<(), Error> {
                 write(u32::from(id.get()) << 8 | u32::from(reason.code()))
             }
             Some(Event::Lost { id }) => write(u32::from(id.get())),
-            Some(Event::Subscribed { reasons, .. } | Event::Unsubscribed { reasons, .. }) => {
-                write(u32::from(reasons.all_granted()));
+            Some(Event::Subscribed { grants, .. } | Event::Unsubscribed { grants, .. }) => {
+                write(u32::from(grants.all_granted()));
             }
             Some(Event::Refused(connack)) => write(u32::from(connack.reason.code())),
             Some(Event::Disconnected(disconnect)) => write(u32::from(disconnect.reason.code())),

@@ -1,9 +1,9 @@
 //! PUBACK, PUBREC, PUBREL and PUBCOMP (MQTT 5, sections 3.4 to 3.7), which have one form.
 
-use super::frame::{Frame, first_byte};
+use super::frame::{Frame, first_byte, kind};
 use super::property::{self, Properties, Set};
 use super::read::Reader;
-use super::reason::{self, Reason};
+use super::reason::{Reason, Reasons};
 use super::violation::Violation;
 
 const ALLOWED: Set = Set::of(&[property::REASON_STRING, property::USER]);
@@ -16,7 +16,11 @@ pub(super) fn decode(frame: &Frame<'_>) -> Result<(u16, Reason), Violation> {
     let mut reader = Reader::new(frame.body);
     let id = reader.packet_id()?;
     let code = if reader.is_empty() { 0 } else { reader.u8()? };
-    if !reason::belongs(frame.kind, code) {
+    let allowed = match frame.kind {
+        kind::PUBACK | kind::PUBREC => Reasons::RECEIPT,
+        _ => Reasons::RELEASE,
+    };
+    if !allowed.have(code) {
         return Err(Violation::ReasonCode);
     }
     if !reader.is_empty() {

@@ -32,7 +32,8 @@ impl Clock {
     /// last quarter is left for it to arrive. A silent server is asked, too, however much is sent to it: packets of
     /// QoS 0 vanish into a dead link without a sign.
     pub(super) fn ping_due_ms(&self) -> Option<u64> {
-        let quiet_ms = u64::from(self.keep_alive_s).saturating_mul(750);
-        (quiet_ms > 0).then(|| self.sent_at_ms.min(self.received_at_ms).saturating_add(quiet_ms))
+        let quiet_ms = u32::from(self.keep_alive_s).saturating_mul(750);
+        let last_ms = self.sent_at_ms.min(self.received_at_ms);
+        (quiet_ms > 0).then(|| last_ms.saturating_add(u64::from(quiet_ms)))
     }
 }

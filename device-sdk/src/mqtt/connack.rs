@@ -1,10 +1,9 @@
 //! CONNACK (MQTT 5, section 3.2): whether the server accepts, and what it takes.
 
-use super::frame::kind;
 use super::property::{self, Properties, Set, UserProperties};
 use super::publish::Qos;
 use super::read::Reader;
-use super::reason::{self, Reason};
+use super::reason::{Reason, Reasons};
 use super::violation::Violation;
 
 const ALLOWED: Set = Set::of(&[
@@ -43,7 +42,7 @@ impl<'a> Connack<'a> {
             return Err(Violation::ConnackFlags);
         }
         let code = reader.u8()?;
-        if !reason::belongs(kind::CONNACK, code) {
+        if !Reasons::CONNACK.have(code) {
             return Err(Violation::ReasonCode);
         }
         let session_present = flags == 1;
@@ -129,6 +128,12 @@ impl Limits {
         packet_bytes_max: u32::MAX,
         keep_alive_s: 0,
     };
+
+    /// Whether the server takes a PUBLISH with that first byte and length.
+    pub(super) fn take(&self, first: u8, packet_bytes: usize) -> bool {
+        let (qos, retain) = ((first >> 1) & 3, first & 1 != 0);
+        qos <= self.qos_max as u8 && (self.retain || !retain) && self.take_bytes(packet_bytes)
+    }
 
     pub(super) fn take_bytes(&self, bytes: usize) -> bool {
         u32::try_from(bytes).is_ok_and(|bytes| bytes <= self.packet_bytes_max)

@@ -3,7 +3,7 @@
 use super::frame::{first_byte, kind};
 use super::property::{self, Properties, Set, UserProperties};
 use super::read::Reader;
-use super::reason::{self, Reason};
+use super::reason::{Reason, Reasons};
 use super::violation::Violation;
 
 /// A server may not send a session expiry (MQTT 5, section 3.14.2.2.2).
@@ -21,7 +21,7 @@ impl<'a> Disconnect<'a> {
     pub(super) fn decode(body: &'a [u8]) -> Result<Self, Violation> {
         let mut reader = Reader::new(body);
         let code = if reader.is_empty() { 0 } else { reader.u8()? };
-        if !reason::belongs(kind::DISCONNECT, code) {
+        if !Reasons::DISCONNECT.have(code) {
             return Err(Violation::ReasonCode);
         }
         let mut properties = Properties::EMPTY;

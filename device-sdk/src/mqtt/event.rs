@@ -5,7 +5,7 @@ use super::disconnect::Disconnect;
 use super::message::Message;
 use super::packet_id::PacketId;
 use super::reason::Reason;
-use super::subscribe::Reasons;
+use super::subscribe::Grants;
 
 /// Something that happened. What it borrows lies in the receive buffer until the next call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,14 +34,14 @@ pub enum Event<'a> {
         /// Of the SUBSCRIBE.
         id: PacketId,
         /// What was granted.
-        reasons: Reasons<'a>,
+        grants: Grants<'a>,
     },
     /// Answer to an UNSUBSCRIBE.
     Unsubscribed {
         /// Of the UNSUBSCRIBE.
         id: PacketId,
         /// How it went.
-        reasons: Reasons<'a>,
+        grants: Grants<'a>,
     },
     /// The server ends the connection. The transport is to be closed.
     Disconnected(Disconnect<'a>),

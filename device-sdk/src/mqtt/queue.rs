@@ -50,7 +50,7 @@ impl Kind {
     }
 
     /// Whether it counts against what the server takes at once.
-    pub(super) const fn takes_quota(self) -> bool {
+    const fn takes_quota(self) -> bool {
         matches!(self, Self::AtLeastOnce | Self::ExactlyOnce)
     }
 }
@@ -83,7 +83,7 @@ impl State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Record {
     at: usize,
-    pub(super) packet_bytes: usize,
+    packet_bytes: usize,
     pub(super) id: u16,
     pub(super) kind: Kind,
     pub(super) state: State,
@@ -92,7 +92,7 @@ pub(super) struct Record {
 impl Record {
     /// Whether the server counts it against what it takes at once, until it is acknowledged (MQTT 5, section 4.9). A
     /// release counts from the connection on which its message went, whatever happened since.
-    pub(super) fn is_on_its_way(&self) -> bool {
+    fn is_on_its_way(&self) -> bool {
         match self.kind {
             Kind::AtLeastOnce | Kind::ExactlyOnce => matches!(self.state, State::Writing | State::Sent),
             Kind::Release => self.state != State::Lost,
@@ -116,8 +116,27 @@ impl<'b> Queue<'b> {
         Self { bytes, used: 0 }
     }
 
-    pub(super) fn records(&self) -> Records<'_> {
+    fn records(&self) -> Records<'_> {
         Records { filled: self.bytes.get(..self.used).unwrap_or_default(), at: 0 }
+    }
+
+    /// The packet with that identifier, if one is in use.
+    pub(super) fn with_id(&self, id: u16) -> Option<Record> {
+        self.records().find(|record| record.id == id)
+    }
+
+    /// The oldest packet that is so far.
+    pub(super) fn in_state(&self, state: State) -> Option<Record> {
+        self.records().find(|record| record.state == state)
+    }
+
+    /// The oldest packet that may go. If the server takes no more at once, no PUBLISH of QoS 1 or 2 may, so none
+    /// overtakes another.
+    pub(super) fn next(&self, receive_maximum: u16) -> Option<Record> {
+        let on_their_way = self.records().filter(Record::is_on_its_way).count();
+        let has_quota = on_their_way < usize::from(receive_maximum);
+        self.records()
+            .find(|record| record.state == State::Waiting && (has_quota || !record.kind.takes_quota()))
     }
 
     pub(super) fn packet(&self, record: &Record) -> &[u8] {
@@ -125,12 +144,8 @@ impl<'b> Queue<'b> {
     }
 
     /// The first byte of the packet: kind, DUP, QoS and retain.
-    pub(super) fn first(&self, record: &Record) -> u8 {
+    fn first(&self, record: &Record) -> u8 {
         self.packet(record).first().copied().unwrap_or_default()
-    }
-
-    pub(super) fn is_repeated(&self, record: &Record) -> bool {
-        record.kind.takes_quota() && self.first(record) & DUP != 0
     }
 
     /// Appends a packet, if the server takes one of that length.
@@ -216,26 +231,19 @@ impl<'b> Queue<'b> {
         }
     }
 
-    /// The server has no session: what it may have seen of QoS 1 goes as new, what it may have seen of QoS 2 is lost.
-    pub(super) fn end_session(&mut self) {
+    /// A connection begins with what the server takes. What it does not take is lost. If it has no session, what it may
+    /// have seen of QoS 1 goes as new, and what it may have seen of QoS 2 is lost.
+    pub(super) fn begin_connection(&mut self, session_present: bool, limits: &Limits) {
         let mut at = 0;
         while let Some(record) = self.record(at) {
-            let seen = record.kind == Kind::Release || self.is_repeated(&record);
-            if seen && record.kind == Kind::AtLeastOnce {
-                self.set_repeated(&record, false);
+            let first = self.first(&record);
+            let is_publish = record.kind.takes_quota();
+            let seen = !session_present && (!is_publish || first & DUP != 0);
+            let refused = is_publish && !limits.take(first, record.packet_bytes);
+            if refused || seen && record.kind != Kind::AtLeastOnce {
+                self.set_state(&record, State::Lost);
             } else if seen {
-                self.set_state(&record, State::Lost);
-            }
-            at = record.end();
-        }
-    }
-
-    /// Marks as lost whatever is `unwanted`, given its record and first byte.
-    pub(super) fn lose(&mut self, unwanted: &dyn Fn(&Record, u8) -> bool) {
-        let mut at = 0;
-        while let Some(record) = self.record(at) {
-            if unwanted(&record, self.first(&record)) {
-                self.set_state(&record, State::Lost);
+                self.set_repeated(&record, false);
             }
             at = record.end();
         }
@@ -247,7 +255,7 @@ impl<'b> Queue<'b> {
 }
 
 /// Goes through the records, oldest first.
-pub(super) struct Records<'a> {
+struct Records<'a> {
     filled: &'a [u8],
     at: usize,
 }

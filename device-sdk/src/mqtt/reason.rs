@@ -1,6 +1,5 @@
 //! Reason codes of MQTT 5 (section 2.4): one byte that says how something went.
 
-use super::frame::kind::{CONNACK, DISCONNECT, PUBACK, PUBCOMP, PUBREC, PUBREL, SUBACK, UNSUBACK};
 use core::fmt;
 
 /// How something went, in a code of the standard. Codes from 0x80 on are failures.
@@ -103,17 +102,154 @@ impl fmt::Display for Reason {
     }
 }
 
-/// The codes that a packet of the server may carry, for each kind of packet.
-pub(super) fn belongs(kind: u8, code: u8) -> bool {
-    match kind {
-        CONNACK => matches!(code, 0 | 0x80..=0x8a | 0x8c | 0x90 | 0x95 | 0x97 | 0x99..=0x9d | 0x9f),
-        PUBACK | PUBREC => matches!(code, 0 | 0x10 | 0x80 | 0x83 | 0x87 | 0x90 | 0x91 | 0x97 | 0x99),
-        PUBREL | PUBCOMP => matches!(code, 0 | 0x92),
-        SUBACK => matches!(code, 0..=2 | 0x80 | 0x83 | 0x87 | 0x8f | 0x91 | 0x97 | 0x9e | 0xa1 | 0xa2),
-        UNSUBACK => matches!(code, 0 | 0x11 | 0x80 | 0x83 | 0x87 | 0x8f | 0x91),
-        DISCONNECT => {
-            matches!(code, 0 | 0x04 | 0x80..=0x83 | 0x87 | 0x89 | 0x8b | 0x8d..=0x90 | 0x93..=0xa2)
+/// The reasons that a packet may give: bit N stands for the code 0x80 + N, the highest bits for those of success.
+#[derive(Clone, Copy)]
+pub(super) struct Reasons(u64);
+
+impl Reasons {
+    const fn of(reasons: &[Reason]) -> Self {
+        let mut bits = 0;
+        let mut rest = reasons;
+        while let [reason, others @ ..] = rest {
+            bits |= Self::bit(reason.0);
+            rest = others;
         }
-        _ => false,
+        Self(bits)
+    }
+
+    /// Nothing for a code that the standard does not have.
+    const fn bit(code: u8) -> u64 {
+        match code {
+            0x80..=0xa2 => 1 << (code & 0x3f),
+            0x00..=0x11 => 1 << code.wrapping_add(40),
+            _ => 0,
+        }
+    }
+
+    /// Whether the packet may give that reason.
+    pub(super) const fn have(self, code: u8) -> bool {
+        self.0 & Self::bit(code) != 0
+    }
+
+    /// CONNACK (MQTT 5, section 3.2.2.2).
+    pub(super) const CONNACK: Self = Self::of(&[
+        Reason::SUCCESS,
+        Reason::UNSPECIFIED,
+        Reason::MALFORMED,
+        Reason::PROTOCOL_ERROR,
+        Reason::IMPLEMENTATION_SPECIFIC,
+        Reason::UNSUPPORTED_VERSION,
+        Reason::BAD_CLIENT_ID,
+        Reason::BAD_CREDENTIALS,
+        Reason::NOT_AUTHORIZED,
+        Reason::SERVER_UNAVAILABLE,
+        Reason::SERVER_BUSY,
+        Reason::BANNED,
+        Reason::BAD_AUTHENTICATION_METHOD,
+        Reason::BAD_TOPIC_NAME,
+        Reason::PACKET_TOO_LARGE,
+        Reason::QUOTA_EXCEEDED,
+        Reason::BAD_PAYLOAD_FORMAT,
+        Reason::RETAIN_NOT_SUPPORTED,
+        Reason::QOS_NOT_SUPPORTED,
+        Reason::USE_ANOTHER_SERVER,
+        Reason::SERVER_MOVED,
+        Reason::CONNECTION_RATE_EXCEEDED,
+    ]);
+
+    /// PUBACK and PUBREC (MQTT 5, sections 3.4.2.1 and 3.5.2.1).
+    pub(super) const RECEIPT: Self = Self::of(&[
+        Reason::SUCCESS,
+        Reason::NO_MATCHING_SUBSCRIBERS,
+        Reason::UNSPECIFIED,
+        Reason::IMPLEMENTATION_SPECIFIC,
+        Reason::NOT_AUTHORIZED,
+        Reason::BAD_TOPIC_NAME,
+        Reason::PACKET_ID_IN_USE,
+        Reason::QUOTA_EXCEEDED,
+        Reason::BAD_PAYLOAD_FORMAT,
+    ]);
+
+    /// PUBREL and PUBCOMP (MQTT 5, sections 3.6.2.1 and 3.7.2.1).
+    pub(super) const RELEASE: Self = Self::of(&[Reason::SUCCESS, Reason::PACKET_ID_NOT_FOUND]);
+
+    /// SUBACK (MQTT 5, section 3.9.3).
+    pub(super) const SUBACK: Self = Self::of(&[
+        Reason::SUCCESS,
+        Reason::GRANTED_QOS_1,
+        Reason::GRANTED_QOS_2,
+        Reason::UNSPECIFIED,
+        Reason::IMPLEMENTATION_SPECIFIC,
+        Reason::NOT_AUTHORIZED,
+        Reason::BAD_TOPIC_FILTER,
+        Reason::PACKET_ID_IN_USE,
+        Reason::QUOTA_EXCEEDED,
+        Reason::SHARED_NOT_SUPPORTED,
+        Reason::SUBSCRIPTION_ID_NOT_SUPPORTED,
+        Reason::WILDCARDS_NOT_SUPPORTED,
+    ]);
+
+    /// UNSUBACK (MQTT 5, section 3.11.3).
+    pub(super) const UNSUBACK: Self = Self::of(&[
+        Reason::SUCCESS,
+        Reason::NO_SUBSCRIPTION_EXISTED,
+        Reason::UNSPECIFIED,
+        Reason::IMPLEMENTATION_SPECIFIC,
+        Reason::NOT_AUTHORIZED,
+        Reason::BAD_TOPIC_FILTER,
+        Reason::PACKET_ID_IN_USE,
+    ]);
+
+    /// DISCONNECT (MQTT 5, section 3.14.2.1).
+    pub(super) const DISCONNECT: Self = Self::of(&[
+        Reason::SUCCESS,
+        Reason::DISCONNECT_WITH_WILL,
+        Reason::UNSPECIFIED,
+        Reason::MALFORMED,
+        Reason::PROTOCOL_ERROR,
+        Reason::IMPLEMENTATION_SPECIFIC,
+        Reason::NOT_AUTHORIZED,
+        Reason::SERVER_BUSY,
+        Reason::SERVER_SHUTTING_DOWN,
+        Reason::KEEP_ALIVE_TIMEOUT,
+        Reason::SESSION_TAKEN_OVER,
+        Reason::BAD_TOPIC_FILTER,
+        Reason::BAD_TOPIC_NAME,
+        Reason::RECEIVE_MAXIMUM_EXCEEDED,
+        Reason::BAD_TOPIC_ALIAS,
+        Reason::PACKET_TOO_LARGE,
+        Reason::MESSAGE_RATE_TOO_HIGH,
+        Reason::QUOTA_EXCEEDED,
+        Reason::ADMINISTRATIVE_ACTION,
+        Reason::BAD_PAYLOAD_FORMAT,
+        Reason::RETAIN_NOT_SUPPORTED,
+        Reason::QOS_NOT_SUPPORTED,
+        Reason::USE_ANOTHER_SERVER,
+        Reason::SERVER_MOVED,
+        Reason::SHARED_NOT_SUPPORTED,
+        Reason::CONNECTION_RATE_EXCEEDED,
+        Reason::MAXIMUM_CONNECT_TIME,
+        Reason::SUBSCRIPTION_ID_NOT_SUPPORTED,
+        Reason::WILDCARDS_NOT_SUPPORTED,
+    ]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Reason, Reasons};
+    use std::vec::Vec;
+
+    #[test]
+    fn each_packet_has_the_codes_of_its_table() {
+        let have = |reasons: Reasons| (0..=255).filter(|code| reasons.have(*code)).collect::<Vec<u8>>();
+        assert_eq!(have(Reasons::RELEASE), [0, 0x92]);
+        assert_eq!(have(Reasons::RECEIPT), [0, 0x10, 0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99]);
+        assert_eq!(have(Reasons::UNSUBACK), [0, 0x11, 0x80, 0x83, 0x87, 0x8f, 0x91]);
+        let suback = [0, 1, 2, 0x80, 0x83, 0x87, 0x8f, 0x91, 0x97, 0x9e, 0xa1, 0xa2];
+        assert_eq!(have(Reasons::SUBACK), suback);
+        assert_eq!((have(Reasons::CONNACK).len(), have(Reasons::DISCONNECT).len()), (22, 29));
+        for reasons in [Reasons::CONNACK, Reasons::DISCONNECT] {
+            assert!(have(reasons).iter().all(|code| !Reason::from_code(*code).text().is_empty()));
+        }
     }
 }

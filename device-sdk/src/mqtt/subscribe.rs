@@ -2,11 +2,11 @@
 
 use super::connack::Limits;
 use super::error::Misuse;
-use super::frame::Frame;
+use super::frame::{Frame, kind};
 use super::property::{self, Properties, Set};
 use super::publish::Qos;
 use super::read::Reader;
-use super::reason::{self, Reason};
+use super::reason::{Reason, Reasons};
 use super::topic;
 use super::violation::Violation;
 use super::write::{Writer, is_text};
@@ -98,15 +98,16 @@ pub(super) fn put_unsubscribe(writer: &mut Writer<'_>, id: u16, filters: &[&str]
 }
 
 /// Reads a SUBACK or UNSUBACK: packet identifier and reasons.
-pub(super) fn decode<'a>(frame: &Frame<'a>) -> Result<(u16, Reasons<'a>), Violation> {
+pub(super) fn decode<'a>(frame: &Frame<'a>) -> Result<(u16, Grants<'a>), Violation> {
     let mut reader = Reader::new(frame.body);
     let id = reader.packet_id()?;
     Properties::read(&mut reader, ALLOWED)?;
     let codes = reader.rest();
-    if !codes.iter().all(|code| reason::belongs(frame.kind, *code)) {
+    let allowed = if frame.kind == kind::SUBACK { Reasons::SUBACK } else { Reasons::UNSUBACK };
+    if !codes.iter().all(|code| allowed.have(*code)) {
         return Err(Violation::ReasonCode);
     }
-    Ok((id, Reasons(codes)))
+    Ok((id, Grants(codes)))
 }
 
 /// How many filters the body of a SUBSCRIBE or UNSUBSCRIBE that this client made holds.
@@ -124,9 +125,9 @@ pub(super) fn filters(packet: &[u8], options_bytes: usize) -> usize {
 
 /// What the server says of each filter, in the order in which they were asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Reasons<'a>(&'a [u8]);
+pub struct Grants<'a>(&'a [u8]);
 
-impl<'a> Reasons<'a> {
+impl<'a> Grants<'a> {
     /// One reason for each filter: what was granted, or why not.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Reason> + use<'a> {
         self.0.iter().map(|code| Reason::from_code(*code))

@@ -93,8 +93,8 @@ impl Device {
                 }),
                 Event::Acknowledged { id, reason } => self.acknowledged.push((id, reason.code())),
                 Event::Lost { id } => unreachable!("message {id} is lost"),
-                Event::Subscribed { reasons, .. } | Event::Unsubscribed { reasons, .. } => {
-                    self.granted.extend(reasons.iter().map(|reason| reason.code()));
+                Event::Subscribed { grants, .. } | Event::Unsubscribed { grants, .. } => {
+                    self.granted.extend(grants.iter().map(|reason| reason.code()));
                 }
                 Event::Disconnected(disconnect) => self.farewell = Some(disconnect.reason.code()),
             }

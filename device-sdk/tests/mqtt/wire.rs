@@ -74,11 +74,11 @@ impl From<Event<'_>> for Seen {
             },
             Event::Acknowledged { id, reason } => Self::Acknowledged(id.get(), reason.code()),
             Event::Lost { id } => Self::Lost(id.get()),
-            Event::Subscribed { id, reasons } => {
-                Self::Subscribed(id.get(), reasons.iter().map(|reason| reason.code()).collect())
+            Event::Subscribed { id, grants } => {
+                Self::Subscribed(id.get(), grants.iter().map(|reason| reason.code()).collect())
             }
-            Event::Unsubscribed { id, reasons } => {
-                Self::Unsubscribed(id.get(), reasons.iter().map(|reason| reason.code()).collect())
+            Event::Unsubscribed { id, grants } => {
+                Self::Unsubscribed(id.get(), grants.iter().map(|reason| reason.code()).collect())
             }
             Event::Disconnected(disconnect) => Self::Disconnected(disconnect.reason.code()),
         }

@@ -7,7 +7,7 @@ use crate::mqtt::disconnect;
 use crate::mqtt::error::{Error, Shortage, Silence};
 use crate::mqtt::frame::{first_byte, kind};
 use crate::mqtt::packet_id::PacketId;
-use crate::mqtt::queue::{self, Kind, Record};
+use crate::mqtt::queue::{self, Kind};
 use crate::mqtt::reason::Reason;
 use crate::mqtt::violation::Violation;
 use crate::mqtt::write::Body;
@@ -65,7 +65,7 @@ impl Client<'_> {
             Current::Nothing => return None,
             Current::Connect => input.connect(),
             Current::Small { bytes, len, .. } => bytes.get(..usize::from(*len))?,
-            Current::Record => session.queue.packet(&session.writing()?),
+            Current::Record => session.queue.packet(&session.queue.in_state(queue::State::Writing)?),
         };
         packet.get(session.output.written..).filter(|rest| !rest.is_empty())
     }
@@ -85,7 +85,7 @@ impl Client<'_> {
             Current::Small { ends: true, .. } => session.state = State::Closed,
             Current::Connect => self.input.connect_is_written(),
             Current::Record => {
-                if let Some(record) = session.writing() {
+                if let Some(record) = session.queue.in_state(queue::State::Writing) {
                     if record.kind == Kind::Once {
                         session.queue.remove(&record);
                     } else {
@@ -115,25 +115,11 @@ impl Session<'_> {
             let bytes = [first_byte(kind::PINGREQ), 0, 0, 0, 0];
             return Current::Small { bytes, len: 2, ends: false };
         }
-        if let Some(record) = self.next_record() {
+        if let Some(record) = self.queue.next(self.limits.receive_maximum) {
             self.queue.set_state(&record, queue::State::Writing);
             return Current::Record;
         }
         self.output.goodbye.take().map_or(Current::Nothing, Current::goodbye)
-    }
-
-    /// The oldest record that may go. If the server takes no more at once, no PUBLISH of QoS 1 or 2 may, so none
-    /// overtakes another.
-    fn next_record(&self) -> Option<Record> {
-        let on_their_way = self.queue.records().filter(Record::is_on_its_way).count();
-        let has_quota = on_their_way < usize::from(self.limits.receive_maximum);
-        self.queue
-            .records()
-            .find(|record| record.state == queue::State::Waiting && (has_quota || !record.kind.takes_quota()))
-    }
-
-    fn writing(&self) -> Option<Record> {
-        self.queue.records().find(|record| record.state == queue::State::Writing)
     }
 
     /// A packet identifier that is not in use. Found in as many tries as there are records, and one.
@@ -141,7 +127,7 @@ impl Session<'_> {
         for _ in 0..u16::MAX {
             let id = PacketId::after(self.last_id);
             self.last_id = id.get();
-            if self.queue.records().all(|record| record.id != id.get()) {
+            if self.queue.with_id(id.get()).is_none() {
                 return Ok(id);
             }
         }

@@ -72,13 +72,8 @@ impl Session<'_> {
         self.clock.awaited_until_ms = None;
         if !connack.session_present {
             self.received.clear();
-            self.queue.end_session();
         }
-        self.queue.lose(&|record, first| {
-            let qos_max = limits.qos_max as u8;
-            let unwanted = (first >> 1) & 3 > qos_max || first & 1 != 0 && !limits.retain;
-            record.kind.takes_quota() && (unwanted || !limits.take_bytes(record.packet_bytes))
-        });
+        self.queue.begin_connection(connack.session_present, &limits);
         self.has_lost = true;
         Ok(Some(Event::Connected(connack)))
     }
@@ -122,7 +117,7 @@ impl Session<'_> {
 
     fn handle_acknowledgement<'a>(&mut self, frame: &Frame<'a>) -> Handled<'a> {
         let (id, reason) = acknowledgement::decode(frame)?;
-        let Some(record) = self.queue.records().find(|record| record.id == id) else {
+        let Some(record) = self.queue.with_id(id) else {
             return self.handle_unknown(frame.kind, id, reason);
         };
         let reason = match (frame.kind, record.kind) {
@@ -160,20 +155,20 @@ impl Session<'_> {
     }
 
     fn handle_suback<'a>(&mut self, frame: &Frame<'a>) -> Handled<'a> {
-        let (number, reasons) = subscribe::decode(frame)?;
+        let (number, grants) = subscribe::decode(frame)?;
         let (wanted, options_bytes) =
             if frame.kind == kind::SUBACK { (Kind::Subscribe, 1) } else { (Kind::Unsubscribe, 0) };
-        let record = self.queue.records().find(|record| record.id == number);
+        let record = self.queue.with_id(number);
         let record = record
             .filter(|record| record.kind == wanted && record.state == queue::State::Sent)
             .ok_or(Violation::Acknowledgement)?;
-        if subscribe::filters(self.queue.packet(&record), options_bytes) != reasons.iter().len() {
+        if subscribe::filters(self.queue.packet(&record), options_bytes) != grants.iter().len() {
             return Err(Violation::ReasonCount);
         }
         self.queue.remove(&record);
         Ok(PacketId::new(number).map(|id| match wanted {
-            Kind::Subscribe => Event::Subscribed { id, reasons },
-            _ => Event::Unsubscribed { id, reasons },
+            Kind::Subscribe => Event::Subscribed { id, grants },
+            _ => Event::Unsubscribed { id, grants },
         }))
     }
 
@@ -182,7 +177,7 @@ impl Session<'_> {
         if !self.has_lost {
             return None;
         }
-        let lost = self.queue.records().find(|record| record.state == queue::State::Lost);
+        let lost = self.queue.in_state(queue::State::Lost);
         match lost {
             Some(record) => {
                 self.queue.remove(&record);
