@@ -9,7 +9,7 @@ use crate::backfill::Backfills;
 use crate::callers::{Answer, Callers};
 use crate::clock::Clock;
 use crate::fetch::{self, Fetcher, Private};
-use crate::inbox::{Inboxes, Signals};
+use crate::inbox::{Fanout, Inboxes, Signals};
 use crate::metrics::{FunctionSums, Metrics};
 use crate::modules::Modules;
 use crate::place;
@@ -143,22 +143,16 @@ impl Engine {
         let token = AccessFile::token(&options.data)?;
         let worker_count = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(8);
         let mut config = Config::new(options.data.clone());
-        config.durability = options.durability;
-        config.workers = worker_count;
+        (config.durability, config.workers) = (options.durability, worker_count);
         let partitions = config.partitions;
 
         let (room, metrics) = (Arc::new(Room::default()), Arc::new(Metrics::default()));
         let inboxes = Inboxes::new(worker_count, partitions);
         let tail = inboxes.tail(Arc::clone(&room), Arc::clone(&metrics));
         let durable = tail.head();
-        let opening = tokio::task::spawn_blocking(move || Store::open(config, Box::new(tail)));
-        let (store, recovery) = opening.await?.context("cannot open the store")?;
-        tracing::info!(%recovery, "store open");
-        if let Clock::Scaled { .. } = options.clock {
-            let newest_ms = place::newest_ms(&store).context("cannot read the log")?;
-            options.clock = options.clock.not_before(newest_ms);
-        }
-        let clock = options.clock;
+        let store = open_store(config, tail).await?;
+        let clock = after_log(options.clock, &store)?;
+        options.clock = clock;
         let registry = open_registry(&options, &store, &modules, &token, &metrics)?;
         let secrets = Arc::clone(&registry);
         let fetcher = Fetcher::start(fetch::Parts {
@@ -304,7 +298,8 @@ impl Engine {
     pub(crate) async fn deploy(&self, wasm: Bytes, dry_run: bool) -> Result<DeployReport, registry::Error> {
         let (source, placement) = (Source::Module(wasm), Placement::Live);
         let new = Newcomer { source, placement, guard: None, from: None, reason: String::new(), dry_run };
-        self.0.registry.deploy(new).await
+        // It holds a module while it is checked: too much for whoever waits for it.
+        Box::pin(self.0.registry.deploy(new)).await
     }
 
     /// The functions by name.
@@ -417,6 +412,22 @@ impl Engine {
         }
         status
     }
+}
+
+/// A clock that does not go with the machine's goes on where the log ends.
+fn after_log(clock: Clock, store: &Store<Waiter>) -> anyhow::Result<Clock> {
+    match clock {
+        Clock::Real => Ok(clock),
+        Clock::Scaled { .. } => Ok(clock.not_before(place::newest_ms(store).context("cannot read the log")?)),
+    }
+}
+
+/// Opens or makes the store, whose durable groups go to `tail`.
+async fn open_store(config: Config, tail: Fanout) -> anyhow::Result<Store<Waiter>> {
+    let opening = tokio::task::spawn_blocking(move || Store::open(config, Box::new(tail)));
+    let (store, recovery) = opening.await?.context("cannot open the store")?;
+    tracing::info!(%recovery, "store open");
+    Ok(store)
 }
 
 /// Takes the control lane over, and begins to watch versions under guard.

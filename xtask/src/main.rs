@@ -1,6 +1,8 @@
-//! House rules, benchmarks and failing cases: `cargo xtask tidy`, `cargo xtask bench event-path|functions`, `cargo xtask replay`.
+//! House rules, benchmarks, footprints and failing cases: `cargo xtask tidy`, `cargo xtask bench event-path|functions`,
+//! `cargo xtask footprint`, `cargo xtask replay`.
 
 mod bench;
+mod footprint;
 mod replay;
 mod repository;
 mod tidy;
@@ -14,6 +16,8 @@ usage: cargo xtask COMMAND
   bench event-path [--seconds N] ...   measure the event path against its peer; prints a Markdown table
                                        (all flags: cargo xtask bench event-path --help)
   bench functions [--parts ...] ...    measure what functions cost, beside native and wasmtime; prints Markdown tables
+  footprint [--check]                  count what the device SDK takes of a microcontroller's flash; prints a Markdown
+                                       table; --check fails if a figure has grown over the one in the docs
   replay FILE                          go step by step through a case in which the core's model failed";
 
 fn main() -> ExitCode {
@@ -22,6 +26,8 @@ fn main() -> ExitCode {
     let result = match words.as_slice() {
         ["tidy"] => tidy::run(),
         ["bench", what @ ("event-path" | "functions"), rest @ ..] => bench::run(what, rest),
+        ["footprint"] => footprint::run(false),
+        ["footprint", "--check"] => footprint::run(true),
         ["replay", file] => replay::run(file),
         _ => {
             eprintln!("{USAGE}");

@@ -8,6 +8,7 @@ use crate::clock::Clock;
 use crate::engine::{Engine, Options};
 use crate::fetch::Private;
 use crate::registry::{Access, NewDevice};
+use crate::worker::Recordings;
 use anyhow::Context;
 use fleetfn_core::Offset;
 use fleetfn_core::deployment::ModuleHash;
@@ -61,6 +62,7 @@ impl Node {
             // On loopback, so that stock clients need no token.
             access: Access::Open,
             durability,
+            recordings: Recordings::Kept,
             // Services that a function asks are likely to be under work on the same machine.
             private: Private::Allowed,
             clock: Clock::scaled(plan.speed),

@@ -62,6 +62,14 @@ fn an_edge_that_the_table_does_not_have_is_refused() {
 }
 
 #[test]
+fn an_edge_of_tests_is_one_of_tests_only() {
+    let text = "[package]\nname = \"fleetfn-device\"\n[lints]\nworkspace = true\n[dev-dependencies]\nfleetfn-broker.workspace = true\ntokio.workspace = true\n";
+    assert_eq!(found(|violations| edges::check("device-sdk/Cargo.toml", text, violations)), []);
+    let real = text.replace("dev-dependencies", "dependencies");
+    assert_eq!(found(|violations| edges::check("device-sdk/Cargo.toml", &real, violations)).len(), 2);
+}
+
+#[test]
 fn names_lengths_and_whitespace_are_checked() {
     let check = |name: &str, bytes: &[u8]| found(|violations| files::check(name, bytes, violations));
     assert_eq!(check("engine/src/utils.rs", b"//! x\n").len(), 1);

@@ -1,0 +1,57 @@
+//! The device side of fleetfn.
+//!
+//! `no_std` and without an allocator: buffers, transport, clock and randomness are the caller's. [`mqtt`] is an MQTT 5
+//! client; it is given bytes and the time, and says what to write and what happened:
+//!
+//! ```
+//! use fleetfn_device::mqtt::{Client, Connect, Event, Publish, Qos, Subscription};
+//!
+//! # fn main() -> Result<(), fleetfn_device::mqtt::Error> {
+//! let (mut receive, mut send) = ([0; 256], [0; 512]);
+//! let mut client = Client::new(&mut receive, &mut send);
+//!
+//! // A connection begins on a fresh transport: write what the client wants written, hand in what comes.
+//! client.connect(&Connect::new("boiler-1"), 0)?;
+//! let connect = client.poll_transmit().map_or(0, <[u8]>::len);
+//! client.handle_transmitted(connect, 10);
+//! client.handle_bytes(&[0x20, 3, 0, 0, 0], 20);
+//! assert!(matches!(client.poll_event()?, Some(Event::Connected(_))));
+//!
+//! // A message of QoS 1 is kept in the send buffer until the server has acknowledged it.
+//! client.subscribe(&[Subscription::new("devices/boiler-1/commands/+", Qos::AtLeastOnce)])?;
+//! client.publish(&Publish::new("devices/boiler-1/telemetry/water", b"21.5").with_qos(Qos::AtLeastOnce))?;
+//! while let Some(bytes) = client.poll_transmit() {
+//!     let count = bytes.len();
+//!     client.handle_transmitted(count, 30);
+//! }
+//! client.handle_bytes(&[0x40, 2, 0, 2], 40);
+//! assert!(matches!(client.poll_event()?, Some(Event::Acknowledged { id, .. }) if id.get() == 2));
+//!
+//! // Be back by then, whatever happens.
+//! assert_eq!(client.next_deadline(), Some(45_030));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! With the feature `std`, `tcp` does all of that over a socket.
+#![no_std]
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::string_slice,
+        clippy::arithmetic_side_effects,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::unreachable
+    )
+)]
+
+#[cfg(any(test, feature = "std"))]
+extern crate std;
+
+pub mod mqtt;
+#[cfg(feature = "std")]
+pub mod tcp;

@@ -1,0 +1,313 @@
+//! The client: one state machine for connection and session, fed with bytes and time by its caller.
+
+mod output;
+mod packet;
+
+use super::answers::Answers;
+use super::clock::Clock;
+use super::connack::Limits;
+use super::connect::Connect;
+use super::error::{Error, Misuse, Shortage, Silence};
+use super::event::Event;
+use super::frame::{self, first_byte, kind};
+use super::input::Input;
+use super::packet_id::PacketId;
+use super::publish::{Publish, Qos};
+use super::queue::{Kind, Queue};
+use super::reason::Reason;
+use super::received::Received;
+use super::subscribe::{self, Subscription};
+use super::violation::Violation;
+use output::Output;
+
+/// Where a connection stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// There is none: [`Client::connect`] begins one.
+    Offline,
+    /// CONNECT is on its way, or its answer is.
+    Connecting,
+    /// The server has accepted.
+    Online,
+    /// DISCONNECT is to be written.
+    Closing,
+    /// Nothing more is to be written or read: close the transport, then call [`Client::handle_closed`].
+    Closed,
+}
+
+/// An MQTT 5 client over two buffers of the caller's.
+///
+/// The caller owns transport and clock. It hands in bytes that came ([`Client::handle_bytes`]), writes out what the client
+/// wants written ([`Client::poll_transmit`]), asks what happened ([`Client::poll_event`]), and wakes it when it is due
+/// ([`Client::next_deadline`], [`Client::handle_timeout`]). Times are milliseconds of any clock that never goes back.
+///
+/// Session state outlives connections: after [`Client::handle_closed`], `connect` on another transport goes on with it.
+/// It does not outlive the value; after a reboot begin with a clean start if you publish with QoS 2, since the server
+/// might take new messages for repetitions of old ones with the same packet identifier.
+pub struct Client<'b> {
+    input: Input<'b>,
+    session: Session<'b>,
+}
+
+/// All but the receive buffer, which events borrow.
+struct Session<'b> {
+    state: State,
+    queue: Queue<'b>,
+    answers: Answers,
+    received: Received,
+    limits: Limits,
+    clock: Clock,
+    output: Output,
+    receive_maximum: u16,
+    clean_start: bool,
+    last_id: u16,
+    /// How the message that was given out last is to be answered.
+    unanswered: Option<(u8, u16)>,
+    /// Whether some record is marked as lost.
+    has_lost: bool,
+}
+
+impl<'b> Client<'b> {
+    /// A client without a session.
+    ///
+    /// `receive` holds one packet that comes in, and CONNECT: its length is the longest packet that is taken, which the
+    /// server is told. `send` holds what waits to be written, and each message of QoS 1 and 2 until it is acknowledged,
+    /// with eight bytes for each packet.
+    #[must_use]
+    pub const fn new(receive: &'b mut [u8], send: &'b mut [u8]) -> Self {
+        Self {
+            input: Input::new(receive),
+            session: Session {
+                state: State::Offline,
+                queue: Queue::new(send),
+                answers: Answers::new(),
+                received: Received::new(),
+                limits: Limits::NONE,
+                clock: Clock::new(),
+                output: Output::new(),
+                receive_maximum: 0,
+                clean_start: true,
+                last_id: 0,
+                unanswered: None,
+                has_lost: false,
+            },
+        }
+    }
+
+    /// Begins a connection on a fresh transport.
+    ///
+    /// # Errors
+    /// [`Misuse`] if there is a connection already, or the values cannot be sent.
+    pub fn connect(&mut self, connect: &Connect<'_>, now_ms: u64) -> Result<(), Misuse> {
+        if self.session.state != State::Offline {
+            return Err(Misuse::Connected);
+        }
+        connect.check()?;
+        self.input.put_connect(connect)?;
+        let session = &mut self.session;
+        session.state = State::Connecting;
+        session.limits = Limits::NONE;
+        session.receive_maximum = connect.receive_maximum;
+        session.clean_start = connect.clean_start;
+        session.clock.keep_alive_s = connect.keep_alive_s;
+        session.clock.response_timeout_ms = connect.response_timeout_ms;
+        session.clock.sent_at_ms = now_ms;
+        session.clock.received_at_ms = now_ms;
+        session.clock.wait(now_ms);
+        Ok(())
+    }
+
+    /// Where the connection stands.
+    #[must_use]
+    pub const fn state(&self) -> State {
+        self.session.state
+    }
+
+    /// What the server takes; before it has accepted, everything.
+    #[must_use]
+    pub const fn limits(&self) -> &Limits {
+        &self.session.limits
+    }
+
+    /// Takes over bytes that came, as many as there is room for, and says how many that were. The others are to be handed
+    /// in again after [`Client::poll_event`] and [`Client::poll_transmit`] have made room. Saves nothing over
+    /// [`Client::receive_space`] but a line.
+    pub fn handle_bytes(&mut self, bytes: &[u8], now_ms: u64) -> usize {
+        let space = self.receive_space();
+        let count = space.len().min(bytes.len());
+        space.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+        self.handle_received(count, now_ms);
+        count
+    }
+
+    /// Where to read into. Empty while CONNECT is not written, and while packets in it wait for
+    /// [`Client::poll_event`]: then do not read, since most sockets answer an empty read as if they were closed.
+    pub fn receive_space(&mut self) -> &mut [u8] {
+        self.input.space()
+    }
+
+    /// So many bytes came into [`Client::receive_space`].
+    pub fn handle_received(&mut self, count: usize, now_ms: u64) {
+        self.input.add(count);
+        if count > 0 {
+            self.session.clock.received_at_ms = now_ms;
+        }
+    }
+
+    /// The next thing that happened; `None` until more bytes come or are written. Acknowledges the message that it
+    /// returned before.
+    ///
+    /// # Errors
+    /// A [`Violation`] of the server's, once; what is left to be written is the DISCONNECT that says so.
+    pub fn poll_event(&mut self) -> Result<Option<Event<'_>>, Violation> {
+        let Self { input, session } = self;
+        session.answer();
+        if let Some(id) = session.next_lost() {
+            return Ok(Some(Event::Lost { id }));
+        }
+        // Bounded by the bytes in the buffer: each round takes a packet off it.
+        let Input { buffer, start, end, .. } = input;
+        let buffer: &[u8] = buffer;
+        while session.takes_packets() {
+            let unread = buffer.get(*start..*end).unwrap_or_default();
+            let handled = match frame::next(unread, buffer.len()) {
+                Ok(None) => return Ok(None),
+                Ok(Some(frame)) => {
+                    *start = start.saturating_add(frame.bytes);
+                    session.handle_packet(&frame)
+                }
+                Err(violation) => Err(violation),
+            };
+            match handled {
+                Ok(None) => {}
+                Ok(event) => return Ok(event),
+                Err(violation) => {
+                    session.fail(violation);
+                    return Err(violation);
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// When [`Client::handle_timeout`] is to be called, if nothing changes before.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<u64> {
+        let Session { state, clock, .. } = &self.session;
+        match state {
+            State::Offline | State::Closed => None,
+            State::Connecting | State::Closing => clock.awaited_until_ms,
+            State::Online => clock.awaited_until_ms.or_else(|| clock.ping_due_ms()),
+        }
+    }
+
+    /// Does what is due; nothing if nothing is.
+    ///
+    /// # Errors
+    /// [`Silence`] if the server did not answer in time; the connection is then [`State::Closed`].
+    pub fn handle_timeout(&mut self, now_ms: u64) -> Result<(), Silence> {
+        if self.next_deadline().is_none_or(|deadline_ms| now_ms < deadline_ms) {
+            return Ok(());
+        }
+        let session = &mut self.session;
+        match session.state {
+            State::Online if session.clock.awaited_until_ms.is_none() => {
+                session.output.ping = true;
+                session.clock.wait(now_ms);
+                Ok(())
+            }
+            State::Online => session.close(Err(Silence::Pingresp)),
+            State::Connecting => session.close(Err(Silence::Connack)),
+            State::Offline | State::Closing | State::Closed => session.close(Ok(())),
+        }
+    }
+
+    /// The transport is closed, by whomever. What was not acknowledged waits for the next connection; subscriptions that
+    /// were not acknowledged are forgotten.
+    pub fn handle_closed(&mut self) {
+        self.input.clear();
+        let session = &mut self.session;
+        session.state = State::Offline;
+        session.queue.end_connection();
+        session.answers = Answers::new();
+        session.output = Output::new();
+        session.unanswered = None;
+    }
+
+    /// Sends a message. With QoS 1 and 2 it is kept until it is acknowledged, and can be handed in without a connection:
+    /// it goes when there is one. It is sent again on the next connection if this one ends before; if the server has no
+    /// session then, QoS 1 goes as a new message, and QoS 2 ends as [`Event::Lost`] if the server may have seen it.
+    ///
+    /// Returns the packet identifier by which [`Event::Acknowledged`] names it, `None` with QoS 0.
+    ///
+    /// # Errors
+    /// [`Misuse`] if it cannot be sent as it is, [`Shortage`] if not now.
+    pub fn publish(&mut self, publish: &Publish<'_>) -> Result<Option<PacketId>, Error> {
+        publish.check()?;
+        let session = &mut self.session;
+        if publish.qos > session.limits.qos_max {
+            return Err(Misuse::Qos.into());
+        }
+        if publish.retain && !session.limits.retain {
+            return Err(Misuse::Retain.into());
+        }
+        let (kind, id) = match publish.qos {
+            Qos::AtMostOnce if session.state != State::Online => return Err(Shortage::Offline.into()),
+            Qos::AtMostOnce => (Kind::Once, None),
+            Qos::AtLeastOnce => (Kind::AtLeastOnce, Some(session.free_id()?)),
+            Qos::ExactlyOnce => (Kind::ExactlyOnce, Some(session.free_id()?)),
+        };
+        let number = id.map_or(0, PacketId::get);
+        let first = first_byte(kind::PUBLISH) | publish.flags();
+        session.push(kind, number, first, &|writer| publish.put(writer, number))?;
+        Ok(id)
+    }
+
+    /// Asks for messages. The answer is [`Event::Subscribed`] with the returned packet identifier.
+    ///
+    /// # Errors
+    /// [`Misuse`] if a filter is none or the server does not offer it, [`Shortage`] if it cannot be asked now.
+    pub fn subscribe(&mut self, subscriptions: &[Subscription<'_>]) -> Result<PacketId, Error> {
+        let session = &mut self.session;
+        session.check_online()?;
+        subscribe::check(subscriptions, &session.limits)?;
+        let id = session.free_id()?;
+        session.push(Kind::Subscribe, id.get(), first_byte(kind::SUBSCRIBE), &|writer| {
+            subscribe::put(writer, id.get(), subscriptions);
+        })?;
+        Ok(id)
+    }
+
+    /// Asks for no more messages. The answer is [`Event::Unsubscribed`] with the returned packet identifier.
+    ///
+    /// # Errors
+    /// [`Misuse`] if a filter is none, [`Shortage`] if it cannot be asked now.
+    pub fn unsubscribe(&mut self, filters: &[&str]) -> Result<PacketId, Error> {
+        let session = &mut self.session;
+        session.check_online()?;
+        if filters.is_empty() {
+            return Err(Misuse::TopicFilter.into());
+        }
+        filters.iter().try_for_each(|filter| subscribe::check_filter(filter))?;
+        let id = session.free_id()?;
+        session.push(Kind::Unsubscribe, id.get(), first_byte(kind::UNSUBSCRIBE), &|writer| {
+            subscribe::put_unsubscribe(writer, id.get(), filters);
+        })?;
+        Ok(id)
+    }
+
+    /// Says goodbye, after whatever can be written before. The server drops the will unless the reason is
+    /// [`Reason::DISCONNECT_WITH_WILL`] or a failure. Without a connection nothing happens.
+    pub fn disconnect(&mut self, reason: Reason, now_ms: u64) {
+        let session = &mut self.session;
+        match session.state {
+            State::Online => {
+                session.state = State::Closing;
+                session.output.goodbye = Some(reason);
+                session.clock.wait(now_ms);
+            }
+            State::Connecting => session.state = State::Closed,
+            State::Offline | State::Closing | State::Closed => {}
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! When something is due: the answer to CONNECT, PINGREQ and its answer, the end of a goodbye.
+
+/// Times in milliseconds of the caller's clock.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Clock {
+    /// Between packets, 0 for never.
+    pub(super) keep_alive_s: u16,
+    pub(super) response_timeout_ms: u32,
+    pub(super) sent_at_ms: u64,
+    pub(super) received_at_ms: u64,
+    /// Until when an answer must have come, or a goodbye must have been written.
+    pub(super) awaited_until_ms: Option<u64>,
+}
+
+impl Clock {
+    pub(super) const fn new() -> Self {
+        Self {
+            keep_alive_s: 0,
+            response_timeout_ms: 0,
+            sent_at_ms: 0,
+            received_at_ms: 0,
+            awaited_until_ms: None,
+        }
+    }
+
+    /// From now on something is awaited.
+    pub(super) fn wait(&mut self, now_ms: u64) {
+        self.awaited_until_ms = Some(now_ms.saturating_add(u64::from(self.response_timeout_ms)));
+    }
+
+    /// When PINGREQ is due: after three quarters of the keep alive without a packet in either direction, so that the
+    /// last quarter is left for it to arrive. A silent server is asked, too, however much is sent to it: packets of
+    /// QoS 0 vanish into a dead link without a sign.
+    pub(super) fn ping_due_ms(&self) -> Option<u64> {
+        let quiet_ms = u32::from(self.keep_alive_s).saturating_mul(750);
+        let last_ms = self.sent_at_ms.min(self.received_at_ms);
+        (quiet_ms > 0).then(|| last_ms.saturating_add(u64::from(quiet_ms)))
+    }
+}

@@ -1,0 +1,141 @@
+//! SUBSCRIBE and UNSUBSCRIBE (MQTT 5, sections 3.8 and 3.10), SUBACK and UNSUBACK (3.9 and 3.11).
+
+use super::connack::Limits;
+use super::error::Misuse;
+use super::frame::{Frame, kind};
+use super::property::{self, Properties, Set};
+use super::publish::Qos;
+use super::read::Reader;
+use super::reason::{Reason, Reasons};
+use super::topic;
+use super::violation::Violation;
+use super::write::{Writer, is_text};
+
+const ALLOWED: Set = Set::of(&[property::REASON_STRING, property::USER]);
+
+/// One filter, and how what falls under it is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Subscription<'a> {
+    /// A topic filter, or `$share/GROUP/FILTER`.
+    pub filter: &'a str,
+    /// The highest QoS that is wanted.
+    pub qos: Qos,
+    /// Not to be sent what this client itself published.
+    pub no_local: bool,
+    /// Whether the retain flag is passed on as the publisher set it.
+    pub retain_as_published: bool,
+    /// Which retained messages are wanted.
+    pub retained: Retained,
+}
+
+/// Which retained messages a subscription brings (MQTT 5, section 3.8.3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Retained {
+    /// All, at each SUBSCRIBE.
+    Always = 0,
+    /// All, if there was no such subscription before.
+    IfNew = 1,
+    /// None.
+    Never = 2,
+}
+
+impl<'a> Subscription<'a> {
+    /// A subscription with the standard's defaults.
+    #[must_use]
+    pub const fn new(filter: &'a str, qos: Qos) -> Self {
+        Self { filter, qos, no_local: false, retain_as_published: false, retained: Retained::Always }
+    }
+
+    fn options(&self) -> u8 {
+        (self.qos as u8)
+            | (u8::from(self.no_local) << 2)
+            | (u8::from(self.retain_as_published) << 3)
+            | ((self.retained as u8) << 4)
+    }
+}
+
+/// Checks what is about to be subscribed to.
+pub(super) fn check(subscriptions: &[Subscription<'_>], limits: &Limits) -> Result<(), Misuse> {
+    for subscription in subscriptions {
+        check_filter(subscription.filter)?;
+        let shared = topic::is_shared(subscription.filter);
+        // Sharing and not hearing oneself exclude each other (MQTT 5, section 3.8.3.1).
+        if shared && (subscription.no_local || !limits.shared)
+            || topic::has_wildcards(subscription.filter) && !limits.wildcards
+        {
+            return Err(Misuse::Subscription);
+        }
+    }
+    if subscriptions.is_empty() { Err(Misuse::TopicFilter) } else { Ok(()) }
+}
+
+/// Checks one filter, shared or not.
+pub(super) fn check_filter(filter: &str) -> Result<(), Misuse> {
+    if !topic::is_filter(filter) {
+        return Err(Misuse::TopicFilter);
+    }
+    if is_text(filter) { Ok(()) } else { Err(Misuse::Field) }
+}
+
+/// Puts the body of a SUBSCRIBE.
+pub(super) fn put(writer: &mut Writer<'_>, id: u16, subscriptions: &[Subscription<'_>]) {
+    writer.u16(id);
+    writer.u8(0);
+    for subscription in subscriptions {
+        writer.text(subscription.filter);
+        writer.u8(subscription.options());
+    }
+}
+
+/// Puts the body of an UNSUBSCRIBE.
+pub(super) fn put_unsubscribe(writer: &mut Writer<'_>, id: u16, filters: &[&str]) {
+    writer.u16(id);
+    writer.u8(0);
+    for filter in filters {
+        writer.text(filter);
+    }
+}
+
+/// Reads a SUBACK or UNSUBACK: packet identifier and reasons.
+pub(super) fn decode<'a>(frame: &Frame<'a>) -> Result<(u16, Grants<'a>), Violation> {
+    let mut reader = Reader::new(frame.body);
+    let id = reader.packet_id()?;
+    Properties::read(&mut reader, ALLOWED)?;
+    let codes = reader.rest();
+    let allowed = if frame.kind == kind::SUBACK { Reasons::SUBACK } else { Reasons::UNSUBACK };
+    if !codes.iter().all(|code| allowed.have(*code)) {
+        return Err(Violation::ReasonCode);
+    }
+    Ok((id, Grants(codes)))
+}
+
+/// How many filters the body of a SUBSCRIBE or UNSUBSCRIBE that this client made holds.
+pub(super) fn filters(packet: &[u8], options_bytes: usize) -> usize {
+    let mut reader = Reader::new(packet);
+    let mut count = 0_usize;
+    // First byte, length, packet identifier, no properties.
+    if reader.u8().is_ok() && reader.variable().is_ok() && reader.take(3).is_ok() {
+        while reader.data().is_ok() && reader.take(options_bytes).is_ok() {
+            count = count.saturating_add(1);
+        }
+    }
+    count
+}
+
+/// What the server says of each filter, in the order in which they were asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grants<'a>(&'a [u8]);
+
+impl<'a> Grants<'a> {
+    /// One reason for each filter: what was granted, or why not.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Reason> + use<'a> {
+        self.0.iter().map(|code| Reason::from_code(*code))
+    }
+
+    /// Whether every filter was granted.
+    #[must_use]
+    pub fn all_granted(&self) -> bool {
+        self.iter().all(|reason| !reason.is_failure())
+    }
+}

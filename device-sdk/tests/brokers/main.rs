@@ -1,0 +1,7 @@
+//! The client over real sockets, against mosquitto and against our own broker.
+
+mod backend;
+mod device;
+mod fleetfn;
+mod mosquitto;
+mod mosquitto_program;

@@ -1,0 +1,9 @@
+//! The MQTT client from outside: bytes in, bytes out, events, time.
+
+mod codec;
+mod deadlines;
+mod hostile;
+mod limits;
+mod model;
+mod session;
+mod wire;

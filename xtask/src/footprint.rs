@@ -1,0 +1,169 @@
+//! `cargo xtask footprint`: links what the device SDK is made of for bare targets and counts the bytes of flash.
+//!
+//! Each program uses one layer whole and is never run. What is counted is the whole program: code, constants and
+//! initialised data of layer, main loop and the compiler's own routines. A program that can panic is refused.
+
+mod elf;
+
+use crate::repository;
+use anyhow::{Context, Result, bail, ensure};
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+const TARGETS: [&str; 3] = ["thumbv6m-none-eabi", "thumbv7em-none-eabihf", "riscv32imc-unknown-none-elf"];
+
+/// A program, and what the table calls it.
+struct Program {
+    binary: &'static str,
+    title: &'static str,
+}
+
+const PROGRAMS: [Program; 1] = [Program { binary: "footprint-mqtt", title: "MQTT client" }];
+
+/// The linker needs no script to count, but an entry. Nothing unwinds, so tables for it are left out.
+const FLAGS: &str = "-Clink-arg=--entry=_start -Cforce-unwind-tables=no";
+
+/// Parts of mangled names that are there only if something can panic or format.
+const UNWANTED: [&str; 2] = ["4core9panicking", "4core3fmt"];
+
+/// Where the table stands.
+const PAGE: &str = "docs/reference/footprint.md";
+
+/// How much a figure may grow before the table has to be changed, in percent.
+const GROWTH_PERCENT_MAX: u64 = 2;
+
+/// Measures and prints the table; with `checks`, fails if a figure has grown over what the page says.
+pub(crate) fn run(checks: bool) -> Result<ExitCode> {
+    let root = repository::root()?;
+    let mut table = String::new();
+    writeln!(table, "| | {} |", TARGETS.join(" | "))?;
+    writeln!(table, "|---|{}", "---:|".repeat(TARGETS.len()))?;
+    for program in &PROGRAMS {
+        let mut row = format!("| {} |", program.title);
+        for target in TARGETS {
+            let bytes = measure(&root, program, target)?;
+            write!(row, " {} |", grouped(bytes))?;
+        }
+        writeln!(table, "{row}")?;
+    }
+    print!("{table}");
+    if !checks {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let page = std::fs::read_to_string(root.join(PAGE)).with_context(|| format!("reading {PAGE}"))?;
+    let grown = grown(&page, &table)?;
+    for what in &grown {
+        println!("{what}: if that is meant, put the table above into {PAGE}");
+    }
+    Ok(if grown.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Builds a program for a target, and counts.
+fn measure(root: &Path, program: &Program, target: &str) -> Result<u64> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let built = Command::new(cargo)
+        .args(["build", "--quiet", "--locked", "--package", "fleetfn-footprint", "--bin", program.binary])
+        .args(["--profile", "footprint", "--target", target, "--message-format", "json"])
+        .env("RUSTFLAGS", FLAGS)
+        .stderr(std::process::Stdio::inherit())
+        .current_dir(root)
+        .output()
+        .context("running cargo build")?;
+    ensure!(
+        built.status.success(),
+        "{} does not build for {target}: is the target installed? rustup target add {target}",
+        program.binary
+    );
+    let messages = String::from_utf8(built.stdout).context("reading what cargo built")?;
+    let path = executable(&messages).context("cargo built no program")?;
+    let file = std::fs::read(path).with_context(|| format!("reading {path}"))?;
+    let elf = elf::Elf::parse(&file).with_context(|| format!("{path} is not a program for {target}"))?;
+    let unwanted = unwanted(elf.symbols()?);
+    if !unwanted.is_empty() {
+        bail!("{} can panic or format on {target}, it holds {}", program.binary, unwanted.join(", "));
+    }
+    elf.flash_bytes()
+}
+
+/// The program that cargo's messages name.
+fn executable(messages: &str) -> Option<&str> {
+    let (_, rest) = messages.split_once("\"executable\":\"")?;
+    rest.split_once('"').map(|(path, _)| path)
+}
+
+fn unwanted<'a>(symbols: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    symbols.filter(|symbol| UNWANTED.iter().any(|part| symbol.contains(part))).collect()
+}
+
+/// What is larger in `measured` than in `page` by more than it may be. Rows are found by their titles.
+fn grown(page: &str, measured: &str) -> Result<Vec<String>> {
+    let mut grown = Vec::new();
+    for program in &PROGRAMS {
+        let (old, new) = (figures(page, program.title)?, figures(measured, program.title)?);
+        for ((target, old), new) in TARGETS.iter().zip(old).zip(new) {
+            if new * 100 > old * (100 + GROWTH_PERCENT_MAX) {
+                grown.push(format!("{} on {target} has grown from {old} to {new} bytes", program.title));
+            }
+        }
+    }
+    Ok(grown)
+}
+
+/// The figures of a row.
+fn figures(table: &str, title: &str) -> Result<Vec<u64>> {
+    let start = format!("| {title} |");
+    let row = table.lines().find_map(|line| line.strip_prefix(&start));
+    let row = row.with_context(|| format!("there is no row '{title}' in {PAGE}"))?;
+    let figures: Vec<u64> = row
+        .split('|')
+        .map(|cell| cell.trim().replace(',', ""))
+        .filter(|cell| !cell.is_empty())
+        .map(|cell| cell.parse().with_context(|| format!("'{cell}' in the row '{title}' is not a number")))
+        .collect::<Result<_>>()?;
+    ensure!(figures.len() == TARGETS.len(), "the row '{title}' has not one figure for each target");
+    Ok(figures)
+}
+
+/// A number with commas between thousands.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{executable, grouped, grown, unwanted};
+
+    #[test]
+    fn a_figure_may_grow_by_two_percent_and_no_more() {
+        let page =
+            "# Footprint\n\n| | a | b | c |\n|---|---:|---:|---:|\n| MQTT client | 10,000 | 500 | 600 |\n";
+        let table = |first: u32| format!("| MQTT client | {first} | 500 | 300 |\n");
+        assert_eq!(grown(page, &table(10_200)).expect("two tables").len(), 0);
+        assert_eq!(grown(page, &table(10_201)).expect("two tables").len(), 1);
+        assert!(grown("# Footprint\n", &table(1)).is_err());
+        assert!(grown("| MQTT client | 1 | 2 |\n", &table(1)).is_err());
+    }
+
+    #[test]
+    fn what_panics_or_formats_is_known_by_its_symbols() {
+        let symbols = ["_start", "_ZN4core9panicking9panic_fmt17h0E", "_RNvNtCs1_4core3fmt5write", "memcpy"];
+        assert_eq!(unwanted(symbols.into_iter()), [symbols[1], symbols[2]]);
+    }
+
+    #[test]
+    fn numbers_and_paths_are_read_and_written() {
+        assert_eq!((grouped(7), grouped(999), grouped(1_000)), ("7".into(), "999".into(), "1,000".into()));
+        assert_eq!(grouped(1_234_567), "1,234,567");
+        let messages = "{\"executable\":null}\n{\"executable\":\"/t/footprint-mqtt\",\"fresh\":true}\n";
+        assert_eq!(executable(messages), Some("/t/footprint-mqtt"));
+    }
+}
