@@ -26,7 +26,7 @@ use fleetfn_core::event::EventParts;
 use fleetfn_core::invocation::Role;
 use fleetfn_core::{Offset, PartitionId};
 use fleetfn_protocol::{DeviceId, FunctionName, ProductId};
-use fleetfn_store::{AppendError, Config, Durability, Store};
+use fleetfn_store::{AppendError, Config, Durability, ReadError, Store};
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::net::SocketAddr;
@@ -152,10 +152,7 @@ impl Engine {
         let opening = tokio::task::spawn_blocking(move || Store::open(config, Box::new(tail)));
         let (store, recovery) = opening.await?.context("cannot open the store")?;
         tracing::info!(%recovery, "store open");
-        if let Clock::Scaled { .. } = options.clock {
-            let newest_ms = place::newest_ms(&store).context("cannot read the log")?;
-            options.clock = options.clock.not_before(newest_ms);
-        }
+        options.clock = set_forward(options.clock, &store).context("cannot read the log")?;
         let clock = options.clock;
         let registry = open_registry(&options, &store, &modules, &token, &metrics)?;
         let secrets = Arc::clone(&registry);
@@ -413,6 +410,14 @@ impl Engine {
             status.connections = statistics.connections;
         }
         status
+    }
+}
+
+/// A clock that is not real does not begin before what the directory has seen.
+fn set_forward(clock: Clock, store: &Store<Waiter>) -> Result<Clock, ReadError> {
+    match clock {
+        Clock::Real => Ok(clock),
+        Clock::Scaled { .. } => Ok(clock.not_before(place::newest_ms(store)?)),
     }
 }
 

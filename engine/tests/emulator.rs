@@ -93,11 +93,13 @@ fn expect(from: &Receiver<String>, what: &str, fits: impl Fn(&str) -> bool) -> S
     let mut seen = Vec::new();
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
-        match from.recv_timeout(left) {
-            Ok(line) if fits(&line) => return line,
-            Ok(line) => seen.push(line),
-            Err(_) => panic!("there is no {what} among\n{}", seen.join("\n")),
+        let received = from.recv_timeout(left);
+        assert!(received.is_ok(), "there is no {what} among\n{}", seen.join("\n"));
+        let line = received.unwrap_or_default();
+        if fits(&line) {
+            return line;
         }
+        seen.push(line);
     }
 }
 
