@@ -16,6 +16,10 @@ const RECONNECT_AFTER: Duration = Duration::from_millis(200);
 /// Messages between a device and its connection.
 const QUEUE_MAX: usize = 16;
 
+/// Messages that are sent and not acknowledged: as many as the broker reads ahead. The client keeps a place for each, and
+/// without a limit it keeps 65,535: megabytes for every device.
+const UNACKNOWLEDGED_MAX: u16 = 64;
+
 /// Sign of life of a device that has nothing to say.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
@@ -34,6 +38,7 @@ impl Link {
     pub(crate) fn connect(id: DeviceId, token: &str, mqtt: SocketAddr) -> Self {
         let mut options = MqttOptions::new(id.as_str(), mqtt.ip().to_string(), mqtt.port());
         options.set_credentials(id.as_str(), token).set_keep_alive(KEEP_ALIVE);
+        options.set_outgoing_inflight_upper_limit(UNACKNOWLEDGED_MAX);
         let (client, driven) = AsyncClient::new(options, QUEUE_MAX);
         let (sender, events) = mpsc::channel(QUEUE_MAX);
         Self { client, events, driver: tokio::spawn(drive(driven, sender)) }

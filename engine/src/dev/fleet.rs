@@ -165,6 +165,8 @@ impl Player {
     }
 
     fn subscribe(&self, link: &Link) {
+        // What is desired of its twin is only taken, so that it does not wait for ever.
+        link.subscribe(format!("devices/{}/twin/desired", self.id));
         link.subscribe(format!("devices/{}/commands/+", self.id));
     }
 

@@ -92,12 +92,12 @@ impl Node {
 
     /// Puts a module live, unless it is already.
     pub(super) async fn deploy(&self, module: &Module) -> anyhow::Result<Deployed> {
-        let report = self.engine.deploy(module.wasm.clone(), true).await?;
+        let report = Box::pin(self.engine.deploy(module.wasm.clone(), true)).await?;
         let (name, version) = (report.manifest.name, report.version);
         let before = report.act.before.as_ref().and_then(|line| line.live.as_ref());
         let is_new = before.is_none_or(|live| live.hash != version);
         if is_new {
-            self.engine.deploy(module.wasm.clone(), false).await?;
+            Box::pin(self.engine.deploy(module.wasm.clone(), false)).await?;
         }
         Ok(Deployed { name, version, is_new })
     }
