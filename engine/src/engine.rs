@@ -173,6 +173,7 @@ impl Engine {
             callers: callers.clone(),
             metrics: Arc::clone(&metrics),
             partitions,
+            read_bytes: worker::READ_BYTES,
         })?;
         let backfills =
             Arc::new(Backfills { store: store.clone(), registry: Arc::clone(&registry), partitions });
