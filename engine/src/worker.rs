@@ -41,7 +41,7 @@ use timers::Schedule;
 use tokio::sync::oneshot;
 
 /// Bytes read from the log at once when a worker is behind: some thousand events.
-const READ_BYTES: usize = 1 << 20;
+pub(crate) const READ_BYTES: usize = 1 << 20;
 
 /// Partitions that are taken over at once: short-lived threads that wait for the disk.
 const LEASES_AT_ONCE: usize = 64;
@@ -66,6 +66,8 @@ pub(crate) struct Parts {
     pub(crate) callers: Callers,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) partitions: u16,
+    /// Bytes read from the log at once when a worker is behind.
+    pub(crate) read_bytes: usize,
 }
 
 /// A running worker.
@@ -140,6 +142,7 @@ struct Worker {
     inbox: Arc<Inbox>,
     inboxes: Inboxes,
     partitions: u16,
+    read_bytes: usize,
     /// The owned partitions, by number divided by the count of workers.
     lanes: Vec<Lane>,
     routes: Routes,
@@ -188,6 +191,7 @@ impl Worker {
             inbox: Arc::clone(inbox),
             inboxes: parts.inboxes.clone(),
             partitions: parts.partitions,
+            read_bytes: parts.read_bytes,
             lanes,
             routes,
             host: Host::new(Limits::default(), Box::new(parts.modules.clone())),
@@ -299,7 +303,7 @@ impl Worker {
             Found::Nothing => self.next,
             Found::UpTo(until) => until,
             Found::Gap(until) => {
-                batch = self.store.read(self.next, READ_BYTES).context("cannot read the log")?;
+                batch = self.store.read(self.next, self.read_bytes).context("cannot read the log")?;
                 batch.last().map_or(self.next, |last| last.offset.next()).min(until)
             }
         };

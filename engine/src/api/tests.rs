@@ -1,4 +1,5 @@
 mod deploying;
+mod devices;
 mod observing;
 mod settings;
 
@@ -73,6 +74,11 @@ impl Fixture {
         read(self.request(method, path, None, body).await).await
     }
 
+    async fn patch(&self, path: &str, change: &str) -> (u16, Value) {
+        let body = Some(("application/merge-patch+json", change.as_bytes().to_vec()));
+        read(self.request("PATCH", path, None, body).await).await
+    }
+
     async fn deploy(&self, path: &str, wasm: Vec<u8>) -> (u16, Value) {
         read(self.request("POST", path, None, Some(("application/wasm", wasm))).await).await
     }
@@ -95,7 +101,12 @@ async fn read(response: Response<Body>) -> (u16, Value) {
 
 /// A module that takes every event of a channel and asks for nothing.
 fn module(name: &str, channel: &str) -> Vec<u8> {
-    let manifest = json!({ "abi": 1, "name": name, "triggers": [{ "telemetry": channel }], "publish": [], "command": false });
+    module_on(name, &json!([{ "telemetry": channel }]))
+}
+
+/// A module that asks for nothing.
+fn module_on(name: &str, triggers: &Value) -> Vec<u8> {
+    let manifest = json!({ "abi": 1, "name": name, "triggers": triggers, "publish": [], "command": false });
     let text = format!(
         r#"(module
             (memory (export "memory") 2)
