@@ -33,7 +33,7 @@ pub(crate) use dead_letter::DeadLetterView;
 pub(crate) use device::command::Requested;
 pub(crate) use device::state::StateView;
 pub(crate) use device::twin::TwinView;
-pub(crate) use device::{AddedDevice, DeviceView, NewDevice};
+pub(crate) use device::{AddedDevice, DevicePatch, DeviceView, NewDevice};
 pub(crate) use function::act::{Acted, Deployed, Order, Terms};
 pub(crate) use function::comparison::{ComparisonView, SideView};
 pub(crate) use function::setting::{BudgetView, ConfigView, NewBudget, SecretView};
@@ -146,7 +146,7 @@ impl Running {
 fn router(api: Api) -> Router {
     let resources = Router::new()
         .route("/devices", get(device::list).post(device::add))
-        .route("/devices/{id}", get(device::show).delete(device::remove))
+        .route("/devices/{id}", get(device::show).patch(device::change::patch).delete(device::remove))
         .route("/devices/{id}/twin", get(device::twin::show).patch(device::twin::patch))
         .route("/devices/{id}/commands/{name}", post(device::command::request))
         .route("/devices/{id}/state", get(device::state::of_device))

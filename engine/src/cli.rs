@@ -4,6 +4,7 @@
 //! both, and the operator's token, in `access.json` of the data directory. stdout is data, stderr is talk; exit codes
 //! are 0 done, 1 failed, 2 wrong usage, 124 timed out.
 
+mod bytes;
 mod client;
 mod completions;
 mod confirm;

@@ -55,6 +55,35 @@ pub(crate) struct Options {
     pub(crate) private: Private,
     /// By which time goes.
     pub(crate) clock: Clock,
+    /// How much of the log is kept.
+    pub(crate) retention: Retention,
+}
+
+/// How much of the log is kept for whoever looks back: what is older or beyond goes, whichever comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Retention {
+    /// Bytes of records.
+    pub(crate) bytes: u64,
+    /// Age of records.
+    pub(crate) age: Duration,
+}
+
+impl Options {
+    /// What an engine is when nobody says otherwise: devices need tokens, everything is synced, recorded and kept as long
+    /// as the store keeps it.
+    pub(crate) fn new(data: PathBuf, mqtt: SocketAddr) -> Self {
+        let Config { retention_bytes, retention, .. } = Config::new(data.clone());
+        Self {
+            data,
+            mqtt,
+            access: Access::Tokens,
+            durability: Durability::Fsync,
+            recordings: Recordings::Kept,
+            private: Private::Refused,
+            clock: Clock::Real,
+            retention: Retention { bytes: retention_bytes, age: retention },
+        }
+    }
 }
 
 /// One node: broker, log, state and workers. Cheap to clone; stops only by [`Engine::shutdown`].
@@ -144,6 +173,7 @@ impl Engine {
         let worker_count = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(8);
         let mut config = Config::new(options.data.clone());
         (config.durability, config.workers) = (options.durability, worker_count);
+        (config.retention_bytes, config.retention) = (options.retention.bytes, options.retention.age);
         let partitions = config.partitions;
 
         let (room, metrics) = (Arc::new(Room::default()), Arc::new(Metrics::default()));
@@ -182,6 +212,7 @@ impl Engine {
             partitions,
             recordings: options.recordings,
             clock,
+            read_bytes: worker::READ_BYTES,
         })?;
         let backfills =
             Arc::new(Backfills { store: store.clone(), registry: Arc::clone(&registry), partitions, clock });

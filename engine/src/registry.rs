@@ -16,7 +16,7 @@ mod sums;
 mod versions;
 
 pub(crate) use comparison::Comparison;
-pub(crate) use devices::{DeviceInfo, NewDevice};
+pub(crate) use devices::{DeviceChange, DeviceInfo, Mode, NewDevice};
 pub(crate) use functions::{Act, DeployReport, Newcomer, Source};
 pub(crate) use guard::start as start_guard;
 pub(crate) use line::{Candidate, Placement};

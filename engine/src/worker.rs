@@ -42,7 +42,7 @@ use timers::Schedule;
 use tokio::sync::oneshot;
 
 /// Bytes read from the log at once when a worker is behind: some thousand events.
-const READ_BYTES: usize = 1 << 20;
+pub(crate) const READ_BYTES: usize = 1 << 20;
 
 /// Partitions that are taken over at once: short-lived threads that wait for the disk.
 const LEASES_AT_ONCE: usize = 64;
@@ -69,6 +69,8 @@ pub(crate) struct Parts {
     pub(crate) partitions: u16,
     pub(crate) recordings: Recordings,
     pub(crate) clock: Clock,
+    /// Bytes read from the log at once when a worker is behind.
+    pub(crate) read_bytes: usize,
 }
 
 /// Whether commits hold the recordings of their invocations.
@@ -153,6 +155,7 @@ struct Worker {
     inboxes: Inboxes,
     partitions: u16,
     clock: Clock,
+    read_bytes: usize,
     /// The owned partitions, by number divided by the count of workers.
     lanes: Vec<Lane>,
     routes: Routes,
@@ -205,6 +208,7 @@ impl Worker {
             inboxes: parts.inboxes.clone(),
             partitions: parts.partitions,
             clock: parts.clock,
+            read_bytes: parts.read_bytes,
             lanes,
             routes,
             host: Host::new(Limits::default(), Box::new(parts.modules.clone())),
@@ -318,7 +322,7 @@ impl Worker {
             Found::Nothing => self.next,
             Found::UpTo(until) => until,
             Found::Gap(until) => {
-                batch = self.store.read(self.next, READ_BYTES).context("cannot read the log")?;
+                batch = self.store.read(self.next, self.read_bytes).context("cannot read the log")?;
                 batch.last().map_or(self.next, |last| last.offset.next()).min(until)
             }
         };

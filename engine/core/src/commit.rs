@@ -191,6 +191,11 @@ pub enum Change {
         /// The sums.
         usage: Usage,
     },
+    /// A month is too long ago: see [`MONTHS_KEPT`](crate::usage::MONTHS_KEPT).
+    UsageDelete {
+        /// Who, for whom, when.
+        key: UsageKey,
+    },
     /// A dark version did something else than the live one.
     Difference {
         /// What each of them did.

@@ -8,6 +8,7 @@
 //! again after a crash changes nothing again. It is committed with the next change, or when it is
 //! [`CURSOR_LAG_MAX`] behind.
 
+mod account;
 mod behind;
 mod effects;
 mod plan;
@@ -178,6 +179,10 @@ pub struct Partition {
     /// Of the event planned last.
     planned: Planned,
     pending: Pending,
+    /// The newest month whose coming has deleted all sums that are no longer kept.
+    swept: u32,
+    /// Whether the turn has looked for such sums.
+    sweeping: bool,
     /// Whether an event added to `pending`, so that it should be committed at once.
     urgent: bool,
     /// How long anything less urgent waits.
@@ -232,6 +237,8 @@ impl Partition {
             entity: Vec::new(),
             planned: Planned::default(),
             pending: Pending::default(),
+            swept: 0,
+            sweeping: false,
             urgent: false,
             linger: None,
         }
@@ -370,6 +377,7 @@ impl Partition {
         self.urgent = false;
         self.linger = None;
         self.gone.clear();
+        self.sweeping = false;
         let commit = Commit { partition: self.id, epoch: self.epoch, cursor, changes, recordings };
         Turn { commit, publishes }
     }

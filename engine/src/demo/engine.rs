@@ -3,15 +3,11 @@
 use super::Plan;
 use crate::api::{Running, Server};
 use crate::cli::{Failure, build};
-use crate::clock::Clock;
 use crate::engine::{Engine, Options};
-use crate::fetch::Private;
-use crate::registry::{self, Access};
-use crate::worker::Recordings;
+use crate::registry;
 use anyhow::Context;
 use fleetfn_core::Offset;
 use fleetfn_protocol::{DeviceId, FunctionName};
-use fleetfn_store::Durability;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -54,16 +50,7 @@ pub(super) async fn start(plan: &Plan) -> anyhow::Result<Node> {
     };
     let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let server = Server::bind(anywhere).await?;
-    let options = Options {
-        data: data.clone(),
-        mqtt: anywhere,
-        access: Access::Tokens,
-        durability: Durability::Fsync,
-        recordings: Recordings::Kept,
-        private: Private::Refused,
-        clock: Clock::Real,
-    };
-    let engine = Engine::start(options).await?;
+    let engine = Engine::start(Options::new(data.clone(), anywhere)).await?;
     let api = server.start(engine.clone());
     engine.announce(api.address())?;
     let report = engine.deploy(module.into(), false).await.context("cannot deploy the example function")?;

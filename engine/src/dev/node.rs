@@ -8,7 +8,6 @@ use crate::clock::Clock;
 use crate::engine::{Engine, Options};
 use crate::fetch::Private;
 use crate::registry::{Access, NewDevice};
-use crate::worker::Recordings;
 use anyhow::Context;
 use fleetfn_core::Offset;
 use fleetfn_core::deployment::ModuleHash;
@@ -57,15 +56,13 @@ impl Node {
         let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let server = Server::bind(anywhere).await?;
         let engine = Engine::start(Options {
-            data: data.clone(),
-            mqtt: anywhere,
             // On loopback, so that stock clients need no token.
             access: Access::Open,
             durability,
-            recordings: Recordings::Kept,
             // Services that a function asks are likely to be under work on the same machine.
             private: Private::Allowed,
             clock: Clock::scaled(plan.speed),
+            ..Options::new(data.clone(), anywhere)
         })
         .await?;
         let api = server.start(engine.clone());

@@ -439,6 +439,8 @@ impl World {
         self.next = self.lanes.iter().map(|lane| at(lane.memory.cursor)).min().unwrap_or_default();
         self.with_devices = self.lanes.iter().flat_map(|lane| lane.memory.outbox.keys().copied()).collect();
         self.reserved.clear();
+        // What was taken away by a turn that is lost waits again.
+        self.withdrawn.retain(|id| self.with_devices.iter().all(|key| key.effect != *id));
         self.feeders.clear();
         let end = offset(self.log.len());
         self.backfilled.retain(|(_, until), _| *until < end);

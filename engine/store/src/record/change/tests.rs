@@ -117,6 +117,9 @@ fn any_of_entity() -> BoxedStrategy<Change> {
                 usage: Usage { invocations, errors, refused, dark, fuel, guest_ns, bytes_in, bytes_out },
             }
         }),
+        (any::<u32>(), function(), bytes()).prop_map(|(month, function, entity)| Change::UsageDelete {
+            key: UsageKey { month, function, entity }
+        }),
         (any::<u64>(), bytes(), function(), of(side()), of(side())).prop_map(
             |(offset, entity, function, live, dark)| Change::Difference {
                 difference: Box::new(Difference { offset: Offset(offset), entity, function, live, dark }),
