@@ -130,8 +130,8 @@ impl<'b> Client<'b> {
     }
 
     /// Takes over bytes that came, as many as there is room for, and says how many that were. The others are to be handed
-    /// in again after [`Client::poll_event`] and [`Client::poll_transmit`] have made room. Saves nothing over
-    /// [`Client::receive_space`] but a line.
+    /// in again after [`Client::poll_event`] and [`Client::poll_transmit`] have made room. A transport that can read into
+    /// [`Client::receive_space`] saves the copy.
     pub fn handle_bytes(&mut self, bytes: &[u8], now_ms: u64) -> usize {
         let space = self.receive_space();
         let count = space.len().min(bytes.len());

@@ -51,7 +51,11 @@ const PACKAGES: [Package; 17] = [
         may_import: &["fleetfn-protocol"],
         tests_may_import: &["fleetfn-broker"],
     },
-    Package { name: "fleetfn-footprint", may_import: &["fleetfn-device"], tests_may_import: &[] },
+    Package {
+        name: "fleetfn-footprint",
+        may_import: &["fleetfn-device", "fleetfn-protocol"],
+        tests_may_import: &[],
+    },
     Package { name: "climate", may_import: &["fleetfn-function"], tests_may_import: &[] },
     Package { name: "geofence", may_import: &["fleetfn-function"], tests_may_import: &[] },
     Package { name: "counter", may_import: &["fleetfn-function"], tests_may_import: &[] },
