@@ -80,10 +80,10 @@ impl<'b> Client<'b> {
             session: Session {
                 state: State::Offline,
                 queue: Queue::new(send),
-                answers: Answers::new(),
-                received: Received::new(),
+                answers: Answers::NONE,
+                received: Received::NONE,
                 limits: Limits::NONE,
-                clock: Clock::new(),
+                clock: Clock::NONE,
                 output: Output::new(),
                 receive_maximum: 0,
                 clean_start: true,
@@ -229,7 +229,7 @@ impl<'b> Client<'b> {
         let session = &mut self.session;
         session.state = State::Offline;
         session.queue.end_connection();
-        session.answers = Answers::new();
+        session.answers.clear();
         session.output = Output::new();
         session.unanswered = None;
     }
