@@ -1,7 +1,8 @@
 //! The device side of fleetfn.
 //!
-//! `no_std` and without an allocator: buffers, transport, clock and randomness are the caller's. [`mqtt`] is an MQTT 5
-//! client; it is given bytes and the time, and says what to write and what happened:
+//! `no_std` and without an allocator: buffers, transport, clock and randomness are the caller's. [`agent`] is a device
+//! of the fleet: it knows when to connect and what the topics mean. It stands on [`mqtt`], an MQTT 5 client for any
+//! broker: that is given bytes and the time, and says what to write and what happened:
 //!
 //! ```
 //! use fleetfn_device::mqtt::{Client, Connect, Event, Publish, Qos, Subscription};
@@ -33,7 +34,7 @@
 //! # }
 //! ```
 //!
-//! With the feature `std`, `tcp` does all of that over a socket.
+//! With the feature `std`, `tcp` moves the bytes over a socket.
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -52,6 +53,7 @@
 #[cfg(any(test, feature = "std"))]
 extern crate std;
 
+pub mod agent;
 pub mod mqtt;
 #[cfg(feature = "std")]
 pub mod tcp;

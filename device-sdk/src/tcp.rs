@@ -89,10 +89,20 @@ impl Tcp {
         connect: &Connect<'_>,
     ) -> Result<(), TcpError> {
         self.close(client);
+        self.dial(address)?;
+        client.connect(connect, self.now_ms()).inspect_err(|_| self.stream = None)?;
+        Ok(())
+    }
+
+    /// Connects the socket and nothing else: for an [`Agent`](crate::agent::Agent), which begins connections itself.
+    ///
+    /// # Errors
+    /// [`TcpError::Dial`]; there is no connection then.
+    pub fn dial(&mut self, address: impl ToSocketAddrs) -> Result<(), TcpError> {
+        self.stream = None;
         let stream = TcpStream::connect(address).map_err(TcpError::Dial)?;
         // Small packets must not wait for each other.
         stream.set_nodelay(true).map_err(TcpError::Dial)?;
-        client.connect(connect, self.now_ms())?;
         self.stream = Some(stream);
         Ok(())
     }

@@ -4,7 +4,9 @@
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 #[cfg(target_os = "none")]
-mod bare;
+mod board;
+#[cfg(target_os = "none")]
+mod mqtt_program;
 
 #[cfg(not(target_os = "none"))]
 fn main() {

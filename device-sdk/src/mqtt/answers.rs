@@ -11,49 +11,43 @@ use super::reason::Reason;
 /// but how many answers one write can bring together.
 const ANSWERS_MAX: usize = 8;
 
-/// One acknowledgement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Answer {
-    pub(super) kind: u8,
-    pub(super) id: u16,
-    pub(super) reason: Reason,
-}
-
-impl Answer {
-    pub(super) const fn encode(self) -> ([u8; BYTES_MAX], u8) {
-        acknowledgement::encode(self.kind, self.id, self.reason)
-    }
-}
-
-/// The answers, oldest first: slots without gaps from the start.
-pub(super) struct Answers([Option<Answer>; ANSWERS_MAX]);
+/// The answers, oldest first, in the first of all slots: kind, packet identifier, reason. A slot of kind 0, which no packet
+/// has, is free.
+pub(super) struct Answers([[u8; 4]; ANSWERS_MAX]);
 
 impl Answers {
-    pub(super) const fn new() -> Self {
-        Self([None; ANSWERS_MAX])
+    pub(super) const NONE: Self = Self([[0; 4]; ANSWERS_MAX]);
+
+    pub(super) fn clear(&mut self) {
+        *self = Self::NONE;
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.0.iter().all(Option::is_some)
+        self.0.iter().all(|[kind, ..]| *kind != 0)
     }
 
     /// Appends an answer. Callers have made sure of room.
     pub(super) fn push(&mut self, kind: u8, id: u16, reason: Reason) {
-        if let Some(free) = self.0.iter_mut().find(|slot| slot.is_none()) {
-            *free = Some(Answer { kind, id, reason });
+        let [high, low] = id.to_be_bytes();
+        if let Some(free) = self.0.iter_mut().find(|[kind, ..]| *kind == 0) {
+            *free = [kind, high, low, reason.code()];
         }
     }
 
-    pub(super) fn pop(&mut self) -> Option<Answer> {
-        let mut behind = None;
+    /// Takes off the oldest answer, as a packet and how many bytes of it count.
+    pub(super) fn pop(&mut self) -> Option<([u8; BYTES_MAX], u8)> {
+        let mut behind = [0; 4];
         for slot in self.0.iter_mut().rev() {
             core::mem::swap(slot, &mut behind);
         }
-        behind
+        let [kind, high, low, reason] = behind;
+        (kind != 0).then(|| {
+            acknowledgement::encode(kind, u16::from_be_bytes([high, low]), Reason::from_code(reason))
+        })
     }
 
     /// Answers that end a message of the server, which it counts as on its way until it has them.
     pub(super) fn ending(&self) -> usize {
-        self.0.iter().flatten().filter(|answer| matches!(answer.kind, kind::PUBACK | kind::PUBCOMP)).count()
+        self.0.iter().filter(|[kind, ..]| matches!(*kind, kind::PUBACK | kind::PUBCOMP)).count()
     }
 }

@@ -80,10 +80,10 @@ impl<'b> Client<'b> {
             session: Session {
                 state: State::Offline,
                 queue: Queue::new(send),
-                answers: Answers::new(),
-                received: Received::new(),
+                answers: Answers::NONE,
+                received: Received::NONE,
                 limits: Limits::NONE,
-                clock: Clock::new(),
+                clock: Clock::NONE,
                 output: Output::new(),
                 receive_maximum: 0,
                 clean_start: true,
@@ -130,8 +130,8 @@ impl<'b> Client<'b> {
     }
 
     /// Takes over bytes that came, as many as there is room for, and says how many that were. The others are to be handed
-    /// in again after [`Client::poll_event`] and [`Client::poll_transmit`] have made room. Saves nothing over
-    /// [`Client::receive_space`] but a line.
+    /// in again after [`Client::poll_event`] and [`Client::poll_transmit`] have made room. A transport that can read into
+    /// [`Client::receive_space`] saves the copy.
     pub fn handle_bytes(&mut self, bytes: &[u8], now_ms: u64) -> usize {
         let space = self.receive_space();
         let count = space.len().min(bytes.len());
@@ -229,7 +229,7 @@ impl<'b> Client<'b> {
         let session = &mut self.session;
         session.state = State::Offline;
         session.queue.end_connection();
-        session.answers = Answers::new();
+        session.answers.clear();
         session.output = Output::new();
         session.unanswered = None;
     }

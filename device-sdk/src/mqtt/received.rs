@@ -7,12 +7,10 @@ const RECEIVED_MAX: usize = super::connect::RECEIVE_MAXIMUM as usize;
 pub(super) struct Received([u16; RECEIVED_MAX]);
 
 impl Received {
-    pub(super) const fn new() -> Self {
-        Self([0; RECEIVED_MAX])
-    }
+    pub(super) const NONE: Self = Self([0; RECEIVED_MAX]);
 
     pub(super) fn clear(&mut self) {
-        *self = Self::new();
+        self.0.iter_mut().for_each(|kept| *kept = 0);
     }
 
     pub(super) fn has(&self, id: u16) -> bool {

@@ -81,9 +81,14 @@ impl Fleet {
 
     /// Hands a command to the device `d1`, which must listen.
     pub(crate) fn command(&self, offset: u64) {
+        self.deliver(offset, "commands/blink", "now");
+    }
+
+    /// Hands a message below its topics to the device `d1`, which must listen.
+    pub(crate) fn deliver(&self, offset: u64, topic: &str, payload: &'static str) {
         let effect = EffectId { offset, function: FunctionName::parse("f").expect("a name"), index: 0 };
-        let topic = "devices/d1/commands/blink".to_owned();
-        let parcel = Parcel { effect, topic, payload: "now".into(), expires_at_ms: u64::MAX };
+        let topic = format!("devices/d1/{topic}");
+        let parcel = Parcel { effect, topic, payload: payload.into(), expires_at_ms: u64::MAX };
         let device = DeviceId::parse("d1").expect("a name");
         self.broker.mailboxes().deliver(&device, parcel).expect("it listens");
     }

@@ -96,8 +96,8 @@ fn a_second_client_of_the_same_id_takes_over_and_the_first_is_told() {
 #[test]
 fn pings_keep_a_quiet_connection_alive() {
     let fleet = Fleet::start();
-    let mut device = Device::online(fleet.address(), &Connect { keep_alive_s: 1, ..connect() });
-    let until = Instant::now() + Duration::from_secs(3);
+    let mut device = Device::online(fleet.address(), &Connect { keep_alive_s: 2, ..connect() });
+    let until = Instant::now() + Duration::from_secs(5);
     device.until(|_| Instant::now() >= until);
     assert_eq!((device.client.state(), device.farewell), (State::Online, None));
 }

@@ -1,5 +1,6 @@
 //! The client over real sockets, against mosquitto and against our own broker.
 
+mod agent;
 mod backend;
 mod device;
 mod fleetfn;

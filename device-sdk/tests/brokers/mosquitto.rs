@@ -127,10 +127,10 @@ fn a_will_is_published_for_a_client_that_is_cut_off_and_not_after_a_goodbye() {
 #[test]
 fn pings_keep_a_quiet_connection_alive() {
     let mosquitto = Mosquitto::start();
-    let connect = Connect { keep_alive_s: 1, ..Connect::new("d1") };
+    let connect = Connect { keep_alive_s: 2, ..Connect::new("d1") };
     let mut device = Device::online(mosquitto.address, &connect);
     // mosquitto gives up one and a half times the keep alive after what it heard last.
-    let until = Instant::now() + Duration::from_secs(4);
+    let until = Instant::now() + Duration::from_secs(5);
     device.until(|_| Instant::now() >= until);
     assert_eq!((device.client.state(), device.farewell), (State::Online, None));
     assert_eq!(device.publish(&Publish::new("a", b"").with_qos(Qos::AtLeastOnce)), 0x10, "nobody listens");

@@ -43,7 +43,7 @@ const PACKAGES: [Package; 23] = [
         may_import: &["fleetfn-protocol"],
         tests_may_import: &["fleetfn-broker"],
     },
-    package("fleetfn-footprint", &["fleetfn-device"]),
+    package("fleetfn-footprint", &["fleetfn-device", "fleetfn-protocol"]),
     package("climate", &["fleetfn-function"]),
     package("geofence", &["fleetfn-function"]),
     package("counter", &["fleetfn-function"]),

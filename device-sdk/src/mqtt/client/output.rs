@@ -107,8 +107,7 @@ impl Session<'_> {
         if let Some(reason) = self.output.failure.take() {
             return Current::goodbye(reason);
         }
-        if let Some(answer) = self.answers.pop() {
-            let (bytes, len) = answer.encode();
+        if let Some((bytes, len)) = self.answers.pop() {
             return Current::Small { bytes, len, ends: false };
         }
         if core::mem::take(&mut self.output.ping) {

@@ -1,0 +1,282 @@
+//! A device of the fleet: who it is, when it connects, what it sends, what it is asked.
+//!
+//! A state machine like the [`mqtt`](crate::mqtt) client that it owns: bytes, time and chance are arguments. The firmware
+//! opens a transport when [`Agent::poll_dial`] says so, moves bytes, and asks [`Agent::poll_notice`] what happened.
+
+mod backoff;
+mod effects;
+mod topic;
+
+use crate::mqtt::{
+    Client, Connect, Credentials, Error, Event, Message, Misuse, PacketId, Publish, Qos, Reason, Silence,
+    State, Subscription, Violation,
+};
+use backoff::Backoff;
+use effects::Effects;
+use fleetfn_protocol::{DeviceId, EffectId};
+use topic::{DeviceTopic, PART_BYTES_MAX, below};
+
+/// Who the device is, and how it keeps in touch.
+#[derive(Clone, Copy)]
+pub struct Identity<'a> {
+    /// User name, client id, and part of every topic.
+    pub device: DeviceId,
+    /// What `fleetfn device add` showed.
+    pub token: &'a [u8],
+    /// Seconds between packets, at most.
+    pub keep_alive_s: u16,
+}
+
+impl<'a> Identity<'a> {
+    /// An identity with a keep alive of a minute.
+    #[must_use]
+    pub const fn new(device: DeviceId, token: &'a [u8]) -> Self {
+        Self { device, token, keep_alive_s: 60 }
+    }
+}
+
+impl core::fmt::Debug for Identity<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Identity").field("device", &self.device).finish_non_exhaustive()
+    }
+}
+
+/// What a device is asked to do, borrowed from the receive buffer. It is acknowledged when the next notice is asked for;
+/// answer it before, with [`Agent::reply`], and the answer is as safe as any message of QoS 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Command<'a> {
+    /// Its name, one level of the topic.
+    pub name: &'a str,
+    /// Any bytes.
+    pub payload: &'a [u8],
+    /// The effect that it is, in text form; empty if the server sends none, and then it may come again.
+    pub effect: &'a str,
+    /// Seconds after which it is pointless.
+    pub expiry_s: Option<u32>,
+}
+
+/// Something that happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notice<'a> {
+    /// The server has accepted; commands and twin are being subscribed to.
+    Connected,
+    /// Commands and twin are listened to.
+    Listening,
+    /// The device is asked to do something.
+    Command(Command<'a>),
+    /// What the device is to become: the whole desired part of its twin, as the engine sent it.
+    Desired(&'a [u8]),
+    /// An effect that has arrived before. It is acknowledged and there is nothing to do.
+    Repeated {
+        /// Its id.
+        effect: &'a str,
+    },
+    /// A message that nothing here has a meaning for.
+    Other(Message<'a>),
+    /// What was sent is durable with the engine, or was refused: [`Reason::is_failure`].
+    Delivered {
+        /// What [`Agent::send`] and the like returned.
+        id: PacketId,
+        /// The server's word.
+        reason: Reason,
+    },
+    /// The server does not take what was kept for it: too long for it, say.
+    Lost {
+        /// What [`Agent::send`] and the like returned.
+        id: PacketId,
+    },
+    /// The server refuses the connection, a subscription, or ends the connection.
+    Refused(Reason),
+}
+
+/// How far the subscriptions of a connection are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Listening {
+    No,
+    /// To be asked for.
+    Wanted,
+    Asked,
+}
+
+/// A device of the fleet over two buffers of the caller's.
+pub struct Agent<'a> {
+    client: Client<'a>,
+    identity: Identity<'a>,
+    backoff: Backoff,
+    effects: Effects,
+    listening: Listening,
+    /// When the next transport is to be opened; `None` while there is one.
+    dial_at_ms: Option<u64>,
+}
+
+impl<'a> Agent<'a> {
+    /// A device that has never been connected; it wants to be at once. The buffers are those of [`Client::new`].
+    #[must_use]
+    pub const fn new(identity: Identity<'a>, receive: &'a mut [u8], send: &'a mut [u8]) -> Self {
+        Self {
+            client: Client::new(receive, send),
+            identity,
+            backoff: Backoff::new(),
+            effects: Effects::new(),
+            listening: Listening::No,
+            dial_at_ms: Some(0),
+        }
+    }
+
+    /// Whether a transport is to be opened now: then try, and say how it went with [`Agent::handle_opened`] or
+    /// [`Agent::handle_closed`].
+    #[must_use]
+    pub fn poll_dial(&self, now_ms: u64) -> bool {
+        self.dial_at_ms.is_some_and(|at_ms| now_ms >= at_ms)
+    }
+
+    /// A fresh transport is open.
+    ///
+    /// # Errors
+    /// [`Misuse`] if the receive buffer is too small for CONNECT, the token is too long, or a transport was open already.
+    pub fn handle_opened(&mut self, now_ms: u64) -> Result<(), Misuse> {
+        let connect = Connect {
+            keep_alive_s: self.identity.keep_alive_s,
+            credentials: Some(Credentials {
+                username: self.identity.device.as_str(),
+                password: self.identity.token,
+            }),
+            ..Connect::new(self.identity.device.as_str())
+        };
+        self.client.connect(&connect, now_ms)?;
+        self.dial_at_ms = None;
+        Ok(())
+    }
+
+    /// The transport is closed or could not be opened. The next one is wanted after a wait that doubles with each failure
+    /// and that `random`, any number, spreads over half of it.
+    pub fn handle_closed(&mut self, now_ms: u64, random: u32) {
+        self.client.handle_closed();
+        self.listening = Listening::No;
+        self.dial_at_ms = Some(now_ms.saturating_add(self.backoff.next(random)));
+    }
+
+    /// Whether the transport is to be closed now; say so with [`Agent::handle_closed`].
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.client.state() == State::Closed
+    }
+
+    /// The client, for all that moves bytes: [`Client::receive_space`], [`Client::handle_received`],
+    /// [`Client::poll_transmit`], [`Client::handle_transmitted`].
+    pub const fn client(&mut self) -> &mut Client<'a> {
+        &mut self.client
+    }
+
+    /// When to look again, if nothing changes before: [`Agent::handle_timeout`] and [`Agent::poll_dial`].
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<u64> {
+        self.dial_at_ms.or_else(|| self.client.next_deadline())
+    }
+
+    /// Does what is due; nothing if nothing is.
+    ///
+    /// # Errors
+    /// [`Silence`] if the server did not answer in time: close the transport.
+    pub fn handle_timeout(&mut self, now_ms: u64) -> Result<(), Silence> {
+        self.client.handle_timeout(now_ms)
+    }
+
+    /// The next thing that happened; `None` until more bytes come or are written. Acknowledges the command or twin that it
+    /// returned before.
+    ///
+    /// # Errors
+    /// A [`Violation`] of the server's: write what is left, then close the transport.
+    pub fn poll_notice(&mut self) -> Result<Option<Notice<'_>>, Violation> {
+        self.subscribe();
+        let Self { client, identity, backoff, effects, listening, .. } = self;
+        let Some(event) = client.poll_event()? else { return Ok(None) };
+        Ok(Some(match event {
+            Event::Connected(_) => {
+                *listening = Listening::Wanted;
+                Notice::Connected
+            }
+            Event::Refused(connack) => Notice::Refused(connack.reason),
+            Event::Disconnected(disconnect) => Notice::Refused(disconnect.reason),
+            Event::Subscribed { grants, .. } | Event::Unsubscribed { grants, .. } => {
+                match grants.iter().find(|reason| reason.is_failure()) {
+                    Some(reason) => Notice::Refused(reason),
+                    None => {
+                        backoff.reset();
+                        Notice::Listening
+                    }
+                }
+            }
+            Event::Acknowledged { id, reason } => Notice::Delivered { id, reason },
+            Event::Lost { id } => Notice::Lost { id },
+            Event::Message(message) => meaning(&identity.device, effects, message),
+        }))
+    }
+
+    /// Sends a reading on a channel of one or more levels. It is kept until the engine has it on disk, over any number of
+    /// connections, and can be handed in without one.
+    ///
+    /// # Errors
+    /// [`Misuse`] if the channel is none, [`Shortage`](crate::mqtt::Shortage) if the send buffer is full.
+    pub fn send(&mut self, channel: &str, payload: &[u8]) -> Result<Option<PacketId>, Error> {
+        self.publish(&["/telemetry/", channel], channel, payload)
+    }
+
+    /// Answers a command by its name.
+    ///
+    /// # Errors
+    /// [`Misuse`] if the name is none, [`Shortage`](crate::mqtt::Shortage) if the send buffer is full.
+    pub fn reply(&mut self, command: &str, payload: &[u8]) -> Result<Option<PacketId>, Error> {
+        self.publish(&["/commands/", command, "/reply"], command, payload)
+    }
+
+    /// Says what the device is: a JSON object that the engine merges into the reported part of its twin.
+    ///
+    /// # Errors
+    /// [`Shortage`](crate::mqtt::Shortage) if the send buffer is full.
+    pub fn report(&mut self, reported: &[u8]) -> Result<Option<PacketId>, Error> {
+        self.publish(&["/twin/reported"], "twin", reported)
+    }
+
+    fn publish(&mut self, parts: &[&str], name: &str, payload: &[u8]) -> Result<Option<PacketId>, Error> {
+        if name.is_empty() || name.len() > PART_BYTES_MAX {
+            return Err(Misuse::TopicName.into());
+        }
+        let topic = DeviceTopic::new(&self.identity.device, parts).ok_or(Misuse::TopicName)?;
+        self.client.publish(&Publish::new(topic.as_str(), payload).with_qos(Qos::AtLeastOnce))
+    }
+
+    /// Asks for commands and twin once a connection stands; if there is no room for that yet, the next time.
+    fn subscribe(&mut self) {
+        if self.listening != Listening::Wanted {
+            return;
+        }
+        let device = &self.identity.device;
+        let topics =
+            (DeviceTopic::new(device, &["/commands/+"]), DeviceTopic::new(device, &["/twin/desired"]));
+        let (Some(commands), Some(desired)) = topics else { return };
+        let wanted = [&commands, &desired].map(|topic| Subscription::new(topic.as_str(), Qos::AtLeastOnce));
+        if self.client.subscribe(&wanted).is_ok() {
+            self.listening = Listening::Asked;
+        }
+    }
+}
+
+/// What a message means to the device.
+fn meaning<'m>(device: &DeviceId, effects: &mut Effects, message: Message<'m>) -> Notice<'m> {
+    let topic = below(device, message.topic).unwrap_or_default();
+    let command = topic.strip_prefix("commands/").filter(|name| !name.bytes().any(|byte| byte == b'/'));
+    if command.is_none() && topic != "twin/desired" {
+        return Notice::Other(message);
+    }
+    let effect = message.user_property(EffectId::USER_PROPERTY).unwrap_or_default();
+    if !effect.is_empty() && !effects.arrive(effect) {
+        return Notice::Repeated { effect };
+    }
+    match command {
+        None => Notice::Desired(message.payload),
+        Some(name) => {
+            Notice::Command(Command { name, payload: message.payload, effect, expiry_s: message.expiry_s() })
+        }
+    }
+}
