@@ -123,7 +123,6 @@ async fn play(
     let deployed = node.deploy(&module).await.map_err(|error| session::undeployed(&error))?;
     eprintln!("deployed {} {}", deployed.name, view::version(&deployed.version));
     eprintln!("{cast}");
-    let device = cast.devices.first().map(|device| device.id.to_string()).unwrap_or_default();
-    view::welcome(node, plan, deployed.name.as_str(), &device, cast.example());
+    view::welcome(node, plan, &module.manifest, &cast);
     Session::start(plan, node, deployed.name, cast.devices).run(saves, stop).await
 }
