@@ -24,7 +24,8 @@ use crate::clock::Speed;
 use builder::Module;
 use devices::Cast;
 use node::Node;
-use session::Session;
+use session::{Saves, Session};
+use source::Watched;
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -68,17 +69,17 @@ pub(crate) async fn run(plan: Plan, stop: impl Future<Output = ()>) -> anyhow::R
     can_build(&plan.path)?;
     let given = devices::given(&plan)?;
     let tried = format!("cannot watch {}", plan.path.display());
-    let mut saves = source::watch(&plan.path).map_err(|error| Failure::new(tried, error))?;
+    let watch = |watched| source::watch(watched).map_err(|error| Failure::new(&tried, error));
+    let mut saves = watch(Watched::Source(plan.path.clone()))?;
+    let changes = devices::scenario_file(&plan).map(|file| watch(Watched::File(file))).transpose()?;
     let Some(module) = first(&plan, &mut saves, stop.as_mut()).await? else { return Ok(()) };
     let cast = match given {
         Some(cast) => cast,
         None => devices::suggested(&plan.path, &module.manifest)?,
     };
-    let tried = "cannot connect the devices of the scenario";
-    crate::open_files::for_devices(cast.devices.len())
-        .map_err(|why| Failure::new(tried, why).next("raise it: ulimit -n, or simulate fewer devices"))?;
+    devices::check(&cast)?;
     let node = Node::start(&plan).await?;
-    let outcome = play(&plan, &node, module, cast, saves, stop).await;
+    let outcome = play(&plan, &node, module, cast, Saves { source: saves, scenario: changes }, stop).await;
     let stopped = node.stop().await;
     outcome?;
     stopped
@@ -112,7 +113,7 @@ async fn play(
     node: &Node,
     module: Module,
     cast: Cast,
-    saves: mpsc::Receiver<()>,
+    saves: Saves,
     mut stop: Stop<'_>,
 ) -> anyhow::Result<()> {
     // Before the deployment: no timer of the function runs before its devices are there.
@@ -123,7 +124,6 @@ async fn play(
     let deployed = node.deploy(&module).await.map_err(|error| session::undeployed(&error))?;
     eprintln!("deployed {} {}", deployed.name, view::version(&deployed.version));
     eprintln!("{cast}");
-    let device = cast.devices.first().map(|device| device.id.to_string()).unwrap_or_default();
-    view::welcome(node, plan, deployed.name.as_str(), &device, cast.example());
+    view::welcome(node, plan, &module.manifest, &cast);
     Session::start(plan, node, deployed.name, cast.devices).run(saves, stop).await
 }

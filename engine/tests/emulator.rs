@@ -193,6 +193,25 @@ fn a_scenario_that_is_not_understood_is_refused_before_anything_is_built() {
 }
 
 #[test]
+fn a_scenario_that_is_saved_is_played_and_one_that_is_not_understood_is_not() {
+    let directory = TempDir::new().expect("a directory");
+    let path = module(directory.path(), &json!([{"telemetry": "#"}]), 0);
+    let message = |channel: &str| json!([{"channel": channel, "every": "1s", "payload": {"$counter": {}}}]);
+    scenario(directory.path(), &json!({"devices": ["one"], "messages": message("a")}));
+    let mut dev = Dev::start(&["--speed", "10x"], &path);
+    expect(&dev.out, "first scenario", |line| line.contains(" devices/one telemetry:a 3 "));
+    scenario(directory.path(), &json!({"devices": ["one", "two"], "messages": message("b")}));
+    expect(&dev.out, "second scenario", |line| line.contains(" devices/one telemetry:b 0 "));
+    expect(&dev.out, "second device", |line| line.contains(" devices/two telemetry:b "));
+    scenario(directory.path(), &json!({"devices": "many"}));
+    expect(&dev.err, "refusal", |line| line.contains("a number, or a list of names"));
+    expect(&dev.err, "what goes on", |line| line == "the devices go on as before");
+    while dev.out.try_recv().is_ok() {}
+    expect(&dev.out, "second scenario", |line| line.contains(" devices/two telemetry:b "));
+    assert_eq!(dev.interrupt(), Some(0));
+}
+
+#[test]
 fn a_recorded_slice_is_published_again_with_its_spacing() {
     let directory = TempDir::new().expect("a directory");
     let path = module(directory.path(), &json!([{"telemetry": "t"}, {"presence": true}]), 0);

@@ -65,6 +65,9 @@ fn wrong_usage_is_told() {
     assert_eq!(refused("fn dead show"), ErrorKind::MissingRequiredArgument);
     assert_eq!(refused("demo --for soon"), ErrorKind::ValueValidation);
     assert_eq!(refused("demo --devices 0"), ErrorKind::ValueValidation);
+    assert_eq!(refused("dev --speed 0x"), ErrorKind::ValueValidation);
+    assert_eq!(refused("dev --for soon"), ErrorKind::ValueValidation);
+    assert_eq!(refused("dev --replay a --scenario b"), ErrorKind::ArgumentConflict);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use super::scenario::{self, Device, FILE_BYTES_MAX};
 use super::{builder, replay};
 use crate::api::ManifestView;
 use crate::cli::{Case, Failure, Step};
+use crate::open_files;
 use serde_json::Value;
 use std::fmt;
 use std::io::ErrorKind;
@@ -58,6 +59,15 @@ fn directory(path: &Path) -> &Path {
     if path.is_file() { path.parent().unwrap_or(Path::new("")) } else { path }
 }
 
+/// The scenario of a run, which need not be there; `None` if a recorded slice is published instead.
+pub(super) fn scenario_file(plan: &Plan) -> Option<PathBuf> {
+    match (&plan.replay, &plan.scenario) {
+        (Some(_), _) => None,
+        (None, Some(file)) => Some(file.clone()),
+        (None, None) => Some(directory(&plan.path).join(SCENARIO_FILE)),
+    }
+}
+
 /// The devices that a file tells of, if there is one.
 pub(super) fn given(plan: &Plan) -> Result<Option<Cast>, Failure> {
     if let Some(file) = &plan.replay {
@@ -68,21 +78,25 @@ pub(super) fn given(plan: &Plan) -> Result<Option<Cast>, Failure> {
         remarks.iter().for_each(|remark| eprintln!("{}: {remark}", file.display()));
         return Ok(Some(Cast::new(vec![device], format!("as recorded in {}", file.display()))));
     }
-    let beside = || directory(&plan.path).join(SCENARIO_FILE);
-    let (file, must_be) = match &plan.scenario {
-        Some(file) => (file.clone(), true),
-        None => (beside(), false),
-    };
+    let Some(file) = scenario_file(plan) else { return Ok(None) };
     let refused = |why: String| {
         Failure::new(format!("cannot read the scenario {}", file.display()), why).next(format!("see {PAGE}"))
     };
     let text = match read(&file) {
         Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound && !must_be => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotFound && plan.scenario.is_none() => return Ok(None),
         Err(error) => return Err(refused(error.to_string())),
     };
     let devices = scenario::parse(&text).map_err(refused)?;
     Ok(Some(Cast::new(devices, format!("as {} says", file.display()))))
+}
+
+/// Fails if this process may not have as many connections as there are devices.
+pub(super) fn check(cast: &Cast) -> Result<(), Failure> {
+    open_files::for_devices(cast.devices.len()).map_err(|why| {
+        Failure::new("cannot connect the devices of the scenario", why)
+            .next("raise it: ulimit -n, or simulate fewer devices")
+    })
 }
 
 /// The devices that a manifest suggests.

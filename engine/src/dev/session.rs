@@ -1,6 +1,7 @@
 //! A run: devices, invocations, saves and the end, as they come.
 
 use super::builder::{self, Module};
+use super::devices;
 use super::fleet::{Fleet, Phase, Report};
 use super::node::Node;
 use super::scenario::Device;
@@ -25,6 +26,13 @@ const QUIET: Duration = Duration::from_millis(300);
 /// How often it is looked whether anything is missing still.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
+/// What was saved.
+pub(super) struct Saves {
+    pub(super) source: mpsc::Receiver<()>,
+    /// None if there is no scenario to be played.
+    pub(super) scenario: Option<mpsc::Receiver<()>>,
+}
+
 type Building = Pin<Box<dyn Future<Output = Result<Module, Failure>> + Send>>;
 
 /// What goes on.
@@ -38,7 +46,9 @@ pub(super) struct Session<'a> {
     view: View,
     /// Devices that are not there yet.
     awaited: usize,
-    /// When the scenario began, by the engine's clock.
+    /// Devices that take the place of these, once they have left.
+    next: Option<Vec<Device>>,
+    /// When the first scenario began, by the engine's clock.
     begin_ms: Option<u64>,
     building: Option<Building>,
     /// Whether the source was saved while it was built.
@@ -68,6 +78,7 @@ impl<'a> Session<'a> {
             reports,
             view: View::new(plan),
             awaited,
+            next: None,
             begin_ms: None,
             building: None,
             is_stale: false,
@@ -76,11 +87,7 @@ impl<'a> Session<'a> {
     }
 
     /// Goes on until the time is over or somebody asks to end, and sums up.
-    pub(super) async fn run(
-        mut self,
-        mut saves: mpsc::Receiver<()>,
-        mut stop: Stop<'_>,
-    ) -> anyhow::Result<()> {
+    pub(super) async fn run(mut self, mut saves: Saves, mut stop: Stop<'_>) -> anyhow::Result<()> {
         let engine = &self.node.engine;
         let follower = Follower::new(engine.store().clone(), self.node.since);
         let mut invocations = follow::watch(follower, engine.durable(), Arc::new(|_| true));
@@ -94,16 +101,17 @@ impl<'a> Session<'a> {
                     batch.context("cannot follow the log")?.shown.iter().try_for_each(|shown| self.view.invocation(shown))?;
                 }
                 report = self.reports.recv(), if !self.have_left() => {
-                    if self.report(report) && let Some(time) = self.plan.time {
+                    if self.report(report)? && let Some(time) = self.plan.time {
                         let time_ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
                         over.as_mut().reset(tokio::time::Instant::now() + engine.clock().real(time_ms));
                     }
                 }
-                saved = saves.recv(), if self.ending.is_none() => match saved {
+                saved = saves.source.recv(), if self.ending.is_none() => match saved {
                     Some(()) if self.building.is_some() => self.is_stale = true,
                     Some(()) => self.build(),
                     None => anyhow::bail!("the source is not watched any more"),
                 },
+                () = changed(&mut saves.scenario), if self.ending.is_none() => self.recast().await?,
                 built = finish(&mut self.building) => self.built(built).await,
                 () = &mut over, if self.ending.is_none() && self.begin_ms.is_some() => self.end(),
                 () = &mut stop, if self.ending.is_none() => self.end(),
@@ -122,26 +130,54 @@ impl<'a> Session<'a> {
     }
 
     /// Takes what a device says; whether the scenario begins now.
-    fn report(&mut self, report: Option<Report>) -> bool {
+    fn report(&mut self, report: Option<Report>) -> anyhow::Result<bool> {
         match report {
             Some(Report::Ready) => {
                 self.awaited = self.awaited.saturating_sub(1);
-                if self.awaited > 0 || self.begin_ms.is_some() || self.ending.is_some() {
-                    return false;
+                if self.awaited > 0 || self.next.is_some() || self.ending.is_some() {
+                    return Ok(false);
                 }
                 let begin_ms = self.node.engine.clock().now_ms();
-                self.begin_ms = Some(begin_ms);
                 self.fleet.set(Phase::Running { begin_ms });
-                return true;
+                let is_first = self.begin_ms.is_none();
+                self.begin_ms.get_or_insert(begin_ms);
+                return Ok(is_first);
             }
             Some(report) => self.view.report(report),
-            None => {
-                if let Some(ending) = &mut self.ending {
-                    ending.have_left = true;
-                }
-            }
+            None => match (&mut self.ending, self.next.take()) {
+                (Some(ending), _) => ending.have_left = true,
+                (None, Some(devices)) => self.begin(devices),
+                (None, None) => anyhow::bail!("all simulated devices have ended"),
+            },
         }
-        false
+        Ok(false)
+    }
+
+    /// Lets devices take the place of those that have left.
+    fn begin(&mut self, devices: Vec<Device>) {
+        self.awaited = devices.len();
+        let engine = &self.node.engine;
+        (self.fleet, self.reports) = Fleet::start(engine.mqtt_address(), devices, engine.clock());
+    }
+
+    /// The scenario was saved: its devices take the place of those that play. One that is not understood, or is gone, changes
+    /// nothing.
+    async fn recast(&mut self) -> anyhow::Result<()> {
+        let read = devices::given(self.plan).and_then(|cast| {
+            cast.as_ref().map_or(Ok(()), devices::check)?;
+            Ok(cast)
+        });
+        match read {
+            Ok(Some(cast)) => {
+                self.node.register(&cast.devices).await?;
+                eprintln!("{cast}");
+                self.next = Some(cast.devices);
+                self.fleet.set(Phase::Ended);
+            }
+            Ok(None) => {}
+            Err(failure) => eprintln!("error: {failure}\nthe devices go on as before"),
+        }
+        Ok(())
     }
 
     fn build(&mut self) {
@@ -183,6 +219,7 @@ impl<'a> Session<'a> {
 
     /// Asks the devices to leave.
     fn end(&mut self) {
+        self.next = None;
         self.fleet.set(Phase::Ended);
         let now = Instant::now();
         self.ending = Some(Ending {
@@ -210,6 +247,16 @@ impl<'a> Session<'a> {
 /// Why a version was not put live.
 pub(super) fn undeployed(error: &anyhow::Error) -> Failure {
     Failure::new("cannot deploy what was built", format!("{error:#}"))
+}
+
+/// Waits for a save; for ever if there is nothing to be saved.
+async fn changed(saves: &mut Option<mpsc::Receiver<()>>) {
+    if let Some(receiver) = saves
+        && receiver.recv().await.is_some()
+    {
+        return;
+    }
+    std::future::pending().await
 }
 
 /// Waits for what is built; for ever if nothing is.

@@ -1,4 +1,4 @@
-//! Sees that the source of a function was saved.
+//! Sees that the source of a function, or its scenario, was saved.
 //!
 //! Looks at names, sizes and times of the files a few times a second: a directory of source is small, and every editor, file
 //! system and container does the same then. A change counts once nothing has changed between two looks, so that a save of
@@ -27,17 +27,25 @@ const FILES_LEFT_OUT: [&str; 3] = ["Cargo.lock", "package-lock.json", super::SCE
 /// The files of a source, with what tells that one was written.
 type Looked = BTreeMap<PathBuf, (Option<SystemTime>, u64)>;
 
-/// Says through the receiver that the source at `path` was saved, for as long as somebody listens. Changes from the time of
-/// this call on count.
-pub(super) fn watch(path: &Path) -> std::io::Result<mpsc::Receiver<()>> {
-    let path = path.to_path_buf();
+/// What is watched.
+#[derive(Debug, Clone)]
+pub(super) enum Watched {
+    /// What is built: a directory, or a module with its manifest.
+    Source(PathBuf),
+    /// One file, which need not be there.
+    File(PathBuf),
+}
+
+/// Says through the receiver that something was saved, for as long as somebody listens. Changes from the time of this call
+/// on count.
+pub(super) fn watch(watched: Watched) -> std::io::Result<mpsc::Receiver<()>> {
     let (sender, receiver) = mpsc::channel(1);
-    let mut last = look(&path);
+    let mut last = watched.look();
     std::thread::Builder::new().name("source".into()).spawn(move || {
         let mut is_news = false;
         while !sender.is_closed() {
             std::thread::sleep(LOOK_EVERY);
-            let now = look(&path);
+            let now = watched.look();
             if now != last {
                 (last, is_news) = (now, true);
             } else if is_news {
@@ -50,16 +58,20 @@ pub(super) fn watch(path: &Path) -> std::io::Result<mpsc::Receiver<()>> {
     Ok(receiver)
 }
 
-fn look(path: &Path) -> Looked {
-    let mut looked = Looked::new();
-    if path.is_file() {
-        // A module that another tool builds, and the manifest beside it.
-        note(path.to_path_buf(), &mut looked);
-        note(path.with_file_name("fleetfn.json"), &mut looked);
-    } else {
-        directory(path, 0, &mut looked);
+impl Watched {
+    fn look(&self) -> Looked {
+        let mut looked = Looked::new();
+        match self {
+            Self::File(path) => note(path.clone(), &mut looked),
+            Self::Source(path) if path.is_file() => {
+                // A module that another tool builds, and the manifest beside it.
+                note(path.clone(), &mut looked);
+                note(path.with_file_name("fleetfn.json"), &mut looked);
+            }
+            Self::Source(path) => directory(path, 0, &mut looked),
+        }
+        looked
     }
-    looked
 }
 
 fn directory(path: &Path, level: usize, looked: &mut Looked) {
@@ -101,6 +113,7 @@ mod tests {
             fs::write(path, text).expect("written");
         };
         put("src/lib.rs", "1");
+        let look = |path: &Path| Watched::Source(path.to_path_buf()).look();
         let before = look(dir.path());
         for name in [
             "target/a",
@@ -130,12 +143,26 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let module = dir.path().join("f.wasm");
         fs::write(&module, "1").expect("written");
-        let mut saves = watch(&module).expect("a thread");
+        let mut saves = watch(Watched::Source(module)).expect("a thread");
         fs::write(dir.path().join("other.txt"), "1").expect("written");
         fs::write(dir.path().join("fleetfn.json"), "{}").expect("written");
         tokio::time::timeout(Duration::from_secs(30), saves.recv())
             .await
             .expect("in time")
             .expect("it listens");
+    }
+
+    #[test]
+    fn a_file_is_seen_to_come_and_to_change() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let file = dir.path().join("scenario.json");
+        let look = || Watched::File(file.clone()).look();
+        assert!(look().is_empty());
+        fs::write(&file, "1").expect("written");
+        let came = look();
+        fs::write(dir.path().join("fleetfn.json"), "{}").expect("written");
+        assert_eq!((came.len(), look()), (1, came));
+        fs::write(&file, "22").expect("written");
+        assert_eq!(look().len(), 1);
     }
 }

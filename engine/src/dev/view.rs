@@ -1,10 +1,14 @@
 //! What is shown of a run, and what is counted of it: invocations on stdout, everything else on stderr.
 
+use super::devices::Cast;
 use super::fleet::Report;
+use super::node::Node;
+use super::scenario::suggested::channel as channel_of;
 use super::{Form, Plan};
-use crate::api::{Blob, EffectView, InvocationView};
+use crate::api::{Blob, EffectView, InvocationView, ManifestView};
 use crate::cli::{Failure, clean, invocation_line, print_line, short};
 use crate::follow::Shown;
+use fleetfn_core::deployment::ModuleHash;
 use std::fmt::Write;
 
 /// Most characters of a value that are shown; all of it is in the state.
@@ -138,27 +142,24 @@ fn shown(value: &Blob) -> String {
 }
 
 /// Says what runs and how to look at it.
-pub(super) fn welcome(
-    node: &super::node::Node,
-    plan: &Plan,
-    function: &str,
-    device: &str,
-    example: Option<(&str, &str)>,
-) {
-    let (mqtt, data) = (node.engine.mqtt_address(), node.data.display());
-    eprintln!("mqtt={mqtt} http={} speed={}", node.api.address(), plan.speed);
-    let (channel, payload) = example.unwrap_or(("CHANNEL", "PAYLOAD"));
-    let port = mqtt.port();
-    eprintln!(
-        "  publish:  mosquitto_pub -p {port} -u {device} -q 1 -t devices/{device}/telemetry/{channel} -m '{payload}'"
-    );
+pub(super) fn welcome(node: &Node, plan: &Plan, manifest: &ManifestView, cast: &Cast) {
+    let (mqtt, http, data) = (node.engine.mqtt_address(), node.api.address(), node.data.display());
+    eprintln!("mqtt={mqtt} http={http} speed={}", plan.speed);
+    let (port, name) = (mqtt.port(), &manifest.name);
+    let device = cast.devices.first().map(|device| device.id.to_string()).unwrap_or_default();
+    let (channel, payload) = cast.example().unwrap_or(("CHANNEL", "PAYLOAD"));
+    let topic = format!("devices/{device}/telemetry/{channel}");
+    eprintln!("  publish:  mosquitto_pub -p {port} -u {device} -q 1 -t {topic} -m '{payload}'");
     eprintln!("  listen:   mosquitto_sub -p {port} -t '#' -v");
-    eprintln!("  inspect:  fleetfn --data {data} fn state {function} devices/{device}");
+    for filter in manifest.triggers.iter().filter_map(|trigger| trigger.http.as_deref()) {
+        eprintln!("  call:     curl -d '' http://{http}/fn/{name}/{}", channel_of(filter));
+    }
+    eprintln!("  inspect:  fleetfn --data {data} fn state {name} devices/{device}");
     eprintln!("every save is built and deployed, Ctrl-C ends");
 }
 
 /// The version of a deployment as it is shown.
-pub(super) fn version(hash: &fleetfn_core::deployment::ModuleHash) -> String {
+pub(super) fn version(hash: &ModuleHash) -> String {
     short(&hash.to_string()).to_owned()
 }
 

@@ -76,8 +76,8 @@ fn takes(filter: &str, channel: &str) -> bool {
     filter_matches(&filter, channel)
 }
 
-/// A channel that a filter takes.
-fn channel(filter: &str) -> String {
+/// A channel, or another name, that a filter takes.
+pub(in crate::dev) fn channel(filter: &str) -> String {
     let level = |level: &str| match level {
         "+" | "#" => LEVEL.to_owned(),
         name if name.starts_with('{') => LEVEL.to_owned(),
