@@ -205,6 +205,7 @@ async fn publish_will(shared: &Shared, principal: &Principal, handle: &Handle, w
         device: topic.device(),
         kind: MessageKind::Published(topic),
         message_id: "",
+        trace: None,
         expiry_s: will.expiry_s,
         payload: &will.payload,
     };

@@ -1,7 +1,7 @@
 //! What the broker needs of the rest: a place for messages, a directory of clients, an ear for what was delivered.
 
 use crate::acl::Principal;
-use fleetfn_protocol::{DeviceId, EffectId, Topic};
+use fleetfn_protocol::{DeviceId, EffectId, Topic, TraceParent};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -47,6 +47,8 @@ pub struct Message<'a> {
     pub kind: MessageKind<'a>,
     /// The sender's own id of the message (MQTT 5 user property `id`); empty for none.
     pub message_id: &'a str,
+    /// The span that led to it (MQTT 5 user property `traceparent`, W3C Trace Context).
+    pub trace: Option<TraceParent>,
     /// Seconds after which it is pointless; 0 for never.
     pub expiry_s: u32,
     /// What was published.

@@ -15,7 +15,7 @@ impl Receipt for Unheard {
 }
 
 fn message(device: DeviceId, kind: MessageKind<'_>) -> Message<'_> {
-    Message { device: Some(device), kind, message_id: "", expiry_s: 0, payload: &[] }
+    Message { device: Some(device), kind, message_id: "", trace: None, expiry_s: 0, payload: &[] }
 }
 
 /// Adds a session of a device; says that the device is here if it was not.

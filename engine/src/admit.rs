@@ -114,7 +114,7 @@ impl Ingress for Admission {
             origin: None,
             payload: message.payload,
         };
-        let Ok(event) = parts.encode() else {
+        let Ok(event) = parts.encode_traced(message.trace.as_ref()) else {
             receipt.settled(fleetfn_broker::Outcome::Failed);
             return Ok(());
         };

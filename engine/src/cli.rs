@@ -64,7 +64,7 @@ enum Command {
     /// Functions: make, build, deploy, watch
     #[command(subcommand)]
     Fn(function::Command),
-    /// Devices: register, list, remove
+    /// Devices: register, change, command, list, remove
     #[command(subcommand)]
     Device(device::Command),
     /// Publish messages (flags as of mosquitto_pub)

@@ -3,21 +3,27 @@
 //! Built from the inside out: inboxes, then the log that fills them, then the broker that fills the log, then
 //! the workers that empty the inboxes. Taken down from the outside in, so that whatever was accepted is handled.
 
+mod options;
+mod status;
+
+pub(crate) use options::{Options, Retention};
+pub(crate) use status::{FunctionInfo, Status};
+
 use crate::access::AccessFile;
 use crate::admit::{Admission, Room, Waiter};
 use crate::backfill::Backfills;
 use crate::callers::{Answer, Callers};
 use crate::clock::Clock;
-use crate::fetch::{self, Fetcher, Private};
+use crate::fetch::{self, Fetcher};
 use crate::inbox::{Fanout, Inboxes, Signals};
-use crate::metrics::{FunctionSums, Metrics};
+use crate::metrics::Metrics;
 use crate::modules::Modules;
 use crate::place;
 use crate::registry::{
     self, Access, DeployReport, DeviceInfo, NewDevice, Newcomer, Placement, Registry, Source,
 };
 use crate::seal::Seal;
-use crate::worker::{self, Recordings};
+use crate::worker;
 use anyhow::Context;
 use bytes::Bytes;
 use fleetfn_broker::{Broker, WallClock};
@@ -26,7 +32,7 @@ use fleetfn_core::event::EventParts;
 use fleetfn_core::invocation::Role;
 use fleetfn_core::{Offset, PartitionId};
 use fleetfn_protocol::{DeviceId, FunctionName, ProductId};
-use fleetfn_store::{AppendError, Config, Durability, Store};
+use fleetfn_store::{AppendError, Config, Store};
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::net::SocketAddr;
@@ -37,54 +43,6 @@ use tokio::sync::{oneshot, watch};
 
 /// How soon to look again whether the log has room.
 const ROOM_WAIT: Duration = Duration::from_millis(5);
-
-/// What an engine is started with.
-#[derive(Debug, Clone)]
-pub(crate) struct Options {
-    /// Data directory; made if it is not there.
-    pub(crate) data: PathBuf,
-    /// Where MQTT clients connect; port 0 takes a free one.
-    pub(crate) mqtt: SocketAddr,
-    /// Who may connect.
-    pub(crate) access: Access,
-    /// Whether acknowledged means synced: always, but in benchmarks.
-    pub(crate) durability: Durability,
-    /// Whether invocations are recorded: always, but in benchmarks.
-    pub(crate) recordings: Recordings,
-    /// Whether functions may ask hosts of private networks.
-    pub(crate) private: Private,
-    /// By which time goes.
-    pub(crate) clock: Clock,
-    /// How much of the log is kept.
-    pub(crate) retention: Retention,
-}
-
-/// How much of the log is kept for whoever looks back: what is older or beyond goes, whichever comes first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Retention {
-    /// Bytes of records.
-    pub(crate) bytes: u64,
-    /// Age of records.
-    pub(crate) age: Duration,
-}
-
-impl Options {
-    /// What an engine is when nobody says otherwise: devices need tokens, everything is synced, recorded and kept as long
-    /// as the store keeps it.
-    pub(crate) fn new(data: PathBuf, mqtt: SocketAddr) -> Self {
-        let Config { retention_bytes, retention, .. } = Config::new(data.clone());
-        Self {
-            data,
-            mqtt,
-            access: Access::Tokens,
-            durability: Durability::Fsync,
-            recordings: Recordings::Kept,
-            private: Private::Refused,
-            clock: Clock::Real,
-            retention: Retention { bytes: retention_bytes, age: retention },
-        }
-    }
-}
 
 /// One node: broker, log, state and workers. Cheap to clone; stops only by [`Engine::shutdown`].
 #[derive(Clone)]
@@ -108,58 +66,6 @@ struct Node {
     token: String,
     // Held for as long as the engine lives: a second process is refused.
     _lock: File,
-}
-
-/// A function, as it is listed.
-#[derive(Debug, Clone)]
-pub(crate) struct FunctionInfo {
-    /// Its name.
-    pub(crate) name: FunctionName,
-    /// Its versions.
-    pub(crate) deployment: Deployment,
-    /// What was counted since start, over all versions that count.
-    pub(crate) sums: FunctionSums,
-}
-
-/// Sums since the start of the process, and what is now.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Status {
-    /// Devices with a session.
-    pub(crate) devices_online: u64,
-    /// MQTT connections of any kind.
-    pub(crate) connections: u64,
-    /// Events made durable.
-    pub(crate) events: u64,
-    /// Events handled.
-    pub(crate) handled: u64,
-    /// Times that an event was put off for a reason of the node's.
-    pub(crate) interrupted: u64,
-    /// Events dropped because their message id had been seen.
-    pub(crate) duplicates: u64,
-    /// Invocations, whatever their outcome.
-    pub(crate) invocations: u64,
-    /// Invocations that became dead letters.
-    pub(crate) errors: u64,
-    /// Fuel burnt.
-    pub(crate) fuel: u64,
-    /// Commits made.
-    pub(crate) commits: u64,
-    /// Commands put into the outbox.
-    pub(crate) commands: u64,
-    /// Commands that devices acknowledged.
-    pub(crate) commands_acknowledged: u64,
-    /// Messages released to live subscribers by functions.
-    pub(crate) published: u64,
-    /// Timers of functions that fired.
-    pub(crate) fired: u64,
-    /// Messages between entities that became events.
-    pub(crate) sent: u64,
-    /// Tries of HTTP requests of functions.
-    pub(crate) requests: u64,
-    /// Spans that a collector did not take.
-    pub(crate) spans_dropped: u64,
-    /// Groups of records that were made durable together.
-    pub(crate) log_syncs: u64,
 }
 
 impl Engine {

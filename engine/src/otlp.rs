@@ -2,7 +2,8 @@
 //!
 //! Read from the log behind everything that counts, so that the path of an event pays nothing. What an event led to
 //! is one trace: its id is made from the first event and the installation, a span's id from event, function and role,
-//! both the same whenever they are made. A collector that is away misses what happens meanwhile, which is counted; the log
+//! both the same whenever they are made. If its PUBLISH carried a `traceparent` (W3C Trace Context, as an MQTT 5 user
+//! property), that trace goes on here, and its span is the parent of the first ones. A collector that is away misses what happens meanwhile, which is counted; the log
 //! has it all the same.
 
 use crate::engine::Engine;
@@ -10,7 +11,7 @@ use crate::follow::{Follower, Shown};
 use fleetfn_core::invocation::Role;
 use fleetfn_core::recording::RecordedOutcome;
 use fleetfn_core::{Event, EventKind, Offset};
-use fleetfn_protocol::FunctionName;
+use fleetfn_protocol::{FunctionName, TraceParent};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -40,7 +41,15 @@ struct Exporter {
 /// To which trace events belong.
 struct Roots {
     installation: [u8; 32],
-    of: BTreeMap<Offset, Offset>,
+    of: BTreeMap<Offset, Root>,
+}
+
+/// Where a trace begins.
+#[derive(Debug, Clone, Copy)]
+struct Root {
+    offset: Offset,
+    /// The span of somebody else that led to it.
+    trace: Option<TraceParent>,
 }
 
 /// Begins to export, in the background: what happens from now on, to the collector at `url` (`/v1/traces` is added).
@@ -109,9 +118,13 @@ fn request(spans: Vec<Value>) -> Value {
 
 impl Roots {
     /// The first event of the trace that an event belongs to.
-    fn root(&mut self, offset: Offset, event: &Event) -> Offset {
+    fn root(&mut self, offset: Offset, event: &Event) -> Root {
         let cause = event.origin().map(|origin| origin.cause).filter(|cause| cause.0 != u64::MAX);
-        let root = cause.map_or(offset, |cause| self.of.get(&cause).copied().unwrap_or(cause));
+        let begins = |offset, trace| Root { offset, trace };
+        let root = match cause {
+            None => begins(offset, event.trace()),
+            Some(cause) => self.of.get(&cause).copied().unwrap_or_else(|| begins(cause, None)),
+        };
         self.of.insert(offset, root);
         if self.of.len() > ROOTS_MAX {
             self.of.pop_first();
@@ -122,11 +135,14 @@ impl Roots {
     fn id(&self, parts: &[&[u8]]) -> String {
         let mut hash = Sha256::new_with_prefix(self.installation);
         parts.iter().for_each(|part| hash.update(part));
-        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&hash.finalize())
     }
 
-    fn trace_id(&self, root: Offset) -> String {
-        let mut id = self.id(&[b"trace", &root.0.to_be_bytes()]);
+    fn trace_id(&self, root: Root) -> String {
+        if let Some(trace) = root.trace {
+            return hex(&trace.trace_id);
+        }
+        let mut id = self.id(&[b"trace", &root.offset.0.to_be_bytes()]);
         id.truncate(32);
         id
     }
@@ -144,7 +160,10 @@ impl Roots {
         let (offset, function) = (recording.offset, recording.function);
         let root = self.root(offset, &given.logged);
         let origin = given.logged.origin().filter(|origin| origin.cause.0 != u64::MAX);
-        let parent = origin.map(|origin| self.span_id(origin.cause, &origin.function, Role::Live));
+        let parent = match origin {
+            Some(origin) => Some(self.span_id(origin.cause, &origin.function, Role::Live)),
+            None => root.trace.map(|trace| hex(&trace.span_id)),
+        };
         let begin_ns = given.logged.received_at_ms().saturating_mul(1_000_000);
         let mut attributes = vec![
             text("faas.trigger", trigger(&given.event)),
@@ -185,6 +204,10 @@ impl Roots {
             "status": status,
         }))
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The word of the semantic conventions for what made a function run.
@@ -232,6 +255,10 @@ mod tests {
     }
 
     fn shown(offset: u64, kind: EventKind<'_>, cause: Option<u64>) -> Shown {
+        traced(offset, kind, cause, None)
+    }
+
+    fn traced(offset: u64, kind: EventKind<'_>, cause: Option<u64>, trace: Option<&TraceParent>) -> Shown {
         let origin = cause.map(|cause| Origin {
             cause: Offset(cause),
             function: function(),
@@ -249,7 +276,7 @@ mod tests {
             origin,
             payload: b"20",
         };
-        let given = Given::decode(parts.encode().expect("fits")).expect("an event");
+        let given = Given::decode(parts.encode_traced(trace).expect("fits")).expect("an event");
         let recording = Recording {
             offset: Offset(offset),
             entity: Entity::Named("site/berlin").canonical().into(),
@@ -295,6 +322,22 @@ mod tests {
         let mut others = Roots { installation: [4; 32], of: BTreeMap::new() };
         let other = others.span(&shown(10, EventKind::Telemetry { channel: "room" }, None)).expect("a span");
         assert_ne!(other["traceId"], first["traceId"]);
+    }
+
+    #[test]
+    fn the_trace_of_a_publish_goes_on_in_all_that_it_led_to() {
+        let text = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let parent = TraceParent::parse(text).expect("is valid");
+        let mut roots = Roots { installation: [3; 32], of: BTreeMap::new() };
+        let reading = traced(10, EventKind::Telemetry { channel: "room" }, None, Some(&parent));
+        let first = roots.span(&reading).expect("a span");
+        let second =
+            roots.span(&shown(12, EventKind::Message { name: "reading" }, Some(10))).expect("a span");
+        for span in [&first, &second] {
+            assert_eq!(span["traceId"], "4bf92f3577b34da6a3ce929d0e0e4736");
+        }
+        assert_eq!(first["parentSpanId"], "00f067aa0ba902b7");
+        assert_eq!(second["parentSpanId"], first["spanId"]);
     }
 
     #[test]

@@ -9,7 +9,9 @@ mod effect_id;
 mod ids;
 pub mod limits;
 mod topic;
+mod trace_parent;
 
 pub use effect_id::{EffectId, EffectIdError};
 pub use ids::{DeviceId, FunctionName, IdError, ProductId};
 pub use topic::{Topic, TopicError, filter_matches, validate_filter, validate_name};
+pub use trace_parent::TraceParent;

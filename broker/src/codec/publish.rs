@@ -5,7 +5,7 @@ use super::read::Reader;
 use super::reason::Reason;
 use super::{Frame, Malformed, Version, put_header, put_text};
 use fleetfn_protocol::limits::MESSAGE_ID_BYTES_MAX;
-use fleetfn_protocol::{TopicError, validate_name};
+use fleetfn_protocol::{TopicError, TraceParent, validate_name};
 
 /// How sure delivery is. QoS 2 is not offered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,6 +40,7 @@ pub(crate) struct Publish<'a> {
     pub(crate) alias: Option<u16>,
     pub(crate) expiry_s: Option<u32>,
     pub(crate) message_id: &'a str,
+    pub(crate) trace: Option<TraceParent>,
     /// The property list without its length, as it was sent; empty on 3.1.1.
     pub(crate) properties: &'a [u8],
     pub(crate) payload: &'a [u8],
@@ -65,6 +66,7 @@ pub(crate) fn decode<'a>(frame: &Frame<'a>, version: Version) -> Result<Publish<
         alias: None,
         expiry_s: None,
         message_id: "",
+        trace: None,
         properties: &[],
         payload: &[],
     };
@@ -101,6 +103,7 @@ fn read_properties<'a>(reader: &mut Reader<'a>, publish: &mut Publish<'a>) -> Re
             Property::Number(property::TOPIC_ALIAS, alias) => publish.alias = u16::try_from(alias).ok(),
             Property::Number(property::MESSAGE_EXPIRY, seconds) => publish.expiry_s = Some(seconds),
             Property::Text(property::RESPONSE_TOPIC, topic) => validate_name(topic).map_err(bad_topic)?,
+            Property::User(TraceParent::USER_PROPERTY, parent) => publish.trace = TraceParent::parse(parent),
             Property::User(MESSAGE_ID, id) if id.len() <= MESSAGE_ID_BYTES_MAX => publish.message_id = id,
             Property::User(MESSAGE_ID, _) => {
                 return Err(Malformed {

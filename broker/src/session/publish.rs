@@ -62,6 +62,7 @@ impl Session {
             device: self.principal.device(),
             kind: MessageKind::Published(topic),
             message_id: publish.message_id,
+            trace: publish.trace,
             expiry_s: publish.expiry_s.unwrap_or(0),
             payload: publish.payload,
         };

@@ -3,6 +3,7 @@
 use crate::backend::start;
 use crate::wire::{Connect, V3, V5, Wire, publish_with, user};
 use fleetfn_broker::Outcome;
+use fleetfn_protocol::TraceParent;
 
 const TOPIC: &str = "devices/d1/telemetry/t";
 
@@ -90,6 +91,19 @@ async fn the_message_id_and_the_expiry_go_along() {
     let admitted = backend.look(|state| state.admitted[1].clone());
     assert_eq!((admitted.message_id.as_str(), admitted.expiry_s), ("m-1", 60));
     assert_eq!(admitted.device.as_deref(), Some("d1"));
+}
+
+#[tokio::test]
+async fn the_trace_of_a_publish_goes_along_and_one_that_is_none_does_not() {
+    let (broker, backend) = start().await;
+    let mut device = Wire::connect(&broker, V5, "d1").await;
+    let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    for (id, parent) in [(1, trace), (2, "00-nonsense")] {
+        device.send(&publish_with(V5, TOPIC, id, &user("traceparent", parent), b"x")).await;
+        device.expect_puback(id).await;
+    }
+    let traces: Vec<_> = backend.look(|state| state.admitted.iter().map(|one| one.trace).collect());
+    assert_eq!(traces, [None, TraceParent::parse(trace), None]);
 }
 
 #[tokio::test]

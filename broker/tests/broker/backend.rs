@@ -4,7 +4,7 @@ use fleetfn_broker::{
     Broker, Busy, Config, Directory, Ingress, Message, MessageKind, Outcome, Principal, Receipt, Refused,
     Reports, Role,
 };
-use fleetfn_protocol::{DeviceId, EffectId};
+use fleetfn_protocol::{DeviceId, EffectId, TraceParent};
 use std::collections::VecDeque;
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -23,6 +23,7 @@ pub(crate) struct Admitted {
     /// The topic, or the presence event.
     pub(crate) what: String,
     pub(crate) message_id: String,
+    pub(crate) trace: Option<TraceParent>,
     pub(crate) expiry_s: u32,
     pub(crate) payload: Vec<u8>,
 }
@@ -117,6 +118,7 @@ impl Ingress for Backend {
                     MessageKind::Disconnected { reason } => format!("disconnected: {reason}"),
                 },
                 message_id: message.message_id.to_owned(),
+                trace: message.trace,
                 expiry_s: message.expiry_s,
                 payload: message.payload.to_vec(),
             });

@@ -51,6 +51,10 @@ pub(super) async fn call(
     if !deployment.versions().any(|version| version.manifest.triggers.iter().any(takes)) {
         return Err(missing());
     }
+    if deployment.paused.is_some() {
+        // Its events wait, and a caller cannot.
+        return Err(Problem::new(Kind::Unavailable, format!("function '{name}' is paused")));
+    }
     let own = format!("functions/{name}");
     let entity = match &query.entity {
         None => Entity::Named(&own),

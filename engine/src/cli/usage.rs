@@ -61,8 +61,9 @@ pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
         By::Device => "device",
     };
     let month = arguments.month.as_ref().map(|month| format!("&month={month}")).unwrap_or_default();
-    let page: Page<UsageView> =
-        Client::open(data)?.get("cannot read what was used", &format!("/usage?by={by}{month}"))?;
+    let page: Page<UsageView> = Client::open(data)?
+        .get("cannot read what was used", &format!("/usage?by={by}{month}"))
+        .map_err(|failure| failure.or_next("fleetfn usage shows the present month"))?;
     let rows: Vec<_> = page.items.iter().map(row).collect();
     match arguments.output {
         Form::Json => output::json(&page.items),

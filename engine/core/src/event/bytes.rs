@@ -7,7 +7,8 @@
 //! origin: cause u64 | partition u16 | sequence u64 | hops u8 | function_len u8 | function | source
 //! ```
 //! The subject is the canonical bytes of the entity, or empty for a shared topic, whose entity is the topic.
-//! Version 1 had no origin, and a device id as the subject; it is still read.
+//! An event that stands in a trace of somebody else's is of version 3: 25 bytes between header and subject say where
+//! ([`TraceParent::to_bytes`]). Version 1 had no origin, and a device id as the subject; it is still read.
 
 use super::{Entity, EventKind, Firing, Origin};
 use crate::position::{Offset, PartitionId};
@@ -15,9 +16,10 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use core::fmt;
 use core::ops::Range;
-use fleetfn_protocol::{DeviceId, FunctionName};
+use fleetfn_protocol::{DeviceId, FunctionName, TraceParent};
 
 const VERSION: u8 = 2;
+const VERSION_TRACED: u8 = 3;
 const HEADER_BYTES: usize = 20;
 const VERSION_1_HEADER_BYTES: usize = 18;
 const ORIGIN_BYTES: usize = 20;
@@ -73,6 +75,14 @@ impl EventParts<'_> {
     /// # Errors
     /// [`EventError::TooLong`] if a name does not fit its length field.
     pub fn encode(&self) -> Result<Bytes, EventError> {
+        self.encode_traced(None)
+    }
+
+    /// The same for an event that a span led to.
+    ///
+    /// # Errors
+    /// As for [`EventParts::encode`].
+    pub fn encode_traced(&self, trace: Option<&TraceParent>) -> Result<Bytes, EventError> {
         let (tag, name) = match self.kind {
             EventKind::Shared { .. } => (&[][..], ""),
             _ => match &self.entity {
@@ -87,8 +97,9 @@ impl EventParts<'_> {
         let id_len = u8::try_from(self.message_id.len()).map_err(|_| EventError::TooLong)?;
         let origin_len = u16::try_from(origin_bytes).map_err(|_| EventError::TooLong)?;
         let names = usize::from(subject_len) + detail.len() + self.message_id.len() + origin_bytes;
-        let mut out = Vec::with_capacity(HEADER_BYTES + names + self.payload.len());
-        out.push(VERSION);
+        let trace_bytes = trace.map_or(0, |_| TraceParent::BYTES);
+        let mut out = Vec::with_capacity(HEADER_BYTES + trace_bytes + names + self.payload.len());
+        out.push(if trace.is_some() { VERSION_TRACED } else { VERSION });
         out.push(self.kind.code());
         out.extend_from_slice(&self.received_at_ms.to_le_bytes());
         out.extend_from_slice(&self.expiry_s.to_le_bytes());
@@ -96,6 +107,9 @@ impl EventParts<'_> {
         out.extend_from_slice(&detail_len.to_le_bytes());
         out.push(id_len);
         out.extend_from_slice(&origin_len.to_le_bytes());
+        if let Some(trace) = trace {
+            out.extend_from_slice(&trace.to_bytes());
+        }
         for part in [tag, name.as_bytes(), detail.as_bytes(), self.message_id.as_bytes()] {
             out.extend_from_slice(part);
         }
@@ -166,9 +180,11 @@ impl Event {
         let [version, kind, t0, t1, t2, t3, t4, t5, t6, t7, e0, e1, e2, e3, subject, d0, d1, id] = *header;
         let (header_bytes, origin) = match version {
             1 => (VERSION_1_HEADER_BYTES, 0),
-            VERSION => {
+            VERSION | VERSION_TRACED => {
                 let origin = bytes.get(VERSION_1_HEADER_BYTES..HEADER_BYTES).ok_or(EventError::Truncated)?;
-                (HEADER_BYTES, origin.try_into().map(u16::from_le_bytes).map_err(|_| EventError::Truncated)?)
+                let origin = origin.try_into().map(u16::from_le_bytes).map_err(|_| EventError::Truncated)?;
+                let trace_bytes = if version == VERSION { 0 } else { TraceParent::BYTES };
+                (HEADER_BYTES + trace_bytes, origin)
             }
             _ => return Err(EventError::Version(version)),
         };
@@ -271,6 +287,15 @@ impl Event {
     #[must_use]
     pub fn origin(&self) -> Option<Origin<'_>> {
         Origin::read(self.bytes.get(self.origin_at..self.payload_at)?)
+    }
+
+    /// The span of somebody else that led to it.
+    #[must_use]
+    pub fn trace(&self) -> Option<TraceParent> {
+        if self.bytes.first() != Some(&VERSION_TRACED) {
+            return None;
+        }
+        TraceParent::from_bytes(self.bytes.get(HEADER_BYTES..)?.first_chunk()?)
     }
 
     /// What was published, sharing the event's bytes.

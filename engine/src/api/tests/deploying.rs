@@ -211,3 +211,18 @@ async fn an_act_that_cannot_be_done_is_refused_and_changes_nothing() {
     assert_eq!(fixture.states().await, ["live"]);
     fixture.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_does_not_wait_for_a_function_that_is_paused() {
+    let fixture = Fixture::start().await;
+    let wasm = super::module_on("hooks", &json!([{ "http": "#" }]));
+    assert_eq!(fixture.deploy("/api/v1/functions", wasm).await.0, 201);
+    assert_eq!(fixture.call("POST", "/fn/hooks/in", None).await.0, 204);
+    assert_eq!(fixture.call("POST", "/api/v1/functions/hooks/pause", Some(json!({}))).await.0, 200);
+    let (status, problem) = fixture.call("POST", "/fn/hooks/in", None).await;
+    let detail = problem["detail"].as_str().unwrap_or_default();
+    assert!(status == 503 && detail.contains("'hooks' is paused"), "{status} {problem}");
+    assert_eq!(fixture.call("POST", "/api/v1/functions/hooks/resume", Some(json!({}))).await.0, 200);
+    assert_eq!(fixture.call("POST", "/fn/hooks/in", None).await.0, 204);
+    fixture.stop().await;
+}

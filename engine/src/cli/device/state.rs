@@ -25,13 +25,16 @@ pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
     let only = arguments.function.map(|function| format!("?function={function}")).unwrap_or_default();
     let page: Page<StateView> = Client::open(data)?
         .get(&format!("cannot show the state of device {id}"), &format!("/devices/{id}/state{only}"))?;
-    show(&page.items, arguments.output)
+    show(&page.items, &format!("device {id}"), arguments.output)
 }
 
 /// Prints what functions keep of an entity.
-pub(in crate::cli) fn show(rows: &[StateView], format: Format) -> Result<(), Failure> {
+pub(in crate::cli) fn show(rows: &[StateView], of: &str, format: Format) -> Result<(), Failure> {
     if format == Format::Json {
         return output::json(&rows);
+    }
+    if rows.is_empty() {
+        eprintln!("nothing is kept of {of}");
     }
     let row = |row: &StateView| {
         let key = row.key.to_string();

@@ -51,7 +51,8 @@ struct Compiled {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let mut built = build(&arguments.path)?;
+    let again = format!("mend it, then: fleetfn fn build {}", arguments.path.display());
+    let mut built = build(&arguments.path).map_err(|failure| failure.or_next(again))?;
     let copy = directory(&arguments.path).join(format!("{}.wasm", built.manifest.name));
     if copy != built.path {
         std::fs::copy(&built.path, &copy).map_err(|error| {

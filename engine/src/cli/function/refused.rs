@@ -23,7 +23,7 @@ pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
     let function: FunctionView = client.get(&tried, &format!("/functions/{name}"))?;
     let page: Page<DeadLetterView> = client.get(&tried, &format!("/functions/{name}/refused"))?;
     eprintln!(
-        "{} payloads were refused since the engine started; the newest of each partition:",
+        "{} payload(s) refused since the engine started; the newest of each partition:",
         function.refused
     );
     match arguments.output {

@@ -36,5 +36,5 @@ pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
     let name = name::resolve_known(&client, &tried, name)?;
     let parameters = [("entity".to_owned(), entity.clone()), ("function".to_owned(), name)];
     let page: Page<StateView> = client.get_with(&tried, "/state", &parameters)?;
-    device::show_state(&page.items, *output)
+    device::show_state(&page.items, entity, *output)
 }

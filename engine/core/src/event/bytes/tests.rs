@@ -44,7 +44,7 @@ proptest! {
     }
 
     #[test]
-    fn decoding_never_panics(bytes: Vec<u8>, version in 0_u8..4, kind in 0_u8..16) {
+    fn decoding_never_panics(bytes: Vec<u8>, version in 0_u8..5, kind in 0_u8..16) {
         let _ = Event::decode(Bytes::from([&[version, kind][..], &bytes].concat()));
         let _ = Event::decode(Bytes::from(bytes));
     }
@@ -66,6 +66,24 @@ fn an_event_of_version_1_is_read() {
     assert_eq!((event.kind(), event.entity()), (EventKind::Telemetry { channel: "climate" }, entity));
     assert_eq!((event.message_id(), &event.payload()[..], event.origin()), ("id", &b"payload"[..], None));
     assert_eq!((event.received_at_ms(), event.expiry_s()), (5, 7));
+}
+
+#[test]
+fn an_event_that_a_span_led_to_says_so_and_others_are_as_before() {
+    let trace = TraceParent { trace_id: [7; 16], span_id: [9; 8], flags: 1 };
+    let parts = parts(EventKind::Telemetry { channel: "climate" }, "id", b"payload");
+    let traced = Event::decode(parts.encode_traced(Some(&trace)).expect("fits")).expect("decodes");
+    let plain = Event::decode(parts.encode().expect("fits")).expect("decodes");
+    assert_eq!((traced.trace(), plain.trace()), (Some(trace), None));
+    assert_eq!((traced.bytes()[0], plain.bytes()[0]), (3, 2));
+    assert_eq!(traced.bytes().len(), plain.bytes().len() + TraceParent::BYTES);
+    for event in [&traced, &plain] {
+        assert_eq!((event.kind(), event.entity()), (parts.kind, parts.entity));
+        assert_eq!((event.message_id(), &event.payload()[..]), ("id", &b"payload"[..]));
+    }
+    for cut in 0..traced.bytes().len() - b"payload".len() {
+        assert_eq!(Event::decode(traced.bytes().slice(..cut)).err(), Some(EventError::Truncated));
+    }
 }
 
 #[test]
