@@ -1,7 +1,9 @@
 //! What a broker is started with; every bound has its reason.
 
+use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Bounds and addresses of a broker.
 #[derive(Debug, Clone)]
@@ -21,6 +23,8 @@ pub struct Config {
     pub write_timeout: Duration,
     /// How long an orderly end may take.
     pub shutdown_timeout: Duration,
+    /// By what it is told whether a parcel has expired. Everything else goes by real time.
+    pub wall_clock: WallClock,
 }
 
 impl Default for Config {
@@ -33,7 +37,40 @@ impl Default for Config {
             connect_timeout: Duration::from_secs(5),
             write_timeout: Duration::from_secs(10),
             shutdown_timeout: Duration::from_secs(10),
+            wall_clock: WallClock::default(),
         }
+    }
+}
+
+/// Tells milliseconds since 1970. Cheap to clone.
+#[derive(Clone)]
+pub struct WallClock(Arc<dyn Fn() -> u64 + Send + Sync>);
+
+impl WallClock {
+    /// A clock that asks `now_ms`, which must not block.
+    #[must_use]
+    pub fn new(now_ms: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now_ms))
+    }
+
+    pub(crate) fn now_ms(&self) -> u64 {
+        (self.0)()
+    }
+}
+
+/// The node's own.
+impl Default for WallClock {
+    fn default() -> Self {
+        Self::new(|| {
+            let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+        })
+    }
+}
+
+impl fmt::Debug for WallClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WallClock")
     }
 }
 

@@ -24,7 +24,7 @@ mod takeover;
 
 pub use acl::{Principal, Role};
 pub use broker::{Broker, StartError};
-pub use config::Config;
+pub use config::{Config, WallClock};
 pub use ingress::{Busy, Directory, Ingress, Message, MessageKind, Outcome, Receipt, Refused, Reports};
 pub use mailbox::{Mailboxes, Parcel, Undelivered};
 pub use publisher::Publisher;

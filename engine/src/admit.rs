@@ -3,6 +3,7 @@
 //! Encodes once, picks the partition, hands the bytes to the log and the session's receipt with them. Nothing
 //! waits here: a log without room answers [`Busy`], and the session stops reading until there is room.
 
+use crate::clock::Clock;
 use crate::inbox::Sent;
 use fleetfn_broker::{Busy, Ingress, Message, MessageKind};
 use fleetfn_core::event::EventParts;
@@ -12,7 +13,6 @@ use fleetfn_store::{AppendError, Failure, Receipt, Store};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::{Notify, oneshot};
 
 /// Who is told when a record is durable.
@@ -57,22 +57,17 @@ impl Room {
     }
 }
 
-/// Milliseconds since 1970 by the node's clock. Read where an event enters, and nowhere below.
-pub(crate) fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
-
 /// The broker's way into the log.
 pub(crate) struct Admission {
     store: Store<Waiter>,
     partitions: u16,
     room: Arc<Room>,
+    clock: Clock,
 }
 
 impl Admission {
-    pub(crate) fn new(store: Store<Waiter>, partitions: u16, room: Arc<Room>) -> Self {
-        Self { store, partitions, room }
+    pub(crate) fn new(store: Store<Waiter>, partitions: u16, room: Arc<Room>, clock: Clock) -> Self {
+        Self { store, partitions, room, clock }
     }
 }
 
@@ -113,7 +108,7 @@ impl Ingress for Admission {
         let parts = EventParts {
             entity,
             kind,
-            received_at_ms: now_ms(),
+            received_at_ms: self.clock.now_ms(),
             expiry_s: message.expiry_s,
             message_id: message.message_id,
             origin: None,

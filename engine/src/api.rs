@@ -33,7 +33,7 @@ pub(crate) use dead_letter::DeadLetterView;
 pub(crate) use device::command::Requested;
 pub(crate) use device::state::StateView;
 pub(crate) use device::twin::TwinView;
-pub(crate) use device::{AddedDevice, DeviceView, NewDevice};
+pub(crate) use device::{AddedDevice, DevicePatch, DeviceView, NewDevice};
 pub(crate) use function::act::{Acted, Deployed, Order, Terms};
 pub(crate) use function::comparison::{ComparisonView, SideView};
 pub(crate) use function::setting::{BudgetView, ConfigView, NewBudget, SecretView};
@@ -41,7 +41,7 @@ pub(crate) use function::traffic::{GuardView, TrafficView};
 pub(crate) use function::version::KnownVersion;
 pub(crate) use function::{FunctionView, LogView, MODULE_BYTES_MAX};
 pub(crate) use invocation::{EffectView, InvocationView, TRIMMED_EVENT, effect_view};
-pub(crate) use manifest::ManifestView;
+pub(crate) use manifest::{ManifestView, TriggerView};
 pub(crate) use page::Page;
 pub(crate) use problem::Problem;
 pub(crate) use record::RecordView;
@@ -146,7 +146,7 @@ impl Running {
 fn router(api: Api) -> Router {
     let resources = Router::new()
         .route("/devices", get(device::list).post(device::add))
-        .route("/devices/{id}", get(device::show).delete(device::remove))
+        .route("/devices/{id}", get(device::show).patch(device::change::patch).delete(device::remove))
         .route("/devices/{id}/twin", get(device::twin::show).patch(device::twin::patch))
         .route("/devices/{id}/commands/{name}", post(device::command::request))
         .route("/devices/{id}/state", get(device::state::of_device))

@@ -5,7 +5,8 @@
 //! last of these is handled. How far each partition is stands in the shared state: begun again after a crash, nothing is
 //! handled twice. Messages that a device repeated under an id are taken once, as far as a device's newest ids tell.
 
-use crate::admit::{Waiter, now_ms};
+use crate::admit::Waiter;
+use crate::clock::Clock;
 use crate::registry::Registry;
 use anyhow::Context;
 use fleetfn_core::deployment::{Backfill, Deployment};
@@ -38,6 +39,7 @@ pub(crate) struct Backfills {
     pub(crate) store: Store<Waiter>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) partitions: u16,
+    pub(crate) clock: Clock,
 }
 
 impl Backfills {
@@ -114,7 +116,7 @@ impl Backfills {
         let parts = EventParts {
             entity: event.entity(),
             kind: EventKind::Redrive,
-            received_at_ms: now_ms(),
+            received_at_ms: self.clock.now_ms(),
             expiry_s: 0,
             message_id: "",
             origin: Some(origin),

@@ -1,13 +1,15 @@
 //! The command line: `fleetfn NOUN VERB`.
 //!
-//! All but `serve` and `demo` are clients: of the HTTP API (`device`, `fn`) and of the broker (`pub`, `sub`). They find
+//! All but `serve`, `demo` and `dev` are clients: of the HTTP API (`device`, `fn`) and of the broker (`pub`, `sub`). They find
 //! both, and the operator's token, in `access.json` of the data directory. stdout is data, stderr is talk; exit codes
 //! are 0 done, 1 failed, 2 wrong usage, 124 timed out.
 
+mod bytes;
 mod client;
 mod completions;
 mod confirm;
 mod demo;
+mod dev;
 mod device;
 mod duration;
 mod failure;
@@ -23,9 +25,12 @@ mod timestamp;
 mod trace;
 mod usage;
 
+pub(crate) use duration::parse as parse_duration;
 pub(crate) use failure::Failure;
-pub(crate) use function::build::build;
-pub(crate) use output::{line as print_line, write as print};
+pub(crate) use function::build::{build, can_build};
+pub(crate) use function::line as invocation_line;
+pub(crate) use function::test::{Case, Step, bytes as case_bytes};
+pub(crate) use output::{clean, line as print_line, short, write as print};
 
 use clap::{Parser, Subcommand};
 use std::path::{Path, PathBuf};
@@ -54,6 +59,8 @@ enum Command {
     Serve(serve::Arguments),
     /// Run the engine with an example function and simulated devices, and watch
     Demo(demo::Arguments),
+    /// Work on a function: build on save, simulated devices, everything that happens
+    Dev(dev::Arguments),
     /// Functions: make, build, deploy, watch
     #[command(subcommand)]
     Fn(function::Command),
@@ -90,6 +97,7 @@ fn execute(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Serve(arguments) => serve::run(&arguments, data()),
         Command::Demo(arguments) => demo::run(&arguments, given),
+        Command::Dev(arguments) => dev::run(&arguments, given),
         Command::Fn(command) => function::run(command, &data()),
         Command::Device(command) => device::run(command, &data()),
         Command::Pub(arguments) => publish::run(&arguments, &data()),

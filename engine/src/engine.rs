@@ -1,4 +1,4 @@
-//! The whole engine as one value: what the HTTP API, `serve` and `demo` hold.
+//! The whole engine as one value: what the HTTP API, `serve`, `demo` and `dev` hold.
 //!
 //! Built from the inside out: inboxes, then the log that fills them, then the broker that fills the log, then
 //! the workers that empty the inboxes. Taken down from the outside in, so that whatever was accepted is handled.
@@ -7,18 +7,20 @@ use crate::access::AccessFile;
 use crate::admit::{Admission, Room, Waiter};
 use crate::backfill::Backfills;
 use crate::callers::{Answer, Callers};
+use crate::clock::Clock;
 use crate::fetch::{self, Fetcher, Private};
-use crate::inbox::{Inboxes, Signals};
+use crate::inbox::{Fanout, Inboxes, Signals};
 use crate::metrics::{FunctionSums, Metrics};
 use crate::modules::Modules;
+use crate::place;
 use crate::registry::{
     self, Access, DeployReport, DeviceInfo, NewDevice, Newcomer, Placement, Registry, Source,
 };
 use crate::seal::Seal;
-use crate::worker;
+use crate::worker::{self, Recordings};
 use anyhow::Context;
 use bytes::Bytes;
-use fleetfn_broker::Broker;
+use fleetfn_broker::{Broker, WallClock};
 use fleetfn_core::deployment::Deployment;
 use fleetfn_core::event::EventParts;
 use fleetfn_core::invocation::Role;
@@ -47,8 +49,41 @@ pub(crate) struct Options {
     pub(crate) access: Access,
     /// Whether acknowledged means synced: always, but in benchmarks.
     pub(crate) durability: Durability,
+    /// Whether invocations are recorded: always, but in benchmarks.
+    pub(crate) recordings: Recordings,
     /// Whether functions may ask hosts of private networks.
     pub(crate) private: Private,
+    /// By which time goes.
+    pub(crate) clock: Clock,
+    /// How much of the log is kept.
+    pub(crate) retention: Retention,
+}
+
+/// How much of the log is kept for whoever looks back: what is older or beyond goes, whichever comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Retention {
+    /// Bytes of records.
+    pub(crate) bytes: u64,
+    /// Age of records.
+    pub(crate) age: Duration,
+}
+
+impl Options {
+    /// What an engine is when nobody says otherwise: devices need tokens, everything is synced, recorded and kept as long
+    /// as the store keeps it.
+    pub(crate) fn new(data: PathBuf, mqtt: SocketAddr) -> Self {
+        let Config { retention_bytes, retention, .. } = Config::new(data.clone());
+        Self {
+            data,
+            mqtt,
+            access: Access::Tokens,
+            durability: Durability::Fsync,
+            recordings: Recordings::Kept,
+            private: Private::Refused,
+            clock: Clock::Real,
+            retention: Retention { bytes: retention_bytes, age: retention },
+        }
+    }
 }
 
 /// One node: broker, log, state and workers. Cheap to clone; stops only by [`Engine::shutdown`].
@@ -63,6 +98,7 @@ struct Node {
     callers: Callers,
     backfills: Arc<Backfills>,
     partitions: u16,
+    clock: Clock,
     durable: watch::Receiver<Offset>,
     broker: Mutex<Option<Broker>>,
     workers: Mutex<Vec<worker::Handle>>,
@@ -128,7 +164,7 @@ pub(crate) struct Status {
 
 impl Engine {
     /// Opens the data directory and starts every part. Returns once clients can connect.
-    pub(crate) async fn start(options: Options) -> anyhow::Result<Self> {
+    pub(crate) async fn start(mut options: Options) -> anyhow::Result<Self> {
         std::fs::create_dir_all(&options.data)
             .with_context(|| format!("cannot make the data directory {}", options.data.display()))?;
         let lock = lock(&options.data)?;
@@ -136,17 +172,17 @@ impl Engine {
         let token = AccessFile::token(&options.data)?;
         let worker_count = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(8);
         let mut config = Config::new(options.data.clone());
-        config.durability = options.durability;
-        config.workers = worker_count;
+        (config.durability, config.workers) = (options.durability, worker_count);
+        (config.retention_bytes, config.retention) = (options.retention.bytes, options.retention.age);
         let partitions = config.partitions;
 
         let (room, metrics) = (Arc::new(Room::default()), Arc::new(Metrics::default()));
         let inboxes = Inboxes::new(worker_count, partitions);
         let tail = inboxes.tail(Arc::clone(&room), Arc::clone(&metrics));
         let durable = tail.head();
-        let opening = tokio::task::spawn_blocking(move || Store::open(config, Box::new(tail)));
-        let (store, recovery) = opening.await?.context("cannot open the store")?;
-        tracing::info!(%recovery, "store open");
+        let store = open_store(config, tail).await?;
+        let clock = after_log(options.clock, &store)?;
+        options.clock = clock;
         let registry = open_registry(&options, &store, &modules, &token, &metrics)?;
         let secrets = Arc::clone(&registry);
         let fetcher = Fetcher::start(fetch::Parts {
@@ -155,10 +191,11 @@ impl Engine {
             secret: Box::new(move |function, name| secrets.secret(function, name)),
             private: options.private,
             metrics: Arc::clone(&metrics),
+            clock,
         });
         let callers = Callers::default();
 
-        let admission = Arc::new(Admission::new(store.clone(), partitions, room));
+        let admission = Arc::new(Admission::new(store.clone(), partitions, room, clock));
         let signals = Arc::new(Signals::new(&inboxes));
         let broker = Broker::start(broker_config(&options), admission, Arc::clone(&registry) as _, signals)
             .await
@@ -173,9 +210,12 @@ impl Engine {
             callers: callers.clone(),
             metrics: Arc::clone(&metrics),
             partitions,
+            recordings: options.recordings,
+            clock,
+            read_bytes: worker::READ_BYTES,
         })?;
         let backfills =
-            Arc::new(Backfills { store: store.clone(), registry: Arc::clone(&registry), partitions });
+            Arc::new(Backfills { store: store.clone(), registry: Arc::clone(&registry), partitions, clock });
         backfills.go_on();
         Ok(Self(Arc::new(Node {
             backfills,
@@ -190,6 +230,7 @@ impl Engine {
             metrics,
             callers,
             partitions,
+            clock,
             durable,
             token,
             _lock: lock,
@@ -288,7 +329,8 @@ impl Engine {
     pub(crate) async fn deploy(&self, wasm: Bytes, dry_run: bool) -> Result<DeployReport, registry::Error> {
         let (source, placement) = (Source::Module(wasm), Placement::Live);
         let new = Newcomer { source, placement, guard: None, from: None, reason: String::new(), dry_run };
-        self.0.registry.deploy(new).await
+        // It holds a module while it is checked: too much for whoever waits for it.
+        Box::pin(self.0.registry.deploy(new)).await
     }
 
     /// The functions by name.
@@ -322,6 +364,11 @@ impl Engine {
     /// What is counted.
     pub(crate) fn metrics(&self) -> &Metrics {
         &self.0.metrics
+    }
+
+    /// By which time goes.
+    pub(crate) fn clock(&self) -> Clock {
+        self.0.clock
     }
 
     /// How many partitions there are.
@@ -398,6 +445,22 @@ impl Engine {
     }
 }
 
+/// A clock that does not go with the machine's goes on where the log ends.
+fn after_log(clock: Clock, store: &Store<Waiter>) -> anyhow::Result<Clock> {
+    match clock {
+        Clock::Real => Ok(clock),
+        Clock::Scaled { .. } => Ok(clock.not_before(place::newest_ms(store).context("cannot read the log")?)),
+    }
+}
+
+/// Opens or makes the store, whose durable groups go to `tail`.
+async fn open_store(config: Config, tail: Fanout) -> anyhow::Result<Store<Waiter>> {
+    let opening = tokio::task::spawn_blocking(move || Store::open(config, Box::new(tail)));
+    let (store, recovery) = opening.await?.context("cannot open the store")?;
+    tracing::info!(%recovery, "store open");
+    Ok(store)
+}
+
 /// Takes the control lane over, and begins to watch versions under guard.
 fn open_registry(
     options: &Options,
@@ -414,6 +477,7 @@ fn open_registry(
         access: options.access,
         seal: Seal::open(&options.data).context("cannot open the key of secrets")?,
         metrics: Arc::clone(metrics),
+        clock: options.clock,
     })
     .context("cannot read what operators have set")?;
     registry::start_guard(&registry);
@@ -427,7 +491,9 @@ fn broker_config(options: &Options) -> fleetfn_broker::Config {
         Access::Tokens => defaults.messages_per_s,
         Access::Open => u32::MAX,
     };
-    fleetfn_broker::Config { listen: options.mqtt, messages_per_s, ..defaults }
+    let clock = options.clock;
+    let wall_clock = WallClock::new(move || clock.now_ms());
+    fleetfn_broker::Config { listen: options.mqtt, messages_per_s, wall_clock, ..defaults }
 }
 
 /// Takes the data directory for this process alone.

@@ -12,7 +12,8 @@ mod tests;
 
 pub(crate) use address::Private;
 
-use crate::admit::{Waiter, now_ms};
+use crate::admit::Waiter;
+use crate::clock::Clock;
 use crate::metrics::Metrics;
 use client::{Client, Lookup, Response, TOO_LATE, Trouble};
 use fleetfn_core::commit::Request;
@@ -57,6 +58,8 @@ pub(crate) struct Parts {
     pub(crate) private: Private,
     /// What is counted.
     pub(crate) metrics: Arc<Metrics>,
+    /// Tells when a response came. How long is waited for it is real time.
+    pub(crate) clock: Clock,
 }
 
 /// Makes the requests of functions. Cheap to clone.
@@ -181,7 +184,7 @@ impl Fetcher {
     /// Makes an event of what came of it. Waits while the log has no room; a log that has failed ends the process, and
     /// the next one asks again.
     async fn tell(&self, partition: PartitionId, effect: EffectId, request: &Request, outcome: &Outcome) {
-        let Parts { store, partitions, .. } = &self.0.parts;
+        let Parts { store, partitions, clock, .. } = &self.0.parts;
         let name = format!("response/{}", String::from_utf8_lossy(&request.tag));
         let Some(entity) = Entity::from_canonical(&request.entity) else {
             return tracing::error!(%effect, "a request of no entity");
@@ -198,7 +201,7 @@ impl Fetcher {
             let parts = EventParts {
                 entity,
                 kind: EventKind::Response { name: &name },
-                received_at_ms: now_ms(),
+                received_at_ms: clock.now_ms(),
                 expiry_s: 0,
                 message_id: "",
                 origin: Some(origin),

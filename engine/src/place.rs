@@ -4,6 +4,9 @@ use crate::admit::Waiter;
 use fleetfn_core::{Event, Offset};
 use fleetfn_store::{Channel, ReadError, Store};
 
+/// Records at the end of the log in which the newest event is looked for: a turn's commits and what led to them.
+const NEWEST_RECORDS: u64 = 256;
+
 /// Bytes read to find the next event after a place.
 const LOOK_BYTES: usize = 64 * 1024;
 
@@ -21,6 +24,23 @@ pub(crate) fn of_time(store: &Store<Waiter>, at_ms: u64) -> Result<Offset, ReadE
         }
     }
     Ok(Offset(low))
+}
+
+/// When the newest event was admitted, as far as the end of the log tells: the [`NEWEST_RECORDS`] last records. 0 if there
+/// is none among them.
+pub(crate) fn newest_ms(store: &Store<Waiter>) -> Result<u64, ReadError> {
+    let end = store.durable_end();
+    let mut from = Offset(end.0.saturating_sub(NEWEST_RECORDS).max(store.start().0));
+    let mut newest_ms = 0;
+    while from < end {
+        let records = store.read(from, LOOK_BYTES)?;
+        let Some(last) = records.last() else { break };
+        from = last.offset.next();
+        let events = records.into_iter().filter(|stored| stored.channel == Channel::Events);
+        let times = events.filter_map(|stored| Some(Event::decode(stored.record).ok()?.received_at_ms()));
+        newest_ms = times.fold(newest_ms, u64::max);
+    }
+    Ok(newest_ms)
 }
 
 /// The first event at or after `from` and below `until`, and when it was admitted.

@@ -4,7 +4,7 @@
 //! one function that failed; the commit of that turn deletes the letter, or renews it if the function fails again.
 //! Letters go oldest first: of one entity they come in the order in which they failed.
 
-use crate::admit::{Waiter, now_ms};
+use crate::admit::Waiter;
 use crate::engine::Engine;
 use crate::registry;
 use fleetfn_core::commit::DeadLetter;
@@ -192,7 +192,7 @@ async fn admit(
     let parts = EventParts {
         entity: event.entity(),
         kind: EventKind::Redrive,
-        received_at_ms: now_ms(),
+        received_at_ms: engine.clock().now_ms(),
         expiry_s: 0,
         message_id: "",
         origin: Some(Origin { cause, function, partition, sequence: FAILED, hops: 0, source: "" }),

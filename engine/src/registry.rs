@@ -16,7 +16,7 @@ mod sums;
 mod versions;
 
 pub(crate) use comparison::Comparison;
-pub(crate) use devices::{DeviceInfo, NewDevice};
+pub(crate) use devices::{DeviceChange, DeviceInfo, Mode, NewDevice};
 pub(crate) use functions::{Act, DeployReport, Newcomer, Source};
 pub(crate) use guard::start as start_guard;
 pub(crate) use line::{Candidate, Placement};
@@ -24,6 +24,7 @@ pub(crate) use sums::Sums;
 pub(crate) use versions::{State, VersionInfo};
 
 use crate::admit::Waiter;
+use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::modules::Modules;
 use crate::seal::Seal;
@@ -125,6 +126,8 @@ pub(crate) struct Parts<'a> {
     pub(crate) seal: Seal,
     /// What versions have done.
     pub(crate) metrics: Arc<Metrics>,
+    /// When acts are done.
+    pub(crate) clock: Clock,
 }
 
 /// The registry of one node.
@@ -136,6 +139,7 @@ pub(crate) struct Registry {
     access: Access,
     seal: Seal,
     metrics: Arc<Metrics>,
+    clock: Clock,
     /// Where the log ended when the counters began at zero.
     counted_from: Offset,
     /// The counters when dark versions began: as many as there are functions.
@@ -171,7 +175,7 @@ pub(crate) fn new_token() -> Result<String, Error> {
 impl Registry {
     /// Reads what operators have set so far.
     pub(crate) fn new(parts: Parts<'_>) -> Result<Arc<Self>, Error> {
-        let Parts { store, modules, epoch, operator_token, access, seal, metrics } = parts;
+        let Parts { store, modules, epoch, operator_token, access, seal, metrics, clock } = parts;
         let settings = RwLock::new(settings::load(store.view())?);
         Ok(Arc::new(Self {
             counted_from: store.durable_end(),
@@ -182,6 +186,7 @@ impl Registry {
             access,
             seal,
             metrics,
+            clock,
             compared: std::sync::Mutex::default(),
             guarded: std::sync::Mutex::default(),
             settings,

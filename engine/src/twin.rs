@@ -1,6 +1,5 @@
 //! An operator's change of the twin of a device: an event like any other, of which one waits until it is handled.
 
-use crate::admit::now_ms;
 use crate::engine::Engine;
 use crate::registry::{self, OPERATOR};
 use fleetfn_core::event::EventParts;
@@ -73,7 +72,7 @@ pub(crate) async fn desire(
     let parts = EventParts {
         entity,
         kind: EventKind::TwinRequested { expected: &expected },
-        received_at_ms: now_ms(),
+        received_at_ms: engine.clock().now_ms(),
         expiry_s: 0,
         message_id: "",
         origin: None,

@@ -2,10 +2,10 @@
 //! node.
 
 use crate::admit::Waiter;
-use fleetfn_core::Entity;
 use fleetfn_core::usage::Usage;
+use fleetfn_core::{Entity, PartitionId};
 use fleetfn_protocol::{DeviceId, FunctionName};
-use fleetfn_store::{Error, StateSize, Store};
+use fleetfn_store::{Error, Store};
 use std::collections::{BTreeMap, HashMap};
 
 /// Rows read at once.
@@ -36,62 +36,102 @@ pub(crate) enum User {
     Entity(String),
 }
 
+/// What was used by one user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Sums {
+    /// In the month.
+    pub(crate) usage: Usage,
+    /// Bytes of keys and values kept at the moment, if that was asked for.
+    pub(crate) stored_bytes: Option<u64>,
+}
+
+/// Whether to measure what is kept at the moment: that reads all state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Storage {
+    /// Yes: the month is the present one.
+    Measured,
+    /// No: nobody knows what was kept then.
+    Unknown,
+}
+
 /// Sums of one month, by user.
-pub(crate) fn of_month(store: &Store<Waiter>, month: u32, by: By) -> Result<BTreeMap<User, Usage>, Error> {
-    let (mut sums, mut after, mut products) = (BTreeMap::new(), None, HashMap::new());
+pub(crate) fn of_month(
+    store: &Store<Waiter>,
+    partitions: u16,
+    month: u32,
+    by: By,
+    storage: Storage,
+) -> Result<BTreeMap<User, Sums>, Error> {
+    let (mut sums, mut users) = (BTreeMap::<User, Sums>::new(), Users::new(store, by));
+    let mut after = None;
     loop {
         let page = store.view().usage(month, after.as_ref(), PAGE_ROWS)?;
         for (_, key, usage) in &page {
-            let user = match by {
-                By::Function => User::Function(key.function),
-                By::Device => User::Entity(match Entity::from_canonical(&key.entity) {
-                    Some(entity) => entity.to_string(),
-                    None => String::from_utf8_lossy(&key.entity).into_owned(),
-                }),
-                By::Product => match Entity::from_canonical(&key.entity) {
-                    Some(Entity::Device(id)) => User::Product(product(store, &mut products, id)?),
-                    Some(Entity::Named(_)) | None => User::Product(None),
-                },
-            };
-            sums.entry(user).or_insert_with(Usage::default).add(usage);
+            sums.entry(users.of(&key.entity, key.function)?).or_default().usage.add(usage);
         }
         let last = page.len() < PAGE_ROWS;
         after = page.into_iter().next_back().map(|(partition, key, _)| (partition, key));
         if last {
-            return Ok(sums);
+            break;
         }
     }
-}
-
-fn product(
-    store: &Store<Waiter>,
-    known: &mut HashMap<DeviceId, Option<String>>,
-    id: DeviceId,
-) -> Result<Option<String>, Error> {
-    if let Some(product) = known.get(&id) {
-        return Ok(product.clone());
-    }
-    if known.len() >= PRODUCTS_MAX {
-        known.clear();
-    }
-    let row = store.view().device(id)?;
-    let product = row.and_then(|row| row.product).map(|product| product.to_string());
-    known.insert(id, product.clone());
-    Ok(product)
-}
-
-/// What every function keeps at the moment. Reads all state: slow.
-pub(crate) fn storage(
-    store: &Store<Waiter>,
-    partitions: u16,
-) -> Result<BTreeMap<FunctionName, StateSize>, Error> {
-    let mut sums: BTreeMap<FunctionName, StateSize> = BTreeMap::new();
-    for partition in (0..partitions).map(fleetfn_core::PartitionId) {
-        for (function, size) in store.view().state_sizes(partition)? {
-            let sum = sums.entry(function).or_default();
-            sum.entities += size.entities;
-            sum.bytes += size.bytes;
+    if storage == Storage::Measured {
+        for partition in (0..partitions).map(PartitionId) {
+            let mut failed = None;
+            store.view().state_sizes(partition, &mut |entity, function, bytes| match users
+                .of(entity, function)
+            {
+                Ok(user) => {
+                    let stored = sums.entry(user).or_default().stored_bytes.get_or_insert(0);
+                    *stored = stored.saturating_add(bytes);
+                }
+                Err(error) => failed = Some(error),
+            })?;
+            failed.map_or(Ok(()), Err)?;
+        }
+        for sums in sums.values_mut() {
+            sums.stored_bytes.get_or_insert(0);
         }
     }
     Ok(sums)
+}
+
+/// Finds out whose a row is.
+struct Users<'a> {
+    store: &'a Store<Waiter>,
+    by: By,
+    products: HashMap<DeviceId, Option<String>>,
+}
+
+impl<'a> Users<'a> {
+    fn new(store: &'a Store<Waiter>, by: By) -> Self {
+        Self { store, by, products: HashMap::new() }
+    }
+
+    fn of(&mut self, entity: &[u8], function: FunctionName) -> Result<User, Error> {
+        Ok(match self.by {
+            By::Function => User::Function(function),
+            By::Device => User::Entity(match Entity::from_canonical(entity) {
+                Some(entity) => entity.to_string(),
+                None => String::from_utf8_lossy(entity).into_owned(),
+            }),
+            By::Product => match Entity::from_canonical(entity) {
+                Some(Entity::Device(id)) => User::Product(self.product(id)?),
+                Some(Entity::Named(_)) | None => User::Product(None),
+            },
+        })
+    }
+
+    fn product(&mut self, id: DeviceId) -> Result<Option<String>, Error> {
+        if let Some(product) = self.products.get(&id) {
+            return Ok(product.clone());
+        }
+        if self.products.len() >= PRODUCTS_MAX {
+            self.products.clear();
+        }
+        let row = self.store.view().device(id)?;
+        let product = row.and_then(|row| row.product).map(|product| product.to_string());
+        self.products.insert(id, product.clone());
+        Ok(product)
+    }
 }

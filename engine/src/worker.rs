@@ -12,8 +12,9 @@ mod sends;
 mod tally;
 mod timers;
 
-use crate::admit::{Waiter, now_ms};
+use crate::admit::Waiter;
 use crate::callers::Callers;
+use crate::clock::Clock;
 use crate::fetch::Fetcher;
 use crate::inbox::{Found, Inbox, Inboxes};
 use crate::metrics::Metrics;
@@ -41,7 +42,7 @@ use timers::Schedule;
 use tokio::sync::oneshot;
 
 /// Bytes read from the log at once when a worker is behind: some thousand events.
-const READ_BYTES: usize = 1 << 20;
+pub(crate) const READ_BYTES: usize = 1 << 20;
 
 /// Partitions that are taken over at once: short-lived threads that wait for the disk.
 const LEASES_AT_ONCE: usize = 64;
@@ -66,6 +67,19 @@ pub(crate) struct Parts {
     pub(crate) callers: Callers,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) partitions: u16,
+    pub(crate) recordings: Recordings,
+    pub(crate) clock: Clock,
+    /// Bytes read from the log at once when a worker is behind.
+    pub(crate) read_bytes: usize,
+}
+
+/// Whether commits hold the recordings of their invocations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Recordings {
+    /// They do: what tail, logs, trace and replay read.
+    Kept,
+    /// They do not.
+    None,
 }
 
 /// A running worker.
@@ -140,6 +154,8 @@ struct Worker {
     inbox: Arc<Inbox>,
     inboxes: Inboxes,
     partitions: u16,
+    clock: Clock,
+    read_bytes: usize,
     /// The owned partitions, by number divided by the count of workers.
     lanes: Vec<Lane>,
     routes: Routes,
@@ -152,6 +168,9 @@ struct Worker {
     /// The `cron` triggers of all functions.
     schedules: Vec<Schedule>,
     tally: Tally,
+    recordings: Recordings,
+    /// The partition after the one that caught up last.
+    drained: usize,
     /// Every record of the owned partitions below it was taken.
     next: Offset,
     /// Buffers, empty between uses.
@@ -188,6 +207,8 @@ impl Worker {
             inbox: Arc::clone(inbox),
             inboxes: parts.inboxes.clone(),
             partitions: parts.partitions,
+            clock: parts.clock,
+            read_bytes: parts.read_bytes,
             lanes,
             routes,
             host: Host::new(Limits::default(), Box::new(parts.modules.clone())),
@@ -198,6 +219,8 @@ impl Worker {
             settings,
             schedules: newest.into_values().flatten().flatten().collect(),
             tally: Tally::new(Arc::clone(&parts.metrics)),
+            recordings: parts.recordings,
+            drained: 0,
             next,
             batch: Vec::new(),
             targets: Vec::new(),
@@ -208,9 +231,9 @@ impl Worker {
     /// The loop: everything that happens to an event between the log and the device is called from here.
     fn run(mut self) -> anyhow::Result<()> {
         let schedules = self.schedules.clone();
-        self.set_timers(&schedules, now_ms())?;
+        self.set_timers(&schedules, self.clock.now_ms())?;
         loop {
-            let now_ms = now_ms();
+            let now_ms = self.clock.now_ms();
             self.news(now_ms)?;
             self.expire(now_ms)?;
             self.fire(now_ms)?;
@@ -299,7 +322,7 @@ impl Worker {
             Found::Nothing => self.next,
             Found::UpTo(until) => until,
             Found::Gap(until) => {
-                batch = self.store.read(self.next, READ_BYTES).context("cannot read the log")?;
+                batch = self.store.read(self.next, self.read_bytes).context("cannot read the log")?;
                 batch.last().map_or(self.next, |last| last.offset.next()).min(until)
             }
         };
@@ -396,7 +419,7 @@ impl Worker {
 
     fn until_deadline(&self, now_ms: u64) -> Duration {
         let deadline = self.lanes.iter().filter_map(|lane| lane.partition.next_deadline()).min();
-        deadline.map_or(Duration::MAX, |deadline| Duration::from_millis(deadline.saturating_sub(now_ms)))
+        deadline.map_or(Duration::MAX, |deadline| self.clock.real(deadline.saturating_sub(now_ms)))
     }
 }
 

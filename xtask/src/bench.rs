@@ -4,8 +4,8 @@ use crate::repository;
 use anyhow::{Context, Result};
 use std::process::{Command, ExitCode};
 
-/// Builds server, load generator and peer, then runs `fleetfn-bench event-path` with `flags`.
-pub(crate) fn event_path(flags: &[&str]) -> Result<ExitCode> {
+/// Builds server, load generator and peer, then runs `fleetfn-bench WHAT` with `flags`.
+pub(crate) fn run(what: &str, flags: &[&str]) -> Result<ExitCode> {
     let root = repository::root()?;
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let built = Command::new(&cargo)
@@ -17,7 +17,7 @@ pub(crate) fn event_path(flags: &[&str]) -> Result<ExitCode> {
         return Ok(ExitCode::FAILURE);
     }
     let ran = Command::new(&cargo)
-        .args(["run", "--quiet", "--release", "--package", "fleetfn-bench", "--", "event-path"])
+        .args(["run", "--quiet", "--release", "--package", "fleetfn-bench", "--", what])
         .args(flags)
         .current_dir(&root)
         .status()

@@ -1,4 +1,4 @@
-//! House rules, benchmarks, footprints and failing cases: `cargo xtask tidy`, `cargo xtask bench event-path`,
+//! House rules, benchmarks, footprints and failing cases: `cargo xtask tidy`, `cargo xtask bench event-path|functions`,
 //! `cargo xtask footprint`, `cargo xtask replay`.
 
 mod bench;
@@ -15,6 +15,7 @@ usage: cargo xtask COMMAND
   tidy                                 check the house rules that a machine can check
   bench event-path [--seconds N] ...   measure the event path against its peer; prints a Markdown table
                                        (all flags: cargo xtask bench event-path --help)
+  bench functions [--parts ...] ...    measure what functions cost, beside native and wasmtime; prints Markdown tables
   footprint [--check]                  count what the device SDK takes of a microcontroller's flash; prints a Markdown
                                        table; --check fails if a figure has grown over the one in the docs
   replay FILE                          go step by step through a case in which the core's model failed";
@@ -24,7 +25,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match words.as_slice() {
         ["tidy"] => tidy::run(),
-        ["bench", "event-path", rest @ ..] => bench::event_path(rest),
+        ["bench", what @ ("event-path" | "functions"), rest @ ..] => bench::run(what, rest),
         ["footprint"] => footprint::run(false),
         ["footprint", "--check"] => footprint::run(true),
         ["replay", file] => replay::run(file),

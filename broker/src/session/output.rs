@@ -13,7 +13,6 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
@@ -119,12 +118,12 @@ impl Session {
         if self.principal.device().is_none() || !self.handle.has_unsent() {
             return;
         }
-        let handle = Arc::clone(&self.handle);
+        let (handle, now_ms) = (Arc::clone(&self.handle), self.shared.config.wall_clock.now_ms());
         handle.send_parcels(|parcel, qos| {
             if !self.may_send(self.sent.len()) {
                 return Handed::Later;
             }
-            let Some(left_s) = seconds_left(parcel.expires_at_ms) else { return Handed::Done };
+            let Some(left_s) = seconds_left(parcel.expires_at_ms, now_ms) else { return Handed::Done };
             if self.put_parcel(parcel, qos, left_s) && qos == Qos::AtLeastOnce {
                 return Handed::Sent;
             }
@@ -205,12 +204,10 @@ impl Session {
 }
 
 /// Seconds until a parcel is pointless, `u32::MAX` for never; `None` if it is so already.
-fn seconds_left(expires_at_ms: u64) -> Option<u32> {
+fn seconds_left(expires_at_ms: u64, now_ms: u64) -> Option<u32> {
     if expires_at_ms == u64::MAX {
         return Some(u32::MAX);
     }
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let now_ms = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
     let left_ms = expires_at_ms.checked_sub(now_ms).filter(|left| *left > 0)?;
     Some(u32::try_from(left_ms.div_ceil(1_000)).unwrap_or(u32::MAX))
 }

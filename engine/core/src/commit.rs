@@ -191,6 +191,11 @@ pub enum Change {
         /// The sums.
         usage: Usage,
     },
+    /// A month is too long ago: see [`MONTHS_KEPT`](crate::usage::MONTHS_KEPT).
+    UsageDelete {
+        /// Who, for whom, when.
+        key: UsageKey,
+    },
     /// A dark version did something else than the live one.
     Difference {
         /// What each of them did.
@@ -379,12 +384,12 @@ pub struct Backfilled {
     pub through: Offset,
 }
 
-/// Fuel that was burnt within a second of the log's time.
+/// Fuel that an owner has burnt and that has not leaked away at its rate yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Spent {
-    /// The second since 1970.
-    pub second: u64,
-    /// Fuel burnt in it.
+    /// When it was so much, in milliseconds since 1970 by the time of the log.
+    pub at_ms: u64,
+    /// How much.
     pub fuel: u64,
 }
 

@@ -90,6 +90,12 @@ pub trait Facts {
     /// [`Facts::Error`], as for every read.
     fn usage(&self, key: &UsageKey) -> Result<Usage, Self::Error>;
 
+    /// The first sums of months before one.
+    ///
+    /// # Errors
+    /// [`Facts::Error`], as for every read.
+    fn usage_before(&self, month: u32, limit: usize) -> Result<Vec<UsageKey>, Self::Error>;
+
     /// All that the dark version that began at `since` sees instead of the state of an entity.
     ///
     /// # Errors

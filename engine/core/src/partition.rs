@@ -8,6 +8,7 @@
 //! again after a crash changes nothing again. It is committed with the next change, or when it is
 //! [`CURSOR_LAG_MAX`] behind.
 
+mod account;
 mod behind;
 mod effects;
 mod plan;
@@ -148,7 +149,7 @@ pub struct Committed {
     pub requests: usize,
     /// How many events wait for each function.
     pub backlog: Vec<(FunctionName, usize)>,
-    /// Fuel that owners with a budget have burnt in their last second.
+    /// Fuel that owners have burnt and that has not leaked away yet.
     pub spent: Vec<(FunctionName, Spent)>,
 }
 
@@ -178,6 +179,10 @@ pub struct Partition {
     /// Of the event planned last.
     planned: Planned,
     pending: Pending,
+    /// The newest month whose coming has deleted all sums that are no longer kept.
+    swept: u32,
+    /// Whether the turn has looked for such sums.
+    sweeping: bool,
     /// Whether an event added to `pending`, so that it should be committed at once.
     urgent: bool,
     /// How long anything less urgent waits.
@@ -197,6 +202,8 @@ struct Planned {
     targets: Vec<Target>,
     /// Functions that are to handle it later.
     waiting: Vec<FunctionName>,
+    /// Whether functions of more than one owner run at its place in the log.
+    is_shared: bool,
     quiet: Vec<Quiet>,
     at_ms: u64,
     device: Option<DeviceId>,
@@ -230,6 +237,8 @@ impl Partition {
             entity: Vec::new(),
             planned: Planned::default(),
             pending: Pending::default(),
+            swept: 0,
+            sweeping: false,
             urgent: false,
             linger: None,
         }
@@ -368,6 +377,7 @@ impl Partition {
         self.urgent = false;
         self.linger = None;
         self.gone.clear();
+        self.sweeping = false;
         let commit = Commit { partition: self.id, epoch: self.epoch, cursor, changes, recordings };
         Turn { commit, publishes }
     }

@@ -1,6 +1,6 @@
 //! What a turn has gathered for its commit: each row once, whatever the number of events that wrote it.
 
-use crate::commit::{Change, Due, DueState, TimerKey, TimerRow, Value};
+use crate::commit::{Change, Due, DueState, Spent, TimerKey, TimerRow, Value};
 use crate::facts::Facts;
 use crate::overlay::Writes;
 use crate::partition::{Publish, Release};
@@ -30,6 +30,7 @@ pub(crate) struct Pending {
     due: BTreeMap<Due, DueState>,
     twins: BTreeMap<DeviceId, (Rc<Twin>, Touched)>,
     usage: BTreeMap<UsageKey, Usage>,
+    spent: BTreeMap<FunctionName, Spent>,
     changes: Vec<Change>,
     recordings: Vec<Recording>,
     publishes: Vec<Publish>,
@@ -287,6 +288,13 @@ impl Pending {
         &mut self.changes
     }
 
+    /// What an owner has burnt; once a turn, however many events burn it.
+    pub(crate) fn spend(&mut self, owner: FunctionName, spent: Spent) {
+        if self.spent.insert(owner, spent).is_none() {
+            self.bytes += ROW_BYTES;
+        }
+    }
+
     /// Keeps what is known of an invocation.
     pub(crate) fn record(&mut self, recording: Recording) {
         self.bytes += recording.bytes();
@@ -333,6 +341,8 @@ impl Pending {
         changes.extend(written.map(|(device, (twin, _))| Change::Twin { device, twin: twin.encode() }));
         let usage = mem::take(&mut self.usage).into_iter();
         changes.extend(usage.map(|(key, usage)| Change::Usage { key, usage }));
+        let spent = mem::take(&mut self.spent).into_iter();
+        changes.extend(spent.map(|(owner, spent)| Change::Budget { owner, spent }));
         let recordings = mem::take(&mut self.recordings);
         Gathered { changes, recordings, publishes: mem::take(&mut self.publishes) }
     }

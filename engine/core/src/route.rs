@@ -11,6 +11,7 @@ use crate::deployment::{Backfill, Deployment, ModuleHash, slot};
 use crate::event::{Event, EventKind};
 use crate::invocation::Role;
 use crate::position::Offset;
+use crate::settings::owner_of;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -58,12 +59,15 @@ pub struct Routed<'a> {
 /// The table of deployments.
 #[derive(Debug, Default)]
 pub struct Routes {
-    history: BTreeMap<FunctionName, BTreeMap<Offset, Option<Line>>>,
+    history: History,
     era: Option<Era>,
     /// Buffers for the answer.
     targets: Vec<Target>,
     quiet: Vec<Quiet>,
 }
+
+/// What was deployed under each name, and from where on; `None` where it was removed.
+type History = BTreeMap<FunctionName, BTreeMap<Offset, Option<Line>>>;
 
 /// The versions of one deployment.
 #[derive(Debug)]
@@ -98,6 +102,8 @@ struct Era {
     after: Option<Offset>,
     /// The first deployment after it: events up to and including it belong to this era.
     until: Offset,
+    /// Whether functions of more than one owner are deployed.
+    is_shared: bool,
     /// Place in `answers` of each name that was asked for, by what it names.
     channels: BTreeMap<Box<str>, usize>,
     messages: BTreeMap<Box<str>, usize>,
@@ -188,6 +194,12 @@ impl Routes {
         self.line(offset, function).is_some_and(|line| line.paused || line.backfill.is_some())
     }
 
+    /// Whether functions of more than one owner are deployed at a place in the log.
+    pub fn is_shared(&mut self, offset: Offset) -> bool {
+        let Self { history, era, .. } = self;
+        Self::era_at(history, era, offset).is_shared
+    }
+
     /// The stretch of the log that a function handles after the fact, at a place in the log.
     #[must_use]
     pub fn backfill(&self, offset: Offset, function: &FunctionName) -> Option<Backfill> {
@@ -239,8 +251,7 @@ impl Routes {
 
     fn of_all(&mut self, offset: Offset, question: Question<'_>, entity: &[u8]) {
         let Self { history, era, targets, quiet } = self;
-        era.take_if(|era| !era.contains(offset));
-        let era = era.get_or_insert_with(|| Self::era_of(history, offset));
+        let era = Self::era_at(history, era, offset);
         let (topic, name) = match question {
             Question::Named(topic @ (Topic::Channel | Topic::Message), name) => (topic, name),
             // Rare kinds of events are not worth keeping answers for.
@@ -272,23 +283,31 @@ impl Routes {
         }
     }
 
-    fn era_of(history: &BTreeMap<FunctionName, BTreeMap<Offset, Option<Line>>>, offset: Offset) -> Era {
+    fn era_at<'a>(history: &History, era: &'a mut Option<Era>, offset: Offset) -> &'a mut Era {
+        era.take_if(|era| !era.contains(offset));
+        era.get_or_insert_with(|| Self::era_of(history, offset))
+    }
+
+    fn era_of(history: &History, offset: Offset) -> Era {
+        let deployed = |(function, versions): (&FunctionName, &BTreeMap<Offset, Option<Line>>)| {
+            versions.range(..offset).next_back()?.1.as_ref().map(|_| owner_of(function))
+        };
+        let mut owners = history.iter().filter_map(deployed);
+        let first = owners.next();
+        let is_shared = owners.any(|owner| Some(owner) != first);
         let before = |versions: &BTreeMap<Offset, _>| versions.range(..offset).next_back().map(|(at, _)| *at);
         let next = |versions: &BTreeMap<Offset, _>| versions.range(offset..).next().map(|(at, _)| *at);
         Era {
             after: history.values().filter_map(before).max(),
             until: history.values().filter_map(next).min().unwrap_or(Offset(u64::MAX)),
+            is_shared,
             channels: BTreeMap::new(),
             messages: BTreeMap::new(),
             answers: Vec::new(),
         }
     }
 
-    fn matching(
-        history: &BTreeMap<FunctionName, BTreeMap<Offset, Option<Line>>>,
-        offset: Offset,
-        question: Question<'_>,
-    ) -> Box<[Candidate]> {
+    fn matching(history: &History, offset: Offset, question: Question<'_>) -> Box<[Candidate]> {
         let candidate = |(function, versions): (&FunctionName, &BTreeMap<Offset, Option<Line>>)| {
             versions.range(..offset).next_back()?.1.as_ref()?.candidate(*function, question)
         };

@@ -19,6 +19,34 @@ pub struct Settings {
     none: Arc<Config>,
 }
 
+/// Fuel that functions of an owner without a budget burn in a second in each partition while others share the node;
+/// more waits for its turn. On a node with 64 partitions half a billion, about half of a core: what small functions
+/// stay below.
+pub const SHARE_FUEL_PER_S: u64 = 8_000_000;
+
+/// The part of a second's share that may be burnt at once.
+const SHARE_BURST: u64 = 8;
+
+/// How much of its fuel an owner may burn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Allowance {
+    /// In a second, in each partition.
+    pub fuel_per_s: u64,
+    /// At once, in each partition.
+    pub burst: u64,
+    /// What becomes of more.
+    pub beyond: Beyond,
+}
+
+/// What becomes of events beyond an [`Allowance`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beyond {
+    /// They wait until there is fuel again.
+    Wait,
+    /// They wait for their turn among others that are behind.
+    TakeTurns,
+}
+
 /// Key under which the budget of an owner is set; no function's configuration may have it.
 pub const BUDGET_KEY: &str = "~fuel-per-s";
 
@@ -69,10 +97,23 @@ impl Settings {
         newest.map_or(&self.none, |(_, config)| config)
     }
 
-    /// Fuel that an owner's functions may burn in a second in each partition, at a place in the log; `None` for any.
+    /// What an owner's functions may burn at a place in the log: their budget, or else, if the node is shared with
+    /// functions of other owners there, a share; `None` for any.
     #[must_use]
-    pub fn budget(&self, offset: Offset, owner: &FunctionName) -> Option<u64> {
-        *self.budgets.get(owner)?.range(..offset).next_back()?.1
+    pub fn allowance(&self, offset: Offset, function: &FunctionName, is_shared: bool) -> Option<Allowance> {
+        if self.budgets.is_empty() && !is_shared {
+            return None;
+        }
+        if let Some(fuel_per_s) = self.budget(offset, function) {
+            return Some(Allowance { fuel_per_s, burst: fuel_per_s, beyond: Beyond::Wait });
+        }
+        let (fuel_per_s, burst) = (SHARE_FUEL_PER_S, SHARE_FUEL_PER_S / SHARE_BURST);
+        is_shared.then_some(Allowance { fuel_per_s, burst, beyond: Beyond::TakeTurns })
+    }
+
+    /// The budget that an operator has set for the owner of a function.
+    fn budget(&self, offset: Offset, function: &FunctionName) -> Option<u64> {
+        *self.budgets.get(&owner_of(function))?.range(..offset).next_back()?.1
     }
 
     /// Forgets what no event at or above `offset` reads.

@@ -3,10 +3,17 @@
 use bytes::Bytes;
 use fleetfn_protocol::FunctionName;
 
+/// Months whose sums are kept: the present one and a year, so that each month can be set against the same one of the year
+/// before.
+pub const MONTHS_KEPT: u32 = 13;
+
+/// Rows of months that are not kept that one turn deletes: a month of many devices goes in many small steps.
+pub const DELETED_PER_TURN: usize = 64;
+
 /// Whose use of what, and when.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct UsageKey {
-    /// The month (UTC) of the events, as `year * 100 + month`.
+    /// The month (UTC) in which the events were handled, by the log's time, as `year * 100 + month`.
     pub month: u32,
     /// The function.
     pub function: FunctionName,
@@ -69,9 +76,25 @@ pub fn month_of(at_ms: u64) -> u32 {
     u32::try_from(year * 100 + month).unwrap_or(u32::MAX)
 }
 
+/// The oldest month that is kept beside a month, both as `year * 100 + month`.
+#[must_use]
+pub fn oldest_kept(month: u32) -> u32 {
+    let months = (month / 100 * 12 + month % 100).saturating_sub(MONTHS_KEPT);
+    months / 12 * 100 + months % 12 + 1
+}
+
 #[cfg(test)]
 mod tests {
-    use super::month_of;
+    use super::{month_of, oldest_kept};
+
+    #[test]
+    fn a_year_is_kept_beside_the_present_month() {
+        assert_eq!(
+            [202_611, 202_612, 202_701, 202_702].map(oldest_kept),
+            [202_511, 202_512, 202_601, 202_602]
+        );
+        assert_eq!(oldest_kept(0), 1);
+    }
 
     #[test]
     fn a_month_begins_and_ends_at_midnight_utc() {

@@ -1,8 +1,9 @@
 //! Two partitions against a tiny interpreter that handles one event of their log after the other and never crashes.
 //!
 //! Random readings, replies, reports, deployments with canaries and dark versions, pauses, budgets, redrives,
-//! interruptions, timers, messages, HTTP requests, expiries, and crashes that lose turns and the end of the log:
-//! whatever happens, state, twins, dead letters, differences and effects must be those of the interpreter.
+//! interruptions, backfills, timers, the calendar of devices that move between time zones, messages and loops of them, HTTP
+//! requests, full outboxes, expiries, and crashes that lose turns and the end of the log: whatever happens, state, twins,
+//! dead letters, differences and effects must be those of the interpreter.
 //!
 //! A case that fails is left in `model-failures` below the target directory, one step a line. `cargo xtask replay FILE`
 //! goes through it and prints what each step changes.
@@ -42,7 +43,7 @@ fn run(steps: &[Step]) {
     Reference::of(&world.log).check(&world);
 }
 
-/// Cases are small and cheap: so many times what the environment (`PROPTEST_CASES`) or proptest says.
+/// Cases are small and cheap: so many times what proptest says. `PROPTEST_CASES` is taken as it is.
 const CASES_FACTOR: u32 = 24;
 
 fn config() -> ProptestConfig {

@@ -74,7 +74,7 @@ pub(super) async fn call(
     let parts = EventParts {
         entity,
         kind: EventKind::Request { path: &path },
-        received_at_ms: crate::admit::now_ms(),
+        received_at_ms: api.engine.clock().now_ms(),
         expiry_s: 0,
         message_id: "",
         origin: Some(origin),

@@ -1,8 +1,11 @@
 //! `/devices`: who may connect.
 
+pub(super) mod change;
 pub(super) mod command;
 pub(super) mod state;
 pub(super) mod twin;
+
+pub(crate) use change::DevicePatch;
 
 use super::Api;
 use super::page::{Page, PageQuery};
@@ -102,13 +105,21 @@ pub(super) async fn add(
     Document(new): Document<NewDevice>,
 ) -> Result<(StatusCode, Json<AddedDevice>), Problem> {
     let id = parse_id(&new.id)?;
-    let product = new.product.as_deref().map(ProductId::parse).transpose();
-    let product = product.map_err(|error| Problem::malformed("product", &error))?;
+    let product = parse_product(new.product.as_deref())?;
     check_tags(&new.tags)?;
-    let time_zone = new.time_zone.filter(|zone| zone != "UTC");
+    let time_zone = not_utc(new.time_zone);
     let row = registry::NewDevice { product, tags: new.tags, time_zone };
     let token = api.engine.registry().add_device(id, row).await?;
     Ok((StatusCode::CREATED, Json(AddedDevice { id: id.to_string(), token })))
+}
+
+fn parse_product(product: Option<&str>) -> Result<Option<ProductId>, Problem> {
+    product.map(ProductId::parse).transpose().map_err(|error| Problem::malformed("product", &error))
+}
+
+/// UTC is no zone of its own.
+fn not_utc(zone: Option<String>) -> Option<String> {
+    zone.filter(|zone| zone != "UTC")
 }
 
 fn check_tags(tags: &[String]) -> Result<(), Problem> {

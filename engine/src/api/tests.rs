@@ -1,13 +1,11 @@
 mod deploying;
+mod devices;
 mod observing;
 mod settings;
 
 use super::{Problem, Running, Server};
 use crate::access::AccessFile;
 use crate::engine::{Engine, Options};
-use crate::fetch::Private;
-use crate::registry::Access;
-use fleetfn_store::Durability;
 use serde_json::{Value, json};
 use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -29,13 +27,7 @@ impl Fixture {
         let directory = tempfile::tempdir().expect("a directory");
         let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let server = Server::bind(anywhere).await.expect("a port");
-        let options = Options {
-            data: directory.path().into(),
-            mqtt: anywhere,
-            access: Access::Tokens,
-            durability: Durability::Fsync,
-            private: Private::Refused,
-        };
+        let options = Options::new(directory.path().into(), anywhere);
         let engine = Engine::start(options).await.expect("starts");
         let api = server.start(engine.clone());
         engine.announce(api.address()).expect("is written");
@@ -73,6 +65,11 @@ impl Fixture {
         read(self.request(method, path, None, body).await).await
     }
 
+    async fn patch(&self, path: &str, change: &str) -> (u16, Value) {
+        let body = Some(("application/merge-patch+json", change.as_bytes().to_vec()));
+        read(self.request("PATCH", path, None, body).await).await
+    }
+
     async fn deploy(&self, path: &str, wasm: Vec<u8>) -> (u16, Value) {
         read(self.request("POST", path, None, Some(("application/wasm", wasm))).await).await
     }
@@ -95,7 +92,12 @@ async fn read(response: Response<Body>) -> (u16, Value) {
 
 /// A module that takes every event of a channel and asks for nothing.
 fn module(name: &str, channel: &str) -> Vec<u8> {
-    let manifest = json!({ "abi": 1, "name": name, "triggers": [{ "telemetry": channel }], "publish": [], "command": false });
+    module_on(name, &json!([{ "telemetry": channel }]))
+}
+
+/// A module that asks for nothing.
+fn module_on(name: &str, triggers: &Value) -> Vec<u8> {
+    let manifest = json!({ "abi": 1, "name": name, "triggers": triggers, "publish": [], "command": false });
     let text = format!(
         r#"(module
             (memory (export "memory") 2)

@@ -4,12 +4,10 @@ use super::Api;
 use super::page::Page;
 use super::problem::{Kind, Problem};
 use super::request::Parameters;
-use crate::admit::now_ms;
-use crate::usage::{self, By, User};
+use crate::usage::{self, By, Storage, Sums, User};
 use axum::Json;
 use axum::extract::State;
-use fleetfn_core::usage::{Usage, month_of};
-use fleetfn_store::StateSize;
+use fleetfn_core::usage::{MONTHS_KEPT, month_of, oldest_kept};
 use serde::{Deserialize, Serialize};
 
 /// Sums of one user.
@@ -33,13 +31,14 @@ pub(crate) struct UsageView {
     pub(crate) bytes_in: u64,
     /// Bytes that handlers asked to keep, publish and send.
     pub(crate) bytes_out: u64,
-    /// Bytes of keys and values kept at the moment; only by function.
+    /// Bytes of keys and values kept at the moment; only of the present month.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) stored_bytes: Option<u64>,
 }
 
 impl UsageView {
-    fn new(user: User, usage: &Usage, size: Option<StateSize>) -> Self {
+    fn new(user: User, sums: &Sums) -> Self {
+        let Sums { usage, stored_bytes } = sums;
         let name = match user {
             User::Function(name) => name.to_string(),
             User::Product(product) => product.unwrap_or_default(),
@@ -55,7 +54,7 @@ impl UsageView {
             guest_us: usage.guest_ns / 1_000,
             bytes_in: usage.bytes_in,
             bytes_out: usage.bytes_out,
-            stored_bytes: size.map(|size| size.bytes),
+            stored_bytes: *stored_bytes,
         }
     }
 }
@@ -74,12 +73,20 @@ pub(super) async fn list(
     State(api): State<Api>,
     Parameters(query): Parameters<UsageQuery>,
 ) -> Result<Json<Page<UsageView>>, Problem> {
+    let present = month_of(api.engine.clock().now_ms());
     let month = match &query.month {
-        None => month_of(now_ms()),
+        None => present,
         Some(text) => parse_month(text).ok_or_else(|| {
             Problem::new(Kind::Malformed, format!("month: '{text}' is not of the form 2026-11"))
         })?,
     };
+    let oldest = oldest_kept(present);
+    if month < oldest {
+        let (year, first) = (oldest / 100, oldest % 100);
+        let why = format!("month: sums are kept for {MONTHS_KEPT} months, from {year}-{first:02} on");
+        return Err(Problem::new(Kind::Missing, why));
+    }
+    let storage = if month == present { Storage::Measured } else { Storage::Unknown };
     let by = match query.by.as_deref() {
         None | Some("function") => By::Function,
         Some("product") => By::Product,
@@ -91,18 +98,8 @@ pub(super) async fn list(
     };
     let engine = api.engine.clone();
     let read = tokio::task::spawn_blocking(move || {
-        let sums = usage::of_month(engine.store(), month, by)?;
-        let sizes = match by {
-            By::Function => usage::storage(engine.store(), engine.partitions())?,
-            By::Product | By::Device => Default::default(),
-        };
-        let view = |(user, usage): (User, Usage)| {
-            let size = match &user {
-                User::Function(name) => Some(sizes.get(name).copied().unwrap_or_default()),
-                User::Product(_) | User::Entity(_) => None,
-            };
-            UsageView::new(user, &usage, size)
-        };
+        let sums = usage::of_month(engine.store(), engine.partitions(), month, by, storage)?;
+        let view = |(user, sums): (User, Sums)| UsageView::new(user, &sums);
         Ok::<_, fleetfn_store::Error>(sums.into_iter().map(view).collect())
     });
     let unavailable = |why: String| Problem::new(Kind::Unavailable, why);

@@ -5,6 +5,7 @@ mod command;
 mod get;
 mod ls;
 mod rm;
+mod set;
 mod state;
 mod twin;
 
@@ -21,6 +22,8 @@ pub(super) enum Command {
     Ls(ls::Arguments),
     /// Show a device
     Get(get::Arguments),
+    /// Change a device: its product, its tags, its time zone
+    Set(set::Arguments),
     /// What a device should be, and what it says that it is
     #[command(subcommand)]
     Twin(twin::Command),
@@ -38,6 +41,7 @@ pub(super) fn run(command: Command, data: &Path) -> Result<(), Failure> {
         Command::Add(arguments) => add::run(&arguments, data),
         Command::Ls(arguments) => ls::run(&arguments, data),
         Command::Get(arguments) => get::run(&arguments, data),
+        Command::Set(arguments) => set::run(&arguments, data),
         Command::Twin(command) => twin::run(command, data),
         Command::Send(arguments) => command::run(&arguments, data),
         Command::State(arguments) => state::run(&arguments, data),

@@ -1,9 +1,9 @@
-//! Spans of time on the command line: `15s`, `500ms`, `2m`, `1h`, or plain seconds.
+//! Spans of time on the command line: `15s`, `500ms`, `2m`, `1h`, `7d`, or plain seconds.
 
 use std::time::Duration;
 
 /// Reads a span of time; one without a unit is in seconds.
-pub(super) fn parse(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     let unit_at = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(unit_at);
     let seconds = match unit {
@@ -11,7 +11,8 @@ pub(super) fn parse(text: &str) -> Result<Duration, String> {
         "s" | "" => 1.0,
         "m" | "min" => 60.0,
         "h" => 3600.0,
-        _ => return Err(format!("{unit:?} is not a unit of time: use ms, s, m or h")),
+        "d" => 86_400.0,
+        _ => return Err(format!("{unit:?} is not a unit of time: use ms, s, m, h or d")),
     };
     let number: f64 =
         number.parse().map_err(|_| format!("{text:?} is not a span of time, such as 15s or 500ms"))?;
@@ -30,7 +31,8 @@ mod tests {
         assert_eq!(parse("500ms"), Ok(Duration::from_millis(500)));
         assert_eq!(parse("1.5m"), Ok(Duration::from_secs(90)));
         assert_eq!(parse("2h"), Ok(Duration::from_secs(7200)));
-        for wrong in ["", "s", "-1s", "1d", "1 s", "1e3s", "1..2", "99999999999999999999999s", "é"] {
+        assert_eq!(parse("7d"), Ok(Duration::from_secs(604_800)));
+        for wrong in ["", "s", "-1s", "1w", "1 s", "1e3s", "1..2", "99999999999999999999999s", "é"] {
             assert!(parse(wrong).is_err(), "{wrong:?} must be refused");
         }
     }

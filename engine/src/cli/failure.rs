@@ -24,7 +24,7 @@ impl Failure {
     }
 
     /// The command line asks for something that cannot be.
-    pub(super) fn usage(tried: impl Into<String>, why: impl fmt::Display) -> Self {
+    pub(crate) fn usage(tried: impl Into<String>, why: impl fmt::Display) -> Self {
         Self { code: Self::USAGE, ..Self::new(tried, why) }
     }
 

@@ -23,10 +23,12 @@ mod rollback;
 mod secret;
 mod state;
 mod tail;
-mod test;
+pub(super) mod test;
 mod timers;
 mod traffic;
 mod versions;
+
+pub(crate) use tail::line;
 
 use super::failure::Failure;
 use std::path::Path;

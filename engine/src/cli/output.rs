@@ -43,7 +43,7 @@ pub(super) fn table<const N: usize>(header: [&str; N], rows: &[[String; N]]) -> 
 }
 
 /// A text without control characters: what a device or a function made must not steer the terminal.
-pub(super) fn clean(text: &str) -> String {
+pub(crate) fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
@@ -67,7 +67,7 @@ fn align<const N: usize>(header: [&str; N], rows: &[[String; N]]) -> String {
 }
 
 /// The first characters of a version, enough to tell versions apart.
-pub(super) fn short(version: &str) -> &str {
+pub(crate) fn short(version: &str) -> &str {
     version.get(..12).unwrap_or(version)
 }
 

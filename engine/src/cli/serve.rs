@@ -1,14 +1,16 @@
 //! `fleetfn serve`.
 
 use super::failure::Failure;
-use super::{logging, output};
+use super::{bytes, duration, logging, output};
 use crate::api::{Running, Server};
-use crate::engine::{Engine, Options};
+use crate::engine::{Engine, Options, Retention};
 use crate::fetch::Private;
 use crate::registry::Access;
+use crate::worker::Recordings;
 use fleetfn_store::Durability;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Exit code after a second signal: nothing was drained.
@@ -28,12 +30,21 @@ pub(super) struct Arguments {
     /// Let functions make HTTP requests to private networks and this machine, too: for laboratories
     #[arg(long)]
     http_allow_private: bool,
+    /// How long the log is kept: how far back tail, logs, trace, replay and backfills see
+    #[arg(long, value_name = "TIME", default_value = "7d", value_parser = duration::parse)]
+    retain_for: Duration,
+    /// How many bytes of the log are kept, if that is less
+    #[arg(long, value_name = "BYTES", default_value = "8GiB", value_parser = bytes::parse)]
+    retain_bytes: u64,
     /// Send a span for each invocation to an OpenTelemetry collector (OTLP/HTTP with JSON)
     #[arg(long, value_name = "URL", value_parser = crate::otlp::check)]
     otlp: Option<String>,
     /// Whether an acknowledged message is synced; `none` measures what syncing costs and is for nothing else
     #[arg(long, value_enum, default_value_t = Sync::Fsync, hide = true)]
     durability: Sync,
+    /// Whether invocations are recorded; `none` measures what recording costs and is for nothing else
+    #[arg(long, value_enum, default_value_t = Recordings::Kept, hide = true)]
+    recordings: Recordings,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -66,9 +77,14 @@ pub(super) fn run(arguments: &Arguments, data: PathBuf) -> Result<(), Failure> {
     if arguments.durability == Sync::None {
         tracing::warn!("nothing is synced: what is acknowledged is lost when the machine dies");
     }
-    let durability = arguments.durability.into();
+    if arguments.recordings == Recordings::None {
+        tracing::warn!("no invocation is recorded: tail, logs, trace and replay show nothing");
+    }
+    let (durability, recordings) = (arguments.durability.into(), arguments.recordings);
     let private = if arguments.http_allow_private { Private::Allowed } else { Private::Refused };
-    let options = Options { data, mqtt: arguments.mqtt, access, durability, private };
+    let retention = Retention { bytes: arguments.retain_bytes, age: arguments.retain_for };
+    let options =
+        Options { access, durability, recordings, private, retention, ..Options::new(data, arguments.mqtt) };
     let runtime = runtime()?;
     let served = runtime.block_on(serve(arguments.http, options, arguments.otlp.as_deref()));
     // What is left are tasks that wait for sockets.

@@ -4,12 +4,10 @@ use super::Plan;
 use crate::api::{Running, Server};
 use crate::cli::{Failure, build};
 use crate::engine::{Engine, Options};
-use crate::fetch::Private;
-use crate::registry::{self, Access};
+use crate::registry;
 use anyhow::Context;
 use fleetfn_core::Offset;
 use fleetfn_protocol::{DeviceId, FunctionName};
-use fleetfn_store::Durability;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -52,14 +50,7 @@ pub(super) async fn start(plan: &Plan) -> anyhow::Result<Node> {
     };
     let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let server = Server::bind(anywhere).await?;
-    let options = Options {
-        data: data.clone(),
-        mqtt: anywhere,
-        access: Access::Tokens,
-        durability: Durability::Fsync,
-        private: Private::Refused,
-    };
-    let engine = Engine::start(options).await?;
+    let engine = Engine::start(Options::new(data.clone(), anywhere)).await?;
     let api = server.start(engine.clone());
     engine.announce(api.address())?;
     let report = engine.deploy(module.into(), false).await.context("cannot deploy the example function")?;

@@ -2,11 +2,11 @@
 //! second and turns its fan on and off as it is commanded.
 
 use super::engine::Credentials;
+use crate::link::Link;
 use fleetfn_protocol::{DeviceId, EffectId};
-use rumqttc::Outgoing;
+use rumqttc::v5::Event;
 use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{Packet, PubAckReason, Publish, PublishProperties};
-use rumqttc::v5::{AsyncClient, ConnectionError, Event, EventLoop, MqttOptions};
+use rumqttc::v5::mqttbytes::v5::{Packet, PubAckReason, Publish};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -15,12 +15,6 @@ use tokio::time::MissedTickBehavior;
 
 /// Pause between the readings of one device.
 const PUBLISH_EVERY: Duration = Duration::from_millis(200);
-
-/// Pause before a device connects again.
-const RECONNECT_AFTER: Duration = Duration::from_millis(200);
-
-/// Messages between a device and its connection.
-const QUEUE_MAX: usize = 16;
 
 /// Reports between all devices and the ledger.
 const REPORTS_MAX: usize = 4_096;
@@ -118,34 +112,31 @@ struct Device {
 
 impl Device {
     async fn run(mut self, mqtt: SocketAddr, token: String, mut phases: watch::Receiver<Phase>) {
-        let mut options = MqttOptions::new(self.id.as_str(), mqtt.ip().to_string(), mqtt.port());
-        options.set_credentials(self.id.as_str(), token).set_keep_alive(Duration::from_secs(30));
-        let (client, driven) = AsyncClient::new(options, QUEUE_MAX);
-        let mut events = drive(driven);
+        let mut link = Link::connect(self.id, &token, mqtt);
         let mut ticks = tokio::time::interval_at(self.first_tick(), PUBLISH_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut phase = Phase::Publishing;
         let mut ready = false;
         loop {
             tokio::select! {
-                event = events.recv() => match event {
+                event = link.next() => match event {
                     Some((_, Ok(Event::Incoming(Packet::SubAck(_))))) => {
                         // A device that connects again has been counted.
                         if !std::mem::replace(&mut ready, true) {
                             self.tell(Report::Ready).await;
                         }
                     }
-                    Some((at, Ok(event))) => self.handle(event, at, &client).await,
+                    Some((at, Ok(event))) => self.handle(event, at, &link).await,
                     Some((_, Err(error))) => {
                         self.tell(Report::Lost { device: self.index, why: error.to_string() }).await;
                     }
                     None => return,
                 },
-                _ = ticks.tick(), if ready && phase == Phase::Publishing => self.publish(&client).await,
+                _ = ticks.tick(), if ready && phase == Phase::Publishing => self.publish(&link).await,
                 changed = phases.changed() => {
                     let next = *phases.borrow_and_update();
                     if changed.is_err() || next == Phase::Ended {
-                        return leave(&client, &mut events).await;
+                        return link.leave().await;
                     }
                     if phase == Phase::Publishing && next == Phase::Draining {
                         self.tell(Report::Drained).await;
@@ -162,12 +153,10 @@ impl Device {
         tokio::time::Instant::now() + PUBLISH_EVERY * share / 100
     }
 
-    async fn handle(&mut self, event: Event, at: Instant, client: &AsyncClient) {
+    async fn handle(&mut self, event: Event, at: Instant, link: &Link) {
         match event {
             Event::Incoming(Packet::ConnAck(_)) => {
-                let filter = format!("devices/{}/commands/+", self.id);
-                // A full queue means that the connection is not served: the next one subscribes again.
-                let _ = client.try_subscribe(filter, QoS::AtLeastOnce);
+                link.subscribe(format!("devices/{}/commands/+", self.id));
             }
             Event::Incoming(Packet::PubAck(ack)) => {
                 let report = match ack.reason {
@@ -188,18 +177,16 @@ impl Device {
 
     /// Measures and publishes. The message id lets the engine drop what a lost connection makes the client send
     /// twice.
-    async fn publish(&mut self, client: &AsyncClient) {
+    async fn publish(&mut self, link: &Link) {
         self.measure();
         let reading = Reading { temperature: self.temperature, sequence: self.sequence };
         // Two numbers always have a JSON form.
         let payload = serde_json::to_vec(&reading).unwrap_or_default();
         let id = format!("{:x}-{}", self.run, self.sequence);
-        let properties =
-            PublishProperties { user_properties: vec![("id".into(), id)], ..PublishProperties::default() };
         let topic = format!("devices/{}/telemetry/climate", self.id);
         let sent = Report::Sent { device: self.index, sequence: self.sequence, at: Instant::now() };
         // When the connection is behind, the reading is skipped, as a device would.
-        if client.try_publish_with_properties(topic, QoS::AtLeastOnce, false, payload, properties).is_ok() {
+        if link.publish(&topic, QoS::AtLeastOnce, payload, id) {
             self.sequence += 1;
             self.tell(sent).await;
         }
@@ -240,40 +227,5 @@ impl Device {
     async fn tell(&self, report: Report) {
         // Fails only when nobody counts any more.
         let _ = self.reporter.send(report).await;
-    }
-}
-
-/// What happens on a connection, and when.
-type Events = mpsc::Receiver<(Instant, Result<Event, ConnectionError>)>;
-
-/// Drives a connection in a task of its own, for as long as the device listens.
-///
-/// The event loop must not be cancelled: it would connect again and be taken over by its own first attempt.
-fn drive(mut driven: EventLoop) -> Events {
-    let (sender, receiver) = mpsc::channel(QUEUE_MAX);
-    tokio::spawn(async move {
-        loop {
-            let event = driven.poll().await;
-            let failed = event.is_err();
-            if sender.send((Instant::now(), event)).await.is_err() {
-                return;
-            }
-            if failed {
-                tokio::time::sleep(RECONNECT_AFTER).await;
-            }
-        }
-    });
-    receiver
-}
-
-/// Says goodbye to the broker.
-async fn leave(client: &AsyncClient, events: &mut Events) {
-    if client.try_disconnect().is_err() {
-        return;
-    }
-    while let Some((_, Ok(event))) = events.recv().await {
-        if matches!(event, Event::Outgoing(Outgoing::Disconnect)) {
-            return;
-        }
     }
 }

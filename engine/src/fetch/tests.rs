@@ -69,6 +69,7 @@ fn fetcher(private: Private, lookup: Lookup) -> (Fetcher, tempfile::TempDir) {
         secret: Box::new(secret),
         private,
         metrics: Arc::new(Metrics::default()),
+        clock: crate::clock::Clock::Real,
     };
     (Fetcher::over(parts, lookup, Duration::from_millis(1)), data)
 }
@@ -248,6 +249,7 @@ async fn what_came_of_it_is_an_event_of_the_entity_that_asked() {
         secret: Box::new(|_, _| None),
         private: Private::Allowed,
         metrics: Arc::new(Metrics::default()),
+        clock: crate::clock::Clock::Real,
     };
     let service = Service::start(&[OK]);
     let fetcher = Fetcher::over(parts, to_loopback(), Duration::from_millis(1));

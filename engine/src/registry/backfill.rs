@@ -1,7 +1,6 @@
 //! Which functions are handling events from before their deployment.
 
 use super::{Act, Error, Registry};
-use crate::admit::now_ms;
 use fleetfn_core::Change;
 use fleetfn_core::deployment::Backfill;
 use fleetfn_protocol::FunctionName;
@@ -58,7 +57,7 @@ impl Registry {
         if line.backfill == Some(backfill) {
             line.backfill = None;
             line.reason = format!("backfilled {events} events");
-            line.at_ms = now_ms();
+            line.at_ms = self.clock.now_ms();
             self.record(Change::Deployment { name, deployment: Some(Box::new(line)) }).await?;
         }
         Ok(())

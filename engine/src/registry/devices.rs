@@ -1,7 +1,6 @@
 //! Acts on devices.
 
 use super::{Access, Error, OPERATOR, Registry, new_token, sha256};
-use crate::admit::now_ms;
 use crate::calendar;
 use fleetfn_core::Change;
 use fleetfn_core::commit::DeviceRow;
@@ -42,27 +41,64 @@ pub(crate) struct NewDevice {
     pub(crate) time_zone: Option<String>,
 }
 
+/// What is to be different about a device; `None` leaves it as it is.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct DeviceChange {
+    /// What it is one of, or of nothing.
+    pub(crate) product: Option<Option<ProductId>>,
+    /// All its tags.
+    pub(crate) tags: Option<Vec<String>>,
+    /// Name of its time zone in the IANA database, or UTC.
+    pub(crate) time_zone: Option<Option<String>>,
+}
+
+/// Whether to do something or only to say what would come of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Do it.
+    Perform,
+    /// Only say.
+    DryRun,
+}
+
 impl Registry {
     /// Registers a device and returns its token, which is kept nowhere else. Durable on return.
     pub(crate) async fn add_device(&self, id: DeviceId, new: NewDevice) -> Result<String, Error> {
         if id.as_str() == OPERATOR {
             return Err(Error::Reserved(OPERATOR.into()));
         }
-        if let Some(zone) = new.time_zone.as_deref().filter(|zone| !calendar::is_zone(zone)) {
-            return Err(Error::Invalid(format!(
-                "'{zone}' is no time zone of the IANA database: write it as in Europe/Berlin"
-            )));
-        }
+        check_zone(new.time_zone.as_deref())?;
         let NewDevice { product, tags, time_zone } = new;
         let token = new_token()?;
         let token_sha256 = sha256(token.as_bytes());
-        let row = DeviceRow { product, token_sha256, tags, time_zone, added_at_ms: now_ms() };
+        let row = DeviceRow { product, token_sha256, tags, time_zone, added_at_ms: self.clock.now_ms() };
         let _one_at_a_time = self.acts.lock().await;
         if self.device(id)?.is_some() {
             return Err(Error::Exists(format!("device '{id}'")));
         }
         self.record(Change::Device { id, row: Some(row) }).await?;
         Ok(token)
+    }
+
+    /// Changes what is known of a device and returns that. Timers of the calendar follow a new time zone. Durable on
+    /// return.
+    pub(crate) async fn set_device(
+        &self,
+        id: DeviceId,
+        change: DeviceChange,
+        mode: Mode,
+    ) -> Result<DeviceRow, Error> {
+        check_zone(change.time_zone.as_ref().and_then(|zone| zone.as_deref()))?;
+        let _one_at_a_time = self.acts.lock().await;
+        let before = self.device(id)?.ok_or_else(|| Error::Missing(format!("device '{id}'")))?;
+        let mut row = before.clone();
+        row.product = change.product.unwrap_or(row.product);
+        row.tags = change.tags.unwrap_or(row.tags);
+        row.time_zone = change.time_zone.unwrap_or(row.time_zone);
+        if mode == Mode::Perform && row != before {
+            self.record(Change::Device { id, row: Some(row.clone()) }).await?;
+        }
+        Ok(row)
     }
 
     /// Forgets a device; its state stays. Durable on return.
@@ -95,5 +131,14 @@ impl Registry {
         limit: usize,
     ) -> Result<Vec<(DeviceId, DeviceRow)>, Error> {
         Ok(self.store.view().devices(after, limit)?)
+    }
+}
+
+fn check_zone(zone: Option<&str>) -> Result<(), Error> {
+    match zone.filter(|zone| !calendar::is_zone(zone)) {
+        Some(zone) => Err(Error::Invalid(format!(
+            "'{zone}' is no time zone of the IANA database: write it as in Europe/Berlin"
+        ))),
+        None => Ok(()),
     }
 }

@@ -2,7 +2,6 @@
 
 use super::line::{self, Candidate, Placement};
 use super::{Error, RESERVED, Registry};
-use crate::admit::now_ms;
 use bytes::Bytes;
 use fleetfn_core::deployment::{Backfill, Deployment, Guard, Manifest, ModuleHash, Version};
 use fleetfn_core::{Change, Offset};
@@ -102,7 +101,7 @@ impl Registry {
                 "version {hash} belongs to function '{name}', not '{named}'"
             )));
         }
-        let at_ms = now_ms();
+        let at_ms = self.clock.now_ms();
         let version = Version { hash, manifest: manifest.clone(), deployed_at_ms: at_ms };
         let why = match placement {
             Placement::Live => words("deployed live", &reason)?,
@@ -278,7 +277,7 @@ impl Registry {
     pub(super) async fn perform(&self, mut act: Act, reason: String) -> Result<Act, Error> {
         if let Some(after) = &mut act.after {
             after.reason = reason;
-            after.at_ms = now_ms();
+            after.at_ms = self.clock.now_ms();
         }
         match &act.after {
             Some(after) => self.begin_watch(act.name, after),

@@ -4,7 +4,7 @@ use super::Worker;
 use crate::admit::Waiter;
 use anyhow::Context;
 use bytes::Bytes;
-use fleetfn_core::backlog::Drain;
+use fleetfn_core::backlog::{Drain, UNDER_WAY_FUEL_MAX};
 use fleetfn_core::event::{EventParts, Origin};
 use fleetfn_core::partition::WAITED;
 use fleetfn_core::{Event, EventKind, Offset, PartitionId};
@@ -15,22 +15,35 @@ use fleetfn_store::AppendError;
 const DRAINS_PER_TURN: usize = 4;
 
 impl Worker {
-    /// Puts rows of functions that may go on into the log, as far as there is room.
+    /// Puts rows of functions that may go on into the log, as far as there is room and other events have theirs.
+    /// Partitions take turns.
     pub(super) fn catch_up(&mut self, now_ms: u64) -> anyhow::Result<()> {
-        for place in 0..self.lanes.len() {
+        let (first, count) = (self.drained, self.lanes.len());
+        let mut under_way = self.under_way_fuel();
+        for place in (first..count).chain(0..first) {
             for _ in 0..DRAINS_PER_TURN {
+                if under_way >= UNDER_WAY_FUEL_MAX {
+                    return Ok(());
+                }
                 let Self { lanes, routes, settings, next, .. } = self;
                 let lane = lanes.get_mut(place).filter(|lane| !lane.lost);
                 let Some(lane) = lane else { break };
                 let Some(drain) = lane.partition.poll_drain(*next, now_ms, routes, settings) else { break };
                 let turn = lane.partition.is_dirty().then(|| lane.partition.poll_rest()).flatten();
                 self.commit(place, turn)?;
-                if !self.drain(place, drain, now_ms)? {
+                self.drained = place + 1;
+                let more = self.drain(place, drain, now_ms)?;
+                under_way = self.under_way_fuel();
+                if !more {
                     break;
                 }
             }
         }
         Ok(())
+    }
+
+    fn under_way_fuel(&self) -> u64 {
+        self.lanes.iter().map(|lane| lane.partition.under_way_fuel()).fold(0, u64::saturating_add)
     }
 
     /// Whether there may be more to do.

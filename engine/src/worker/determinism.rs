@@ -3,10 +3,14 @@
 //! A first run makes the log: 100,000 mixed events from outside (readings that make handlers keep, send, set timers,
 //! fail, loop and break a schema, reports of twins, replies, presence, repeated messages), deployments of live, canary
 //! and dark versions between them, and what these lead to: messages and timers that come due by the log's own time.
-//! Then the log is executed again on real guests and real stores, with other sizes of turns, another number of workers,
-//! and kills that lose whatever was not committed. State, effects, fuel and dead letters must be the same, bit for bit.
+//! Then a copy of the log on disk is executed again by the workers themselves, with other sizes of turns, another number
+//! of them, and kills that lose whatever was not committed. State, effects, fuel and dead letters must be the same, bit
+//! for bit.
+
+mod execute;
 
 use crate::modules::Modules;
+use execute::{Base, Way, execute};
 use fleetfn_core::commit::{Change, OutboxKey, Send};
 use fleetfn_core::deployment::{Canary, Deployment, Version};
 use fleetfn_core::event::{EventParts, Origin};
@@ -70,16 +74,6 @@ enum Record {
     Deployment(FunctionName, Option<Box<Deployment>>),
 }
 
-/// How a log is executed.
-struct Way {
-    /// Events of a turn at most, changing from turn to turn up to this.
-    turn: u64,
-    /// Partitions are executed in this many interleaved groups.
-    workers: usize,
-    /// A kill after so many events, again and again; 0 for none.
-    kill_every: u64,
-}
-
 /// A random number generator (splitmix64) that gives the same numbers everywhere.
 struct Random(u64);
 
@@ -104,10 +98,7 @@ struct Execution {
     invocations: Vec<Invocation>,
     /// Sends of the newest commits, with the partitions that they came from.
     sent: VecDeque<(PartitionId, u64, Send)>,
-    /// What every invocation did, in the order of the log for each partition.
-    deeds: Vec<Sha256>,
-    fuel: u64,
-    invoked: u64,
+    deeds: Deeds,
 }
 
 fn partition(store: &Store<Nobody>, id: PartitionId) -> Partition {
@@ -133,24 +124,16 @@ impl Execution {
         let all = || (0..PARTITIONS).map(PartitionId);
         Self {
             partitions: all().map(|id| partition(&store, id)).collect(),
-            deeds: all().map(|_| Sha256::new()).collect(),
+            deeds: Deeds::new(),
             store,
             _data: data,
-            host: Host::new(Limits { fuel: 20_000, ..Limits::default() }, Box::new(modules.clone())),
+            host: Host::new(Limits::default(), Box::new(modules.clone())),
             routes: Routes::default(),
             settings: Settings::default(),
             targets: Vec::new(),
             invocations: Vec::new(),
             sent: VecDeque::new(),
-            fuel: 0,
-            invoked: 0,
         }
-    }
-
-    /// The node dies: what was not committed is gone.
-    fn kill(&mut self) {
-        let ids = (0..PARTITIONS).map(PartitionId);
-        self.partitions = ids.map(|id| partition(&self.store, id)).collect();
     }
 
     fn deploy(&mut self, offset: Offset, name: FunctionName, deployment: Option<&Deployment>) {
@@ -188,22 +171,11 @@ impl Execution {
         let Some(Turn { commit, .. }) = turn else { return };
         let committed = self.store.commit(&commit, None).expect("commits");
         assert!(matches!(committed, Committed::Now(_) | Committed::Before));
-        self.count(at, &commit);
+        self.deeds.count(&commit);
         for change in commit.changes {
             if let Change::SendPut { sequence, send } = change {
                 self.sent.push_back((at, sequence, send));
             }
-        }
-    }
-
-    fn count(&mut self, at: PartitionId, commit: &Commit) {
-        let deeds = &mut self.deeds[usize::from(at.0)];
-        for recording in &commit.recordings {
-            let mut deed = recording.clone();
-            deed.guest_ns = 0;
-            deeds.update(format!("{deed:?}"));
-            self.fuel += recording.fuel;
-            self.invoked += 1;
         }
     }
 
@@ -247,24 +219,55 @@ impl Execution {
         records
     }
 
-    /// Hashes of state, of what invocations did, and of dead letters; and the sums.
+    /// What came of it.
     fn result(mut self) -> BTreeMap<&'static str, String> {
         for at in (0..PARTITIONS).map(PartitionId) {
             self.turn(at);
         }
+        self.deeds.result(&self.store)
+    }
+}
+
+/// What invocations did.
+struct Deeds {
+    /// In the order of the log for each partition.
+    partitions: Vec<Sha256>,
+    fuel: u64,
+    invoked: u64,
+}
+
+impl Deeds {
+    fn new() -> Self {
+        let partitions = (0..PARTITIONS).map(|_| Sha256::new()).collect();
+        Self { partitions, fuel: 0, invoked: 0 }
+    }
+
+    fn count(&mut self, commit: &Commit) {
+        let deeds = &mut self.partitions[usize::from(commit.partition.0)];
+        for recording in &commit.recordings {
+            let mut deed = recording.clone();
+            deed.guest_ns = 0;
+            deeds.update(format!("{deed:?}"));
+            self.fuel += recording.fuel;
+            self.invoked += 1;
+        }
+    }
+
+    /// Hashes of state, of what invocations did, and of dead letters; and the sums.
+    fn result<R: Receipt>(self, store: &Store<R>) -> BTreeMap<&'static str, String> {
         let mut state = Sha256::new();
         for entity in entities() {
-            let rows = self.store.view().entity_state(&entity.canonical(), usize::MAX).expect("read");
+            let rows = store.view().entity_state(&entity.canonical(), usize::MAX).expect("read");
             state.update(format!("{entity} {rows:?}"));
             if let Entity::Device(id) = entity {
-                state.update(format!("{:?}", self.store.view().twin(id).expect("read")));
+                state.update(format!("{:?}", store.view().twin(id).expect("read")));
             }
         }
         let mut letters = Sha256::new();
-        let kept = self.store.view().dead_letters(None, LETTERS).expect("read");
+        let kept = store.view().dead_letters(None, LETTERS).expect("read");
         letters.update(format!("{kept:?}"));
         let mut deeds = Sha256::new();
-        self.deeds.into_iter().for_each(|partition| deeds.update(partition.finalize()));
+        self.partitions.into_iter().for_each(|partition| deeds.update(partition.finalize()));
         let hex = |hash: Sha256| hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         BTreeMap::from([
             ("state", hex(state)),
@@ -324,8 +327,8 @@ fn version(modules: &Modules, name: &str, number: u8) -> Version {
     Version { hash: module.hash(), manifest: module.manifest().clone(), deployed_at_ms: 0 }
 }
 
-/// Makes the log, and executes it one event a turn while it grows.
-fn make(modules: &Modules) -> (Vec<Record>, BTreeMap<&'static str, String>) {
+/// Makes the log, and executes it one event a turn while it grows, until nothing comes of it any more.
+fn make(modules: &Modules, base: &Base) -> (Vec<Record>, BTreeMap<&'static str, String>) {
     let name = |text: &str| FunctionName::parse(text).expect("a name");
     let (mut random, mut execution, mut log) = (Random(7), Execution::new(modules), Vec::new());
     let lines = |step: u64| {
@@ -355,7 +358,7 @@ fn make(modules: &Modules) -> (Vec<Record>, BTreeMap<&'static str, String>) {
         }
     };
     let take = |execution: &mut Execution, log: &mut Vec<Record>, record: Record| {
-        let offset = Offset(u64::try_from(log.len()).expect("small"));
+        let offset = base.append(&record);
         match &record {
             Record::Event(at, event) => {
                 execution.event(*at, offset, event);
@@ -380,79 +383,38 @@ fn make(modules: &Modules) -> (Vec<Record>, BTreeMap<&'static str, String>) {
             }
         }
     }
-    (log, execution.result())
-}
-
-/// Executes a log that is there.
-fn execute(modules: &Modules, log: &[Record], way: &Way) -> BTreeMap<&'static str, String> {
-    let (mut execution, mut random) = (Execution::new(modules), Random(way.turn));
-    for (offset, record) in (0..).map(Offset).zip(log) {
-        if let Record::Deployment(name, deployment) = record {
-            execution.deploy(offset, *name, deployment.as_deref());
+    let mut now_ms = 1_700_000_000_000 + EVENTS * STEP_MS;
+    loop {
+        let records = execution.lead_to(now_ms);
+        if records.is_empty() {
+            return (log, execution.result());
         }
+        records.into_iter().for_each(|record| take(&mut execution, &mut log, record));
+        now_ms += 60_000;
     }
-    for worker in 0..way.workers {
-        let mut until_kill = way.kill_every;
-        let mut from = 0;
-        while from < log.len() {
-            let mut left = 1 + random.below(way.turn);
-            let stretch = log.get(from..).unwrap_or_default().iter().zip(from..);
-            for (record, place) in stretch {
-                from = place + 1;
-                let Record::Event(at, event) = record else { continue };
-                if usize::from(at.0) % way.workers != worker {
-                    continue;
-                }
-                execution.event(*at, Offset(u64::try_from(place).expect("small")), event);
-                left -= 1;
-                until_kill = until_kill.saturating_sub(u64::from(way.kill_every > 0));
-                if left == 0 {
-                    break;
-                }
-            }
-            if way.kill_every > 0 && until_kill == 0 {
-                // What this turn did is lost; it begins again behind what is committed.
-                until_kill = way.kill_every;
-                execution.kill();
-                let cursor = |partition: &Partition| partition.cursor().0;
-                let own =
-                    execution.partitions.iter().filter(|one| usize::from(one.id().0) % way.workers == worker);
-                from = usize::try_from(own.map(cursor).min().unwrap_or_default()).expect("small");
-                continue;
-            }
-            for at in (0..PARTITIONS).filter(|at| usize::from(*at) % way.workers == worker) {
-                execution.turn(PartitionId(at));
-            }
-        }
-    }
-    execution.result()
 }
 
 #[test]
 fn one_log_gives_one_result_whatever_turns_workers_and_kills() {
     let data = tempfile::tempdir().expect("a directory");
     let modules = Modules::open(data.path()).expect("opens");
-    let (log, made) = make(&modules);
-    let events = log.iter().filter(|record| matches!(record, Record::Event(..))).count();
-    println!("{events} events: {made:#?}");
-    assert!(events > usize::try_from(EVENTS).expect("small"), "messages and timers were among them");
-    for way in
-        [Way { turn: 1_000, workers: 1, kill_every: 0 }, Way { turn: 37, workers: 3, kill_every: 5_000 }]
-    {
-        let result = execute(&modules, &log, &way);
-        assert_eq!(
-            result, made,
-            "turns of {}, {} workers, killed every {}",
-            way.turn, way.workers, way.kill_every
-        );
-    }
-    let replayed: Vec<_> = log
+    let base = Base::open(&data.path().join("base"));
+    let (log, made) = make(&modules, &base);
+    let end = base.close();
+    let events: Vec<_> = log
         .iter()
         .filter_map(|record| match record {
             Record::Event(_, bytes) => Event::decode(bytes.clone()).ok(),
             Record::Deployment(..) => None,
         })
         .collect();
-    let of_engine = |event: &&Event| event.kind().has_origin();
-    assert!(replayed.iter().filter(of_engine).count() > 10_000);
+    println!("{} events: {made:#?}", events.len());
+    assert!(events.iter().filter(|event| event.kind().has_origin()).count() > 10_000);
+    for way in [
+        Way { workers: 1, read_bytes: 1 << 20, kill_every: 0 },
+        Way { workers: 3, read_bytes: 10_000, kill_every: 15_000 },
+    ] {
+        let result = execute(&modules, &data.path().join("base"), end, &way);
+        assert_eq!(result, made, "{way:?}");
+    }
 }

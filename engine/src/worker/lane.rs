@@ -1,7 +1,7 @@
 //! One partition in the hands of a worker: its turn, from events to what leaves after the commit.
 
-use super::Worker;
 use super::tally::measure;
+use super::{Recordings, Worker};
 use crate::callers::Answer;
 use crate::outbox::Outbox;
 use anyhow::Context;
@@ -116,11 +116,14 @@ impl Worker {
 
     /// Commits a turn, and then lets leave what it asks for.
     pub(super) fn commit(&mut self, place: usize, turn: Option<Turn>) -> anyhow::Result<()> {
-        let (Some(Turn { commit, publishes }), Some(lane)) = (turn, self.lanes.get_mut(place)) else {
+        let (Some(Turn { mut commit, publishes }), Some(lane)) = (turn, self.lanes.get_mut(place)) else {
             return Ok(());
         };
         if lane.lost {
             return Ok(());
+        }
+        if self.recordings == Recordings::None {
+            commit.recordings.clear();
         }
         let partition = commit.partition;
         let committed = self.store.commit(&commit, None);

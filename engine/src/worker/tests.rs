@@ -1,10 +1,8 @@
 //! Workers in a whole engine, with MQTT clients on loopback.
 
 use crate::engine::{Engine, Options};
-use crate::fetch::Private;
 use crate::registry::Access;
 use bytes::Bytes;
-use fleetfn_store::Durability;
 use rumqttc::{Client, Event, MqttOptions, Packet, QoS};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -33,13 +31,8 @@ const COUNTER: &str = r##"(module
     "{\"abi\":1,\"name\":\"counter\",\"triggers\":[{\"telemetry\":\"#\"}],\"publish\":[],\"command\":true}"))"##;
 
 async fn start(data: &Path) -> Engine {
-    let options = Options {
-        data: data.into(),
-        mqtt: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-        access: Access::Open,
-        durability: Durability::Fsync,
-        private: Private::Refused,
-    };
+    let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let options = Options { access: Access::Open, ..Options::new(data.into(), anywhere) };
     Engine::start(options).await.expect("starts")
 }
 

@@ -23,4 +23,4 @@ pub use log::{
 pub use record::{decode_changes, decode_commit, decode_recordings, encode_commit};
 pub use recovery::Recovery;
 pub use store::{CommitError, Committed, Config, OpenError, Store};
-pub use view::{Error, PartitionView, SettingRow, StateSize, StateView, View};
+pub use view::{Error, PartitionView, SettingRow, StateView, View};

@@ -17,7 +17,6 @@ mod state;
 pub(crate) mod tree;
 mod waiting;
 
-pub use account::StateSize;
 pub use partition::PartitionView;
 pub use registry::SettingRow;
 pub use state::StateView;

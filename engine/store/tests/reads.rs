@@ -10,7 +10,7 @@ use fleetfn_core::twin::Twin;
 use fleetfn_core::usage::{Usage, UsageKey};
 use fleetfn_core::{Change, Commit, Entity, Epoch, Facts, Offset, PartitionId};
 use fleetfn_protocol::{DeviceId, FunctionName};
-use fleetfn_store::{Committed, Config, SettingRow, StateSize, Store, Stored, Tail, View};
+use fleetfn_store::{Committed, Config, SettingRow, Store, Stored, Tail, View};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -335,12 +335,11 @@ fn the_state_of_an_entity_is_shown_and_that_of_functions_is_measured() {
         ];
         assert_eq!(shown, expected);
         assert_eq!(view.entity_state(&one.canonical(), 2).expect("reads"), expected[..2]);
-        let sizes = view.state_sizes(partition).expect("reads");
-        let size = |entities, bytes| Some(StateSize { entities, bytes });
-        assert_eq!(
-            [sizes.get(&name("f")).copied(), sizes.get(&name("g")).copied()],
-            [size(2, 15), size(1, 2)]
-        );
+        let mut sizes = Vec::new();
+        let tell = &mut |entity: &[u8], function, bytes| sizes.push((entity.to_vec(), function, bytes));
+        view.state_sizes(partition, tell).expect("reads");
+        let of = |entity: &Entity<'_>, function, bytes| (entity.canonical(), name(function), bytes);
+        assert_eq!(sizes, [of(&one, "f", 9), of(&one, "g", 2), of(&two, "f", 6)]);
     });
 }
 

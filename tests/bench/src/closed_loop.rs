@@ -23,7 +23,7 @@ struct Contestant {
 
 impl Contestant {
     fn new(name: &'static str, system: System, options: &Options) -> Result<Self> {
-        let fleet = Fleet::join(system.mqtt, options.devices, options.payload_bytes, Until::Commanded)?;
+        let fleet = Fleet::join(system.mqtt, options.devices, options.load(), Until::Commanded)?;
         Ok(Self { name, system, fleet, turns: Vec::new() })
     }
 

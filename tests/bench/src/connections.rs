@@ -37,10 +37,10 @@ fn idle(options: &Options, table: &mut Table) -> Result<()> {
     let mut measured = Vec::new();
     for system in [System::ours(&options.directory, Durability::Fsync)?, System::peer(&options.directory)?] {
         // The first connections pay for buffers that all share.
-        let mut fleet = Fleet::join(system.mqtt, 100, options.payload_bytes, Until::Acked)?;
+        let mut fleet = Fleet::join(system.mqtt, 100, options.load(), Until::Acked)?;
         let before = system.resident_bytes()?;
         let started = Instant::now();
-        fleet.grow(system.mqtt, options.connections + 100, options.payload_bytes)?;
+        fleet.grow(system.mqtt, options.connections + 100)?;
         let seconds = started.elapsed().as_secs_f64();
         let bytes = as_f64(system.resident_bytes()?.saturating_sub(before)) / count;
         eprintln!("{count} idle connections: {bytes:.0} bytes each, {seconds:.2} s");
@@ -57,10 +57,10 @@ fn idle(options: &Options, table: &mut Table) -> Result<()> {
 
 fn among(options: &Options, table: &mut Table) -> Result<()> {
     let system = System::ours(&options.directory, Durability::Fsync)?;
-    let mut fleet = Fleet::join(system.mqtt, 1, options.payload_bytes, Until::Acked)?;
+    let mut fleet = Fleet::join(system.mqtt, 1, options.load(), Until::Acked)?;
     let mut first = None;
     for devices in [100, 1_000, 10_000].into_iter().filter(|devices| *devices <= options.connections) {
-        fleet.grow(system.mqtt, devices, options.payload_bytes)?;
+        fleet.grow(system.mqtt, devices)?;
         let pace = Pace::Offered { per_second: OFFERED };
         fleet.run(pace, options.warm_up())?;
         let before = system.cpu()?;

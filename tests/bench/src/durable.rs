@@ -23,8 +23,7 @@ pub(crate) fn run(options: &Options, table: &mut Table) -> Result<()> {
 fn saturated(options: &Options, table: &mut Table) -> Result<()> {
     let synced = System::ours(&options.directory, Durability::Fsync)?;
     let unsynced = System::ours(&options.directory, Durability::None)?;
-    let join =
-        |system: &System| Fleet::join(system.mqtt, options.devices, options.payload_bytes, Until::Acked);
+    let join = |system: &System| Fleet::join(system.mqtt, options.devices, options.load(), Until::Acked);
     let (mut synced_fleet, mut unsynced_fleet) = (join(&synced)?, join(&unsynced)?);
     let pace = Pace::Closed { in_flight: IN_FLIGHT };
     let (mut mine, mut theirs, mut per_sync) = (Vec::new(), Vec::new(), Vec::new());
@@ -65,7 +64,7 @@ fn saturated(options: &Options, table: &mut Table) -> Result<()> {
 
 fn lone_client(options: &Options, table: &mut Table) -> Result<()> {
     let system = System::ours(&options.directory, Durability::Fsync)?;
-    let mut fleet = Fleet::join(system.mqtt, 1, options.payload_bytes, Until::Acked)?;
+    let mut fleet = Fleet::join(system.mqtt, 1, options.load(), Until::Acked)?;
     let (mut mine, mut disks) = (Vec::new(), Vec::new());
     for _ in 0..options.rounds {
         let disk = disk::measure(&options.directory, options.duration(), Duration::ZERO)?;

@@ -1,5 +1,6 @@
 //! The whole benchmark in its order: every question on its own, ours and its reference in turns.
 
+use crate::link::Load;
 use crate::{closed_loop, connections, durable, offered, start_up, system, table::Table};
 use anyhow::Result;
 use clap::{Args, ValueEnum};
@@ -60,6 +61,11 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    /// What devices publish.
+    pub(crate) fn load(&self) -> Load {
+        Load::bench(self.payload_bytes)
+    }
+
     /// Length of one measurement.
     pub(crate) fn duration(&self) -> Duration {
         Duration::from_secs_f64(self.seconds)

@@ -1,7 +1,7 @@
 //! The load: any number of devices driven by one thread over epoll, so that the generator costs little beside
 //! what it measures.
 
-use crate::link::{Link, Phase, Until};
+use crate::link::{Link, Load, Phase, Until};
 use anyhow::{Context, Result, bail};
 use hdrhistogram::Histogram;
 use mio::unix::SourceFd;
@@ -60,6 +60,7 @@ pub(crate) fn as_f64(count: u64) -> f64 {
 pub(crate) struct Fleet {
     poll: Poll,
     links: Vec<Link>,
+    load: Load,
     scratch: Vec<u8>,
     timer: OwnedFd,
     until: Until,
@@ -68,36 +69,31 @@ pub(crate) struct Fleet {
 
 impl Fleet {
     /// Connects and subscribes `devices` devices.
-    pub(crate) fn join(
-        address: SocketAddr,
-        devices: usize,
-        payload_bytes: usize,
-        until: Until,
-    ) -> Result<Self> {
+    pub(crate) fn join(address: SocketAddr, devices: usize, load: Load, until: Until) -> Result<Self> {
         let poll = Poll::new()?;
         let timer = rustix::time::timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK)?;
         poll.registry().register(&mut SourceFd(&timer.as_raw_fd()), TIMER, Interest::READABLE)?;
         let mut fleet = Self {
             poll,
             links: Vec::with_capacity(devices),
+            load,
             scratch: vec![0; 64 * 1024],
             timer,
             until,
             next_sender: 0,
         };
-        fleet.grow(address, devices, payload_bytes)?;
+        fleet.grow(address, devices)?;
         Ok(fleet)
     }
 
     /// Connects more devices until there are `devices`.
-    pub(crate) fn grow(&mut self, address: SocketAddr, devices: usize, payload_bytes: usize) -> Result<()> {
-        let payload = vec![b'7'; payload_bytes];
+    pub(crate) fn grow(&mut self, address: SocketAddr, devices: usize) -> Result<()> {
         let mut events = Events::with_capacity(1024);
         let mut ready = self.links.len();
         let deadline = Instant::now() + Duration::from_secs(60);
         while ready < devices {
             while self.links.len() < devices && self.links.len() - ready < JOINING_MAX {
-                let mut link = Link::open(address, self.links.len(), &payload)?;
+                let mut link = Link::open(address, self.links.len(), &self.load)?;
                 let token = Token(self.links.len());
                 self.poll.registry().register(
                     &mut link.stream,

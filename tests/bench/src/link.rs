@@ -26,6 +26,24 @@ pub(crate) enum Phase {
     Ready,
 }
 
+/// What devices are called and publish.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Load {
+    /// What their ids begin with.
+    pub(crate) devices: &'static str,
+    /// Last levels of their topics.
+    pub(crate) channel: &'static str,
+    /// Bytes of each payload.
+    pub(crate) payload_bytes: usize,
+}
+
+impl Load {
+    /// What the function `counter` answers.
+    pub(crate) fn bench(payload_bytes: usize) -> Self {
+        Self { devices: "bench", channel: "bench", payload_bytes }
+    }
+}
+
 /// One device.
 #[derive(Debug)]
 pub(crate) struct Link {
@@ -44,10 +62,11 @@ pub(crate) struct Link {
 
 impl Link {
     /// Starts to connect the device `number`.
-    pub(crate) fn open(address: SocketAddr, number: usize, payload: &[u8]) -> Result<Self> {
+    pub(crate) fn open(address: SocketAddr, number: usize, load: &Load) -> Result<Self> {
         let stream = TcpStream::connect(address)?;
-        let id = format!("bench-{number:05}");
-        let (publish, id_at) = wire::publish(&format!("devices/{id}/telemetry/bench"), payload);
+        let id = format!("{}-{number:05}", load.devices);
+        let topic = format!("devices/{id}/telemetry/{}", load.channel);
+        let (publish, id_at) = wire::publish(&topic, &vec![b'7'; load.payload_bytes]);
         let mut output = Vec::with_capacity(256);
         wire::connect(&mut output, &id, "bench", 0);
         wire::subscribe(&mut output, &format!("devices/{id}/commands/#"));

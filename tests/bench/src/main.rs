@@ -1,19 +1,25 @@
-//! The event path measured: `fleetfn-bench event-path` drives our server and a peer with the same load, in
-//! turns, and prints one Markdown table.
+//! Benchmarks: `fleetfn-bench event-path` drives our server and a peer with the same load, in turns;
+//! `fleetfn-bench functions` measures handlers and what is done for them. Both print Markdown tables.
 //!
-//! The load generator is this process; what is measured (CPU, memory) are the server's processes only.
+//! The load generator is this process; what is measured of servers (CPU, memory) is their processes only.
 
 mod closed_loop;
+mod collector;
 mod connections;
 mod disk;
 mod durable;
+mod entities;
 mod event_path;
 mod fleet;
+mod functions;
+mod handlers;
 mod link;
+mod neighbours;
 mod offered;
 mod peer;
 mod start_up;
 mod statistics;
+mod surcharge;
 mod system;
 mod table;
 mod wire;
@@ -33,6 +39,8 @@ struct Arguments {
 enum Command {
     /// Measures ours and the peer in turns and prints a Markdown table.
     EventPath(event_path::Options),
+    /// Measures what functions cost and prints Markdown tables.
+    Functions(functions::Options),
     /// The peer's worker: what an expert would write by hand in front of a stock broker.
     PeerWorker {
         /// The broker.
@@ -44,6 +52,7 @@ enum Command {
 fn main() -> Result<()> {
     match Arguments::parse().command {
         Command::EventPath(options) => event_path::run(&options),
+        Command::Functions(options) => functions::run(&options),
         Command::PeerWorker { broker } => peer::run(broker),
     }
 }

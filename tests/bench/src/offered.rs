@@ -22,8 +22,8 @@ pub(crate) fn run(options: &Options, table: &mut Table) -> Result<()> {
     ours.deploy(&options.module()?)?;
     let peer = System::peer(&options.directory)?;
     let pace = Pace::Offered { per_second: OFFERED };
-    let mut our_fleet = Fleet::join(ours.mqtt, options.devices, options.payload_bytes, Until::Commanded)?;
-    let mut peer_fleet = Fleet::join(peer.mqtt, options.devices, options.payload_bytes, Until::Commanded)?;
+    let mut our_fleet = Fleet::join(ours.mqtt, options.devices, options.load(), Until::Commanded)?;
+    let mut peer_fleet = Fleet::join(peer.mqtt, options.devices, options.load(), Until::Commanded)?;
     let (mut disks, mut mine, mut theirs) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..options.rounds {
         disks.push(disk::measure(&options.directory, options.duration(), PAUSE)?);

@@ -16,7 +16,7 @@ pub(crate) fn run(options: &Options, table: &mut Table) -> Result<()> {
     // Filled without fsync because only what stands in the log matters here; a killed process loses nothing.
     let system = System::ours(&options.directory, Durability::None)?;
     system.deploy(&options.module()?)?;
-    let mut fleet = Fleet::join(system.mqtt, options.devices, options.payload_bytes, Until::Acked)?;
+    let mut fleet = Fleet::join(system.mqtt, options.devices, options.load(), Until::Acked)?;
     let mut events = 0;
     while events < options.start_up_events {
         events += fleet.run(Pace::Closed { in_flight: IN_FLIGHT }, Duration::from_secs(5))?.events;

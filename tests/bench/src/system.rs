@@ -29,15 +29,20 @@ pub(crate) struct System {
 impl System {
     /// Our server on a fresh data directory under `directory`, open to any device.
     pub(crate) fn ours(directory: &Path, durability: Durability) -> Result<Self> {
+        Self::ours_with(directory, durability, &[])
+    }
+
+    /// The same with further flags of `serve`.
+    pub(crate) fn ours_with(directory: &Path, durability: Durability, flags: &[&str]) -> Result<Self> {
         let data = TempDir::with_prefix_in("fleetfn-bench-", directory)?;
-        Self::ours_on(data, durability)
+        Self::ours_on(data, durability, flags)
     }
 
     /// Our server on a data directory that exists.
-    fn ours_on(data: TempDir, durability: Durability) -> Result<Self> {
+    fn ours_on(data: TempDir, durability: Durability, flags: &[&str]) -> Result<Self> {
         let mut command = Command::new(our_binary()?);
         command.args(["serve", "--open", "--mqtt", "127.0.0.1:0", "--http", "127.0.0.1:0", "--data"]);
-        command.arg(data.path()).env("RUST_LOG", "warn").stdout(Stdio::piped());
+        command.arg(data.path()).args(flags).env("RUST_LOG", "warn").stdout(Stdio::piped());
         if durability == Durability::None {
             command.args(["--durability", "none"]);
         }
@@ -57,22 +62,50 @@ impl System {
         self.processes.clear();
         let data = std::mem::replace(&mut self.data, TempDir::new()?);
         let started = Instant::now();
-        let system = Self::ours_on(data, durability)?;
+        let system = Self::ours_on(data, durability, &[])?;
         Ok((system, started.elapsed()))
     }
 
     /// Puts a module live.
     pub(crate) fn deploy(&self, module: &Path) -> Result<()> {
-        let deployed = Command::new(our_binary()?)
-            .args(["fn", "deploy"])
-            .arg(module)
-            .arg("--data")
-            .arg(self.data.path())
-            .stdout(Stdio::null())
-            .status()
-            .context("running fleetfn fn deploy")?;
-        if !deployed.success() {
-            bail!("cannot deploy {}", module.display());
+        self.function(|command| command.arg("deploy").arg(module))
+    }
+
+    /// Lets a module run dark.
+    pub(crate) fn deploy_dark(&self, module: &Path) -> Result<()> {
+        self.function(|command| command.args(["deploy", "--dark"]).arg(module))
+    }
+
+    /// Runs `fleetfn fn` with these arguments against our server.
+    fn function(&self, arguments: impl FnOnce(&mut Command) -> &mut Command) -> Result<()> {
+        let mut command = Command::new(our_binary()?);
+        arguments(command.arg("fn")).arg("--data").arg(self.data.path());
+        let ran = command.stdout(Stdio::null()).stderr(Stdio::piped()).output();
+        let ran = ran.context("running fleetfn fn")?;
+        if !ran.status.success() {
+            bail!("{command:?} failed: {}", String::from_utf8_lossy(&ran.stderr));
+        }
+        Ok(())
+    }
+
+    /// Bytes of all files in the data directory.
+    pub(crate) fn disk_bytes(&self) -> Result<u64> {
+        fn below(directory: &Path) -> Result<u64> {
+            let mut bytes = 0;
+            for entry in std::fs::read_dir(directory)? {
+                let entry = entry?;
+                let kind = entry.metadata()?;
+                bytes += if kind.is_dir() { below(&entry.path())? } else { kind.len() };
+            }
+            Ok(bytes)
+        }
+        below(self.data.path())
+    }
+
+    /// Waits until everything that is durable was handled.
+    pub(crate) fn settle(&self) -> Result<()> {
+        while self.metric("fleetfn_events_handled_total")? < self.metric("fleetfn_events_total")? {
+            std::thread::sleep(Duration::from_millis(100));
         }
         Ok(())
     }
@@ -174,7 +207,7 @@ pub(crate) fn build_function(package: &Path) -> Result<PathBuf> {
 fn our_binary() -> Result<PathBuf> {
     let binary = std::env::current_exe()?.with_file_name("fleetfn");
     if !binary.exists() {
-        bail!("{} is not built: run `cargo xtask bench event-path`", binary.display());
+        bail!("{} is not built: run `cargo xtask bench`", binary.display());
     }
     Ok(binary)
 }

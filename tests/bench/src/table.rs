@@ -17,6 +17,11 @@ struct Row {
 pub(crate) struct Table(Vec<Row>);
 
 impl Table {
+    /// Whether nothing was measured.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// A figure beside its reference, with ours / reference.
     pub(crate) fn compare(&mut self, what: &str, ours: f64, reference: f64, unit: &str, goal: &'static str) {
         self.0.push(Row {
@@ -55,7 +60,8 @@ impl fmt::Display for Table {
     }
 }
 
-fn figure(value: f64, unit: &str) -> String {
+/// A value with about three digits, and its unit.
+pub(crate) fn figure(value: f64, unit: &str) -> String {
     let digits = match value.abs() {
         large if large >= 100.0 => 0,
         middle if middle >= 10.0 => 1,

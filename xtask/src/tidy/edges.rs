@@ -12,24 +12,21 @@ struct Package {
     tests_may_import: &'static [&'static str],
 }
 
-const PACKAGES: [Package; 17] = [
-    Package { name: "fleetfn-protocol", may_import: &[], tests_may_import: &[] },
-    Package { name: "fleetfn-abi", may_import: &[], tests_may_import: &[] },
-    Package { name: "fleetfn-broker", may_import: &["fleetfn-protocol"], tests_may_import: &[] },
-    Package { name: "fleetfn-core", may_import: &["fleetfn-protocol"], tests_may_import: &[] },
-    Package {
-        name: "fleetfn-store",
-        may_import: &["fleetfn-core", "fleetfn-protocol"],
-        tests_may_import: &[],
-    },
-    Package {
-        name: "fleetfn-host",
-        may_import: &["fleetfn-core", "fleetfn-abi", "fleetfn-protocol"],
-        tests_may_import: &[],
-    },
-    Package {
-        name: "fleetfn",
-        may_import: &[
+/// One whose tests import nothing more.
+const fn package(name: &'static str, may_import: &'static [&'static str]) -> Package {
+    Package { name, may_import, tests_may_import: &[] }
+}
+
+const PACKAGES: [Package; 23] = [
+    package("fleetfn-protocol", &[]),
+    package("fleetfn-abi", &[]),
+    package("fleetfn-broker", &["fleetfn-protocol"]),
+    package("fleetfn-core", &["fleetfn-protocol"]),
+    package("fleetfn-store", &["fleetfn-core", "fleetfn-protocol"]),
+    package("fleetfn-host", &["fleetfn-core", "fleetfn-abi", "fleetfn-protocol"]),
+    package(
+        "fleetfn",
+        &[
             "fleetfn-protocol",
             "fleetfn-broker",
             "fleetfn-core",
@@ -37,31 +34,32 @@ const PACKAGES: [Package; 17] = [
             "fleetfn-host",
             "fleetfn-abi",
         ],
-        tests_may_import: &[],
-    },
-    Package { name: "fleetfn-function-macros", may_import: &["fleetfn-abi"], tests_may_import: &[] },
-    Package {
-        name: "fleetfn-function",
-        may_import: &["fleetfn-abi", "fleetfn-function-macros"],
-        tests_may_import: &[],
-    },
+    ),
+    package("fleetfn-function-macros", &["fleetfn-abi"]),
+    package("fleetfn-function", &["fleetfn-abi", "fleetfn-function-macros"]),
     // Both ends of the wire meet in the tests of one of them.
     Package {
         name: "fleetfn-device",
         may_import: &["fleetfn-protocol"],
         tests_may_import: &["fleetfn-broker"],
     },
-    Package {
-        name: "fleetfn-footprint",
-        may_import: &["fleetfn-device", "fleetfn-protocol"],
-        tests_may_import: &[],
-    },
-    Package { name: "climate", may_import: &["fleetfn-function"], tests_may_import: &[] },
-    Package { name: "geofence", may_import: &["fleetfn-function"], tests_may_import: &[] },
-    Package { name: "counter", may_import: &["fleetfn-function"], tests_may_import: &[] },
-    Package { name: "nightly", may_import: &["fleetfn-function"], tests_may_import: &[] },
-    Package { name: "site-mean", may_import: &["fleetfn-function"], tests_may_import: &[] },
-    Package { name: "fleetfn-bench", may_import: &[], tests_may_import: &[] },
+    package("fleetfn-footprint", &["fleetfn-device", "fleetfn-protocol"]),
+    package("climate", &["fleetfn-function"]),
+    package("geofence", &["fleetfn-function"]),
+    package("counter", &["fleetfn-function"]),
+    package("nightly", &["fleetfn-function"]),
+    package("site-mean", &["fleetfn-function"]),
+    package("bench-empty", &["fleetfn-function"]),
+    package("bench-json", &["fleetfn-function"]),
+    package("bench-noisy", &["fleetfn-function"]),
+    package("bench-quiet", &["fleetfn-function"]),
+    package("bench-spread", &["fleetfn-function"]),
+    package("bench-stateful", &["fleetfn-function"]),
+    // Handlers are measured beside other sandboxes without a server around them.
+    package(
+        "fleetfn-bench",
+        &["fleetfn-abi", "fleetfn-core", "fleetfn-host", "fleetfn-protocol", "bench-json", "bench-stateful"],
+    ),
 ];
 
 /// A foreign crate, and the only packages that may depend on it.
@@ -77,7 +75,7 @@ const HOMES: [Home; 6] = [
     Home { name: "rumqttd", packages: &["fleetfn-broker"], tests: &[] },
     Home { name: "wasmi", packages: &["fleetfn-host"], tests: &[] },
     Home { name: "wasmi_core", packages: &["fleetfn-host"], tests: &[] },
-    Home { name: "wasmtime", packages: &["fleetfn-host"], tests: &[] },
+    Home { name: "wasmtime", packages: &["fleetfn-host", "fleetfn-bench"], tests: &[] },
     Home {
         name: "tokio",
         packages: &["fleetfn-broker", "fleetfn", "fleetfn-bench"],

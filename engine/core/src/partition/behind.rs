@@ -8,7 +8,7 @@ use crate::facts::Facts;
 use crate::invocation::{Invocation, Outcome, Role};
 use crate::position::Offset;
 use crate::route::{Routes, Target};
-use crate::settings::{Settings, owner_of};
+use crate::settings::{Beyond, Settings, owner_of};
 use alloc::format;
 use alloc::vec::Vec;
 use fleetfn_protocol::FunctionName;
@@ -43,20 +43,27 @@ impl Again {
 
 impl Partition {
     /// Takes out the targets that are to handle the event planned last later.
-    pub(super) fn set_aside(&mut self, offset: Offset, logged: &Event, routes: &Routes, settings: &Settings) {
+    pub(super) fn set_aside(
+        &mut self,
+        offset: Offset,
+        logged: &Event,
+        routes: &mut Routes,
+        settings: &Settings,
+    ) {
         let Self { backlog, planned, .. } = self;
         planned.waiting.clear();
+        planned.is_shared = routes.is_shared(offset);
         if matches!(logged.kind(), EventKind::Redrive | EventKind::Request { .. }) {
             // It has waited, or its caller waits.
             return;
         }
         let at_ms = logged.received_at_ms();
+        let is_shared = planned.is_shared;
         let must_wait = |function: &FunctionName| {
-            let owner = owner_of(function);
-            let spent = |budget: u64| backlog.spent(&owner, at_ms) >= budget;
+            let is_spent = |allowance| backlog.is_spent(&owner_of(function), allowance, at_ms);
             backlog.count(function) > 0
                 || routes.is_paused(offset, function)
-                || settings.budget(offset, &owner).is_some_and(spent)
+                || settings.allowance(offset, function, is_shared).is_some_and(is_spent)
         };
         let later = |target: &Target| target.role == Role::Live && must_wait(&target.function);
         planned
@@ -85,7 +92,8 @@ impl Partition {
         }
     }
 
-    /// Counts the fuel of the event settled now against the budgets of the functions' owners.
+    /// Counts the fuel of the event settled now against what the functions' owners may burn. An event that has taken
+    /// its turn behind others took nothing from them.
     pub(super) fn charge(
         &mut self,
         offset: Offset,
@@ -93,11 +101,17 @@ impl Partition {
         invocations: &[Invocation],
         settings: &Settings,
     ) {
-        for invocation in invocations.iter().filter(|invocation| invocation.fuel > 0) {
-            let owner = owner_of(&invocation.function);
-            if settings.budget(offset, &owner).is_some() {
-                let spent = self.backlog.spend(owner, logged.received_at_ms(), invocation.fuel);
-                self.pending.push(Change::Budget { owner, spent });
+        let (at_ms, has_waited) = (logged.received_at_ms(), Again::of(logged) == Some(Again::Waited));
+        for Invocation { function, fuel, .. } in invocations.iter().filter(|invocation| invocation.fuel > 0) {
+            self.backlog.learn(function, *fuel);
+            let allowance = settings.allowance(offset, function, self.planned.is_shared);
+            match allowance {
+                Some(allowance) if !(has_waited && allowance.beyond == Beyond::TakeTurns) => {
+                    let owner = owner_of(function);
+                    let spent = self.backlog.spend(owner, allowance, at_ms, *fuel);
+                    self.pending.spend(owner, spent);
+                }
+                Some(_) | None => {}
             }
         }
     }
@@ -160,10 +174,17 @@ impl Partition {
         settings: &Settings,
     ) -> Option<Drain> {
         self.backlog.poll(|function| {
-            let owner = owner_of(function);
-            let spent = |budget: u64| self.backlog.spent(&owner, now_ms) >= budget;
-            !routes.is_paused(end, function) && !settings.budget(end, &owner).is_some_and(spent)
+            let is_spent = |allowance| self.backlog.is_spent(&owner_of(function), allowance, now_ms);
+            // A share says who waits, a budget also for how long.
+            !routes.is_paused(end, function)
+                && !settings.allowance(end, function, false).is_some_and(is_spent)
         })
+    }
+
+    /// About how much fuel the rows under way through the log will need.
+    #[must_use]
+    pub fn under_way_fuel(&self) -> u64 {
+        self.backlog.under_way_fuel()
     }
 
     /// So many rows were put into the log, up to one.

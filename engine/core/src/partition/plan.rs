@@ -10,6 +10,7 @@ use crate::position::Offset;
 use crate::route::{Routes, Target};
 use crate::seen::fingerprint;
 use crate::settings::Settings;
+use crate::twin::Twin;
 use alloc::rc::Rc;
 use bytes::Bytes;
 use fleetfn_protocol::EffectId;
@@ -84,6 +85,8 @@ impl Partition {
         planned.shadows.clear();
         if self.is_repeated(offset, logged, routes, facts)? {
             self.cursor = offset.next();
+            // A backfill waits until the store knows that its events are done with.
+            self.urgent |= Again::of(logged) == Some(Again::Backfill);
             return Ok(Plan::Duplicate);
         }
         self.set_aside(offset, logged, routes, settings);
@@ -94,6 +97,11 @@ impl Partition {
         if only.is_some() {
             // The silence was broken when the event came, and what it reported merged.
             self.planned.quiet.clear();
+        }
+        let is_report = logged.kind() != EventKind::TwinReported && event.kind() == EventKind::TwinReported;
+        if is_report && Twin::default().report(&event.payload()).is_err() {
+            // It was refused when it came, and the function was not there yet.
+            self.planned.targets.clear();
         }
         self.look_up(logged, facts)?;
         Ok(Plan::Run(&self.planned.targets))

@@ -15,7 +15,6 @@ use crate::retry::{self, Wait};
 use crate::seen::fingerprint;
 use crate::settings::Settings;
 use crate::twin::TwinError;
-use crate::usage::{Usage, UsageKey, month_of};
 use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::vec::Vec;
@@ -82,7 +81,7 @@ impl Partition {
             self.answer_if_silent(offset, origin.function, invocations);
         }
         for invocation in &mut *invocations {
-            self.account(event, &entity, invocation, facts)?;
+            self.account(logged, event, &entity, invocation, facts)?;
             let effects = core::mem::take(&mut invocation.effects);
             let kept = effects.clone();
             if invocation.role == Role::Live {
@@ -317,33 +316,6 @@ impl Partition {
                 self.pending.push(Change::Difference { difference: Box::new(difference) });
             }
         }
-    }
-
-    /// Adds an invocation to what its function has used.
-    fn account<F: Facts>(
-        &mut self,
-        event: &Event,
-        entity: &Bytes,
-        invocation: &Invocation,
-        facts: &F,
-    ) -> Result<(), F::Error> {
-        let live = invocation.role == Role::Live;
-        let failed = invocation.outcome != Outcome::Done;
-        let refused = matches!(invocation.outcome, Outcome::Refused { .. });
-        let bytes_out: usize = invocation.effects.iter().map(crate::Effect::bytes).sum();
-        let more = Usage {
-            invocations: u64::from(live && !refused),
-            errors: u64::from(live && failed && !refused),
-            refused: u64::from(live && refused),
-            dark: u64::from(!live),
-            fuel: invocation.fuel,
-            guest_ns: invocation.guest_ns,
-            bytes_in: u64::try_from(event.payload().len()).unwrap_or_default(),
-            bytes_out: u64::try_from(bytes_out).unwrap_or_default(),
-        };
-        let month = month_of(event.received_at_ms());
-        let key = UsageKey { month, function: invocation.function, entity: entity.clone() };
-        self.pending.add_usage(key, &more, facts)
     }
 }
 

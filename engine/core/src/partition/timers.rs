@@ -4,8 +4,10 @@ use super::{LINGER_MS, Partition};
 use crate::commit::{Change, Due, DueState, Send, TimerKey, TimerRow};
 use crate::event::{Entity, Event, EventKind, EventParts, Firing, Origin, Purpose};
 use crate::facts::Facts;
+use crate::invocation::Role;
 use crate::position::Offset;
 use crate::retry::Wait;
+use crate::route::Target;
 use alloc::vec::Vec;
 use bytes::Bytes;
 use fleetfn_protocol::{EffectId, FunctionName};
@@ -233,9 +235,11 @@ impl Partition {
         self.cancel_timer(key, facts)
     }
 
-    /// Whether a function handles the event planned last, now or later.
+    /// Whether a version that counts handles the event planned last, now or later. A dark one does not keep a timer
+    /// of the calendar going: the live ones set it.
     fn is_wanted(&self) -> bool {
-        !self.planned.targets.is_empty() || !self.planned.waiting.is_empty()
+        let live = |target: &Target| target.role == Role::Live;
+        self.planned.targets.iter().any(live) || !self.planned.waiting.is_empty()
     }
 
     /// Deletes a key of state whose time is over, unless it was put again for longer.

@@ -5,7 +5,7 @@ use crate::memory::Scope;
 use bytes::Bytes;
 use fleetfn_core::event::Purpose;
 use fleetfn_core::invocation::Role;
-use fleetfn_core::{Effect, Event, Invocation, Offset};
+use fleetfn_core::{Effect, Event, EventKind, Invocation, Offset};
 use fleetfn_protocol::{DeviceId, EffectId, FunctionName};
 use std::collections::BTreeMap;
 
@@ -77,7 +77,11 @@ impl Reference {
                     self.commands.insert(id, payload);
                 }
                 Effect::Send { entity: to, payload, delay_s: 0, .. } => {
-                    self.sends.insert(id.to_string(), (to, payload));
+                    let hops = match event.kind() {
+                        EventKind::Message { .. } => event.origin().map_or(0, |origin| origin.hops),
+                        _ => 0,
+                    };
+                    self.sends.insert(id.to_string(), (to, payload, hops + 1));
                 }
                 Effect::Send { entity: to, name, payload, delay_s } => {
                     let purpose = Purpose::Send(at.0, index);

@@ -16,8 +16,8 @@ fn script() -> impl Strategy<Value = Vec<u8>> {
 
 fn line() -> impl Strategy<Value = Line> {
     let version = || prop::option::weighted(0.3, 0_u8..6);
-    (0_u8..6, version(), version(), prop::bool::weighted(0.25))
-        .prop_map(|(live, canary, dark, paused)| Line { live, canary, dark, paused })
+    (0_u8..6, version(), version(), prop::bool::weighted(0.25), prop::option::weighted(0.2, 0_u8..40))
+        .prop_map(|(live, canary, dark, paused, backfill)| Line { live, canary, dark, paused, backfill })
 }
 
 fn record() -> impl Strategy<Value = Record> {
@@ -33,6 +33,7 @@ fn record() -> impl Strategy<Value = Record> {
         1 => (0_u8..2, prop::option::of(0_u8..4))
             .prop_map(|(function, tens)| Record::Budget { function, tens }),
         2 => any::<u8>().prop_map(|letter| Record::Redrive { letter }),
+        1 => (0_u8..3, 0_u8..2).prop_map(|(device, zone)| Record::Zone { device, zone }),
     ]
 }
 
@@ -51,13 +52,14 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (0_u8..6).prop_map(|room| Step::Send { room }),
         2 => (0_u8..6).prop_map(|room| Step::Fetch { room }),
         2 => Just(Step::Drain),
+        2 => (1_u8..6).prop_map(|room| Step::Backfill { room }),
         1 => (1_u8..6).prop_map(|back| Step::Reread { back }),
     ]
 }
 
 /// A case.
 pub(crate) fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let deployed = Line { live: 1, canary: None, dark: None, paused: false };
+    let deployed = Line { live: 1, canary: None, dark: None, paused: false, backfill: None };
     prop::collection::vec(step(), 0..140).prop_map(move |mut steps| {
         steps.insert(0, Step::Append(Record::Deploy { function: 0, line: deployed }));
         steps

@@ -1,12 +1,13 @@
 //! The guests of the model: pure functions of event, version and what they read.
 
+use crate::log::function;
 use bytes::Bytes;
 use fleetfn_core::deployment::ModuleHash;
 use fleetfn_core::invocation::StateReader;
 use fleetfn_core::{Effect, Event, EventKind, Invocation, Offset, Outcome, Target};
 
 /// How many things a script can ask for.
-pub(crate) const OPS: u8 = 17;
+pub(crate) const OPS: u8 = 18;
 
 /// Fuel that an invocation burns.
 pub(crate) const FUEL: u64 = 10;
@@ -36,6 +37,8 @@ pub(crate) fn handle(target: &Target, offset: Offset, event: &Event, state: &imp
             14 => outcome = Outcome::Refused { detail: "no number".into() },
             // A version that fails where others do not.
             15 if version == 5 => outcome = Outcome::Rejected { code: 5 },
+            // Only one function, or a loop would grow with each round.
+            17 if target.function == function(0) => effects.push(around(*argument, &rest)),
             op => effects.extend(wish(*op, *argument, rest, offset, state)),
         }
     }
@@ -86,6 +89,13 @@ fn wish(op: u8, argument: u8, rest: Bytes, offset: Offset, state: &impl StateRea
         16 => Effect::Http { tag: name(), request: rest },
         _ => return None,
     })
+}
+
+/// Asks the next entity to do the same: a loop.
+fn around(argument: u8, rest: &[u8]) -> Effect {
+    let next = (argument + 1) % 4;
+    let payload = Bytes::from([&[17, next], rest].concat());
+    Effect::Send { entity: bytes(ENTITIES[usize::from(next)]), name: bytes("m"), payload, delay_s: 0 }
 }
 
 /// Appends the event to the list of those that this function handled of this entity: tells repetition and order.

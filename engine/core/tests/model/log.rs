@@ -4,7 +4,7 @@ use crate::handler::ENTITIES;
 use crate::step::{Line, Record};
 use bytes::Bytes;
 use fleetfn_core::commit::{Request, Send};
-use fleetfn_core::deployment::{Canary, Deployment, Manifest, ModuleHash, Trigger, Version};
+use fleetfn_core::deployment::{Backfill, Canary, Deployment, Manifest, ModuleHash, Per, Trigger, Version};
 use fleetfn_core::event::{EventParts, Origin};
 use fleetfn_core::{Commit, Entity, Event, EventKind, Offset, PartitionId};
 use fleetfn_protocol::{DeviceId, EffectId, FunctionName};
@@ -17,6 +17,8 @@ pub(crate) const PARTITIONS: usize = 2;
 pub(crate) enum Entry {
     Event(Event),
     Deploy(FunctionName, Option<Line>),
+    /// Hours, in seconds, by which the time zone of a device is ahead.
+    Zone(DeviceId, u8),
     /// Fuel that a function may burn in a second.
     Budget(FunctionName, Option<u64>),
     Commit(Commit),
@@ -54,6 +56,8 @@ fn version(name: FunctionName, version: u8) -> Version {
         Trigger::Twin,
         Trigger::Quiet { filter: any(), for_s: QUIET_S },
     ];
+    let cron = Trigger::Cron { expression: EXPRESSION.into(), per: Per::Device };
+    let triggers = triggers.into_iter().chain(has_cron(version).then_some(cron)).collect();
     Version {
         hash: module(version),
         manifest: Manifest { triggers, ..Manifest::new(name) },
@@ -68,6 +72,21 @@ pub(crate) const MESSAGE: u16 = 2;
 pub(crate) const REPLY: u16 = 3;
 pub(crate) const TWIN: u16 = 4;
 pub(crate) const QUIET: u16 = 5;
+pub(crate) const CRON: u16 = 6;
+
+/// What stands in the `cron` trigger of those versions that have one.
+pub(crate) const EXPRESSION: &str = "every other second";
+
+/// Whether a version has a `cron` trigger.
+pub(crate) fn has_cron(version: u8) -> bool {
+    version >= 3
+}
+
+/// When the calendar of a device has the next time after one.
+pub(crate) fn next_ms(zone: u8, after_ms: u64) -> u64 {
+    let ahead_ms = u64::from(zone) * 1_000;
+    ((after_ms + ahead_ms) / 2_000 + 1) * 2_000 - ahead_ms
+}
 
 /// Seconds after which silence is told.
 pub(crate) const QUIET_S: u32 = 3;
@@ -83,6 +102,7 @@ pub(crate) fn deployment(name: FunctionName, line: &Line, at: Offset) -> Deploym
         dark: line.dark.map(|dark| version(name, dark)),
         dark_since: at,
         paused: line.paused.then(|| "for now".to_string()),
+        backfill: line.backfill.map(|from| Backfill { from: Offset(u64::from(from)), until: at }),
         ..Deployment::default()
     }
 }
@@ -128,9 +148,11 @@ pub(crate) fn event(record: &Record, now_ms: u64) -> Option<Event> {
             let kind = EventKind::CommandRequested { name: "c" };
             encode(of(*device), kind, now_ms, &text(*id), None, b"asked")
         }
-        Record::Deploy { .. } | Record::Remove { .. } | Record::Budget { .. } | Record::Redrive { .. } => {
-            return None;
-        }
+        Record::Deploy { .. }
+        | Record::Remove { .. }
+        | Record::Budget { .. }
+        | Record::Redrive { .. }
+        | Record::Zone { .. } => return None,
     })
 }
 

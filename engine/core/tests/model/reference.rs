@@ -2,17 +2,20 @@
 
 #[path = "apply.rs"]
 mod apply;
+#[path = "rules.rs"]
+pub(crate) mod rules;
 
+use self::rules::{FULL, fail, is_for_device, live, operator, refuse, trigger_of, unpack, wants};
 use crate::handler::{FUEL, handle};
-use crate::log::{CANARY_PERCENT, Entry, MESSAGE, QUIET, QUIET_S, REPLY, TELEMETRY, TIMER, TWIN, module};
+use crate::log::{CRON, Entry, MESSAGE, QUIET, QUIET_S, REPLY, TELEMETRY, TWIN, module};
 use crate::step::Line;
 use bytes::Bytes;
-use fleetfn_core::deployment::slot;
 use fleetfn_core::event::{Origin, Purpose};
 use fleetfn_core::invocation::Role;
-use fleetfn_core::partition::{OPERATOR, WAITED};
+use fleetfn_core::partition::{BACKFILL, WAITED};
+use fleetfn_core::settings::SHARE_FUEL_PER_S;
 use fleetfn_core::twin::Twin;
-use fleetfn_core::{Effect, Entity, Event, EventKind, Invocation, Offset, Outcome, Target};
+use fleetfn_core::{Event, EventKind, Invocation, Offset, Outcome, Target};
 use fleetfn_protocol::{DeviceId, EffectId, FunctionName};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -36,7 +39,9 @@ pub(crate) struct Reference {
     /// The time of the event in the log.
     at_ms: u64,
     budgets: BTreeMap<FunctionName, Option<u64>>,
-    /// The newest second in which a function with a budget ran in a partition, and the fuel burnt in it.
+    /// Whether the event has waited for its turn.
+    has_waited: bool,
+    /// When a bounded function ran last in a partition, and the fuel that had not leaked away then.
     burnt: BTreeMap<(usize, FunctionName), (u64, u64)>,
     seen: BTreeMap<Bytes, BTreeSet<(&'static str, String)>>,
     pub(crate) state: BTreeMap<StateKey, Value>,
@@ -49,7 +54,7 @@ pub(crate) struct Reference {
     pub(crate) desired: BTreeMap<EffectId, Bytes>,
     pub(crate) publishes: BTreeMap<EffectId, Bytes>,
     /// Messages on their way, and those that have come.
-    pub(crate) sends: BTreeMap<String, (Bytes, Bytes)>,
+    pub(crate) sends: BTreeMap<String, (Bytes, Bytes, u8)>,
     came: BTreeSet<String>,
     /// HTTP requests without an answer.
     pub(crate) requests: BTreeMap<EffectId, Bytes>,
@@ -58,6 +63,15 @@ pub(crate) struct Reference {
     /// What waits for a function, by partition.
     pub(crate) backlog: BTreeMap<(usize, FunctionName), VecDeque<Offset>>,
     pub(crate) ran: Vec<(Offset, FunctionName, Role)>,
+    /// What each backfill has handled, by function and end.
+    pub(crate) backfilled: BTreeMap<(FunctionName, Offset), Vec<Offset>>,
+    /// The newest event that each backfill has handled in a partition.
+    through: BTreeMap<(usize, FunctionName, Offset), Offset>,
+    /// Firings of the calendar that count: when a device rang is not in the log, whether it counted is.
+    counted: BTreeSet<(Offset, FunctionName)>,
+    pub(crate) rang: Vec<(Offset, FunctionName)>,
+    /// Events that met a full outbox: how fast devices acknowledge is not in the log, what came of it is.
+    pub(crate) full: BTreeSet<(Offset, FunctionName)>,
 }
 
 /// What an event asks of every version.
@@ -73,13 +87,18 @@ enum For<'a> {
 impl Reference {
     pub(crate) fn of(log: &[Entry]) -> Self {
         let mut reference = Self::default();
+        for entry in log {
+            if let Entry::Commit(commit) = entry {
+                reference.learn(commit);
+            }
+        }
         for (at, entry) in (0..).map(Offset).zip(log) {
             match entry {
                 Entry::Event(event) => reference.event(at, event),
                 Entry::Deploy(name, Some(line)) => drop(reference.lines.insert(*name, (*line, at))),
                 Entry::Deploy(name, None) => drop(reference.lines.remove(name)),
                 Entry::Budget(name, fuel) => drop(reference.budgets.insert(*name, *fuel)),
-                Entry::Commit(_) => {}
+                Entry::Commit(_) | Entry::Zone(..) => {}
             }
         }
         reference
@@ -110,7 +129,9 @@ impl Reference {
             EventKind::TwinRequested { expected } => {
                 let device = logged.device().expect("a twin is a device's");
                 let twin = self.twins.entry(device).or_default();
+                let before = twin.clone();
                 match twin.expect(expected).and_then(|()| twin.desire(&logged.payload())) {
+                    Ok(true) if self.is_full(at) => drop(self.twins.insert(device, before)),
                     Ok(true) => self.tell(device, EffectId { offset: at.0, function: operator(), index: 0 }),
                     Ok(false) => {}
                     Err(error) => drop(self.letters.insert((at, operator()), error.error_type())),
@@ -118,7 +139,9 @@ impl Reference {
             }
             EventKind::CommandRequested { .. } => {
                 let id = EffectId { offset: at.0, function: operator(), index: 0 };
-                self.commands.insert(id, logged.payload());
+                if !self.is_full(at) {
+                    self.commands.insert(id, logged.payload());
+                }
             }
             EventKind::CommandReply { name } => {
                 for function in self.lines.keys() {
@@ -152,7 +175,8 @@ impl Reference {
         match kind {
             EventKind::Message { .. } => {
                 let sent = self.sends.get(&id).expect("it was sent");
-                assert_eq!(*sent, (entity.clone(), logged.payload()), "it arrives as it was sent");
+                let hops = logged.origin().map_or(0, |origin| origin.hops);
+                assert_eq!(*sent, (entity.clone(), logged.payload(), hops), "it arrives as it was sent");
                 !self.came.insert(id)
             }
             // Nobody remembers what changed nothing.
@@ -169,11 +193,23 @@ impl Reference {
         let function = origin.function;
         if origin.sequence == WAITED {
             let waits = self.backlog.entry((crate::log::place(entity), function)).or_default();
-            let is_paused = self.lines.get(&function).is_some_and(|(line, _)| line.paused);
+            let line = self.lines.get(&function);
+            let is_paused = line.is_some_and(|(line, _)| line.paused || line.backfill.is_some());
             if is_paused || waits.front() != Some(&origin.cause) {
                 return;
             }
             waits.pop_front();
+        } else if origin.sequence == BACKFILL {
+            let Some((_, until)) = self.lines.get(&function).filter(|(line, _)| line.backfill.is_some())
+            else {
+                return;
+            };
+            let key = (crate::log::place(entity), function, *until);
+            if self.through.get(&key).is_some_and(|newest| origin.cause <= *newest) {
+                return;
+            }
+            self.through.insert(key, origin.cause);
+            self.backfilled.entry((function, *until)).or_default().push(origin.cause);
         } else if !self.letters.contains_key(&(origin.cause, function)) {
             return;
         }
@@ -189,12 +225,24 @@ impl Reference {
             }
             other => unreachable!("nobody handles it: {other:?}"),
         };
-        let again = origin.sequence != WAITED;
+        if trigger == TWIN && Twin::default().report(&event.payload()).is_err() {
+            return;
+        }
+        let again = origin.sequence == 0;
+        self.has_waited = origin.sequence == WAITED;
         self.run(at, origin.cause, &event, entity, &[(function, trigger)], again);
+        self.has_waited = false;
     }
 
     fn fire(&mut self, at: Offset, logged: &Event, entity: &Bytes) {
         let (origin, firing) = (logged.origin().expect("it has one"), logged.firing().expect("a firing"));
+        if let Some(Purpose::Cron(_)) = Purpose::from_bytes(&firing.purpose) {
+            if self.counted.contains(&(at, origin.function)) {
+                self.rang.push((at, origin.function));
+                self.handle(at, logged, entity, For::One(origin.function, CRON));
+            }
+            return;
+        }
         let key = (entity.clone(), origin.function, firing.purpose.clone());
         let stands = |timer: &&Timer| timer.cause == origin.cause && timer.due_ms <= logged.received_at_ms();
         let Some(timer) = self.timers.get(&key).filter(stands).cloned() else {
@@ -225,8 +273,12 @@ impl Reference {
         let (mut now, mut later) = (vec![], vec![]);
         for (function, trigger) in asked {
             let waits = self.backlog.get(&(place, function)).is_some_and(|waits| !waits.is_empty());
-            let is_paused = self.lines.get(&function).is_some_and(|(line, _)| line.paused);
-            if waits || is_paused || self.is_spent(place, function, logged) {
+            let line = self.lines.get(&function).map(|(line, _)| line);
+            let is_paused = line.is_some_and(|line| line.paused || line.backfill.is_some());
+            if !line.is_some_and(|line| wants(live(function, line, entity), trigger)) {
+                // Only a dark version wants it, and holds up nobody.
+                now.push((function, trigger))
+            } else if waits || is_paused || self.is_spent(place, function, logged) {
                 later.push(function)
             } else {
                 now.push((function, trigger))
@@ -238,23 +290,26 @@ impl Reference {
         self.run(at, at, logged, entity, &now, false);
     }
 
-    /// Counts an invocation, if its function has a budget.
+    /// What a function may burn in a second and at once: its budget, or a share among others.
+    fn allowance(&self, function: FunctionName) -> Option<(u64, u64)> {
+        let share = (self.lines.len() > 1).then_some((SHARE_FUEL_PER_S, SHARE_FUEL_PER_S / 8));
+        self.budgets.get(&function).copied().flatten().map(|budget| (budget, budget)).or(share)
+    }
+
+    /// Counts an invocation, if its function is bounded. Who waited for a turn took nothing from others.
     fn burn(&mut self, entity: &Bytes, function: FunctionName) {
-        if self.budgets.get(&function).copied().flatten().is_some() {
-            let second = self.at_ms / 1_000;
+        let has_budget = self.budgets.get(&function).copied().flatten().is_some();
+        if let Some((rate, _)) = self.allowance(function).filter(|_| has_budget || !self.has_waited) {
             let burnt = self.burnt.entry((crate::log::place(entity), function)).or_default();
-            if burnt.0 < second {
-                *burnt = (second, 0);
-            }
-            burnt.1 += FUEL;
+            *burnt = (self.at_ms, left_of(*burnt, rate, self.at_ms) + FUEL);
         }
     }
 
-    /// Whether a function has burnt what it may in the second of an event.
+    /// Whether a function has burnt what it may at the time of an event.
     fn is_spent(&self, place: usize, function: FunctionName, logged: &Event) -> bool {
-        let (second, fuel) = self.burnt.get(&(place, function)).copied().unwrap_or_default();
-        let fuel = if second >= logged.received_at_ms() / 1_000 { fuel } else { 0 };
-        self.budgets.get(&function).copied().flatten().is_some_and(|budget| fuel >= budget)
+        let burnt = self.burnt.get(&(place, function)).copied().unwrap_or_default();
+        let is_full = |(rate, burst)| left_of(burnt, rate, logged.received_at_ms()) >= burst;
+        self.allowance(function).is_some_and(is_full)
     }
 
     /// A timer that needs no handler.
@@ -270,7 +325,7 @@ impl Reference {
             Some(Purpose::Send(offset, index)) => {
                 let id = EffectId { offset, function: origin.function, index };
                 let (to, payload) = unpack(&firing.payload);
-                self.sends.insert(id.to_string(), (to, payload));
+                self.sends.insert(id.to_string(), (to, payload, 1));
             }
             other => unreachable!("it has a handler: {other:?}"),
         }
@@ -291,11 +346,10 @@ impl Reference {
             let Some((line, since)) = self.lines.get(function).copied() else {
                 continue;
             };
-            let is_canary = slot(function, entity) < CANARY_PERCENT;
-            let live = line.canary.filter(|_| is_canary).unwrap_or(line.live);
+            let live = live(*function, &line, entity);
             let dark = line.dark.filter(|_| !again);
             for (version, role) in [(Some(live), Role::Live), (dark, Role::Dark)] {
-                let Some(version) = version else {
+                let Some(version) = version.filter(|version| wants(*version, *trigger)) else {
                     continue;
                 };
                 let target = Target {
@@ -309,11 +363,22 @@ impl Reference {
                 invocations.push((handle(&target, at, event, &reader), since));
             }
         }
-        invocations.iter_mut().for_each(|(one, _)| refuse_for_no_device(event, one));
-        for pair in invocations.windows(2) {
-            let [(live, _), (dark, _)] = pair else { continue };
-            let word = |one: &Invocation| one.outcome.failure();
-            if dark.role == Role::Dark && (word(live) != word(dark) || live.effects != dark.effects) {
+        for (one, _) in &mut invocations {
+            refuse(event, one);
+            if one.role == Role::Live && self.full.contains(&(at, one.function)) {
+                assert!(one.effects.iter().any(is_for_device), "{at}: what met a full outbox has none");
+                fail(one, FULL);
+            }
+        }
+        for (dark, _) in invocations.iter().filter(|(one, _)| one.role == Role::Dark) {
+            let is_live = |one: &&Invocation| one.function == dark.function && one.role == Role::Live;
+            let live = invocations.iter().map(|(one, _)| one).find(is_live);
+            let word = |one: &Invocation| match &one.outcome {
+                Outcome::Rejected { code } => Some(format!("rejected {code}")),
+                outcome => outcome.failure().map(|(word, _)| word.to_string()),
+            };
+            let is_same = live.is_some_and(|live| word(live) == word(dark) && live.effects == dark.effects);
+            if !is_same {
                 self.differences.insert((at, dark.function));
             }
         }
@@ -327,34 +392,7 @@ impl Reference {
         }
     }
 }
-
-fn operator() -> FunctionName {
-    FunctionName::parse(OPERATOR).expect("a name")
-}
-
-/// The trigger that hears of a timer; `None` for one that needs no handler.
-fn trigger_of(purpose: &[u8]) -> Option<u16> {
-    match Purpose::from_bytes(purpose).expect("a purpose") {
-        Purpose::Named(_) => Some(TIMER),
-        Purpose::Reply(_) => Some(REPLY),
-        Purpose::Quiet(trigger) => Some(trigger),
-        Purpose::Expiry(_) | Purpose::Send(..) => None,
-        Purpose::Cron(_) => unreachable!("the model has no calendar"),
-    }
-}
-
-fn refuse_for_no_device(event: &Event, invocation: &mut Invocation) {
-    let for_devices = |effect: &Effect| matches!(effect, Effect::Command { .. } | Effect::TwinPatch { .. });
-    if matches!(event.entity(), Entity::Named(_)) && invocation.effects.iter().any(for_devices) {
-        let detail = String::new();
-        invocation.outcome = Outcome::Failed { error_type: "no-device", detail };
-        invocation.effects.clear();
-    }
-}
-
-fn unpack(bytes: &Bytes) -> (Bytes, Bytes) {
-    let length = |at: usize| usize::from(u16::from_le_bytes([bytes[at], bytes[at + 1]]));
-    let name_at = 2 + length(0);
-    let payload_at = name_at + 2 + length(name_at);
-    (bytes.slice(2..name_at), bytes.slice(payload_at..))
+/// What of burnt fuel has not leaked away at a time, at the rate of a budget.
+fn left_of((at_ms, fuel): (u64, u64), budget: u64, now_ms: u64) -> u64 {
+    fuel.saturating_sub(now_ms.saturating_sub(at_ms) * budget / 1_000)
 }

@@ -69,6 +69,7 @@ fn shown(entry: &Entry) -> String {
     match entry {
         Entry::Deploy(name, line) => format!("act on {name}: {line:?}"),
         Entry::Budget(name, fuel) => format!("budget of {name}: {fuel:?}"),
+        Entry::Zone(device, zone) => format!("zone of {device}: {zone}"),
         Entry::Commit(commit) => {
             let (changes, cursor) = (commit.changes.len(), commit.cursor.map(|cursor| cursor.0));
             format!("commit of partition {}: cursor {cursor:?}, {changes} changes", commit.partition.0)
@@ -128,7 +129,7 @@ fn a_case_can_be_gone_through_step_by_step() {
         let text = std::fs::read_to_string(&file).expect("the file to be replayed can be read");
         return replay(&read(&text), &mut |line| println!("{line}"));
     }
-    let text = "deploy function=0 live=1 canary=- dark=- paused=0\n\
+    let text = "deploy function=0 live=1 canary=- dark=- paused=0 backfill=-\n\
                 reading device=0 id=- script=8,1,0,2\n\
                 sync\n\
                 turn records=9 interrupt=0\n\

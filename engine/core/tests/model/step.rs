@@ -23,6 +23,8 @@ pub(crate) enum Record {
     Budget { function: u8, tens: Option<u8> },
     /// An operator redrives one of the dead letters.
     Redrive { letter: u8 },
+    /// A device moves to another time zone.
+    Zone { device: u8, zone: u8 },
 }
 
 /// The versions of a function.
@@ -33,6 +35,8 @@ pub(crate) struct Line {
     pub(crate) canary: Option<u8>,
     pub(crate) dark: Option<u8>,
     pub(crate) paused: bool,
+    /// The first offset of what it handles after the fact.
+    pub(crate) backfill: Option<u8>,
 }
 
 /// What happens next.
@@ -78,6 +82,10 @@ pub(crate) enum Step {
     },
     /// What waited for functions goes into the log again.
     Drain,
+    /// What came before the deployment of functions goes into the log again, as far as there is room.
+    Backfill {
+        room: u8,
+    },
     /// The log is read again from further back, as when another partition of the worker needs it.
     Reread {
         back: u8,
@@ -104,18 +112,18 @@ impl fmt::Display for Record {
                 write!(f, "desire device={device} expected={} value={value}", optional(*expected))
             }
             Self::Command { device, id } => write!(f, "command device={device} id={}", optional(*id)),
-            Self::Deploy { function, line: Line { live, canary, dark, paused } } => {
+            Self::Deploy { function, line: Line { live, canary, dark, paused, backfill } } => {
                 let (canary, dark, paused) = (optional(*canary), optional(*dark), u8::from(*paused));
-                write!(
-                    f,
-                    "deploy function={function} live={live} canary={canary} dark={dark} paused={paused}"
-                )
+                let backfill = optional(*backfill);
+                write!(f, "deploy function={function} live={live} canary={canary} dark={dark} ")?;
+                write!(f, "paused={paused} backfill={backfill}")
             }
             Self::Remove { function } => write!(f, "remove function={function}"),
             Self::Budget { function, tens } => {
                 write!(f, "budget function={function} tens={}", optional(*tens))
             }
             Self::Redrive { letter } => write!(f, "redrive letter={letter}"),
+            Self::Zone { device, zone } => write!(f, "zone device={device} zone={zone}"),
         }
     }
 }
@@ -135,6 +143,7 @@ impl fmt::Display for Step {
             Self::Send { room } => write!(f, "send room={room}"),
             Self::Fetch { room } => write!(f, "fetch room={room}"),
             Self::Drain => f.write_str("drain"),
+            Self::Backfill { room } => write!(f, "backfill room={room}"),
             Self::Reread { back } => write!(f, "reread back={back}"),
         }
     }
@@ -185,6 +194,7 @@ impl Step {
             "send" => Self::Send { room: v.number()? },
             "fetch" => Self::Fetch { room: v.number()? },
             "drain" => Self::Drain,
+            "backfill" => Self::Backfill { room: v.number()? },
             "reread" => Self::Reread { back: v.number()? },
             _ => Self::Append(Record::parse(verb, &mut v)?),
         })
@@ -202,11 +212,13 @@ impl Record {
             "deploy" => {
                 let function = v.number()?;
                 let (live, canary, dark) = (v.number()?, v.optional()?, v.optional()?);
-                Self::Deploy { function, line: Line { live, canary, dark, paused: v.number()? == 1 } }
+                let (paused, backfill) = (v.number()? == 1, v.optional()?);
+                Self::Deploy { function, line: Line { live, canary, dark, paused, backfill } }
             }
             "remove" => Self::Remove { function: v.number()? },
             "budget" => Self::Budget { function: v.number()?, tens: v.optional()? },
             "redrive" => Self::Redrive { letter: v.number()? },
+            "zone" => Self::Zone { device: v.number()?, zone: v.number()? },
             _ => return None,
         })
     }

@@ -1,15 +1,19 @@
 //! What is around the partitions: a log that may lose its end, a store, devices, a clock.
 
+#[path = "doors.rs"]
+mod doors;
+
 use crate::handler::{FUEL, handle};
 use crate::log::{self, Entry, PARTITIONS, device, function, partition, place};
 use crate::memory::Memory;
 use crate::step::{Line, Record, Step};
 use bytes::Bytes;
-use fleetfn_core::commit::{OutboxKey, Send, Setting};
+use doors::Feeder;
+use fleetfn_core::commit::{OutboxKey, Send, Setting, TimerKey};
+use fleetfn_core::event::Purpose;
 use fleetfn_core::invocation::Role;
-use fleetfn_core::partition::{Fire, OPERATOR, Outboxes, WAITED};
+use fleetfn_core::partition::{OPERATOR, Outboxes};
 use fleetfn_core::settings::BUDGET_KEY;
-use fleetfn_core::wheel::PAGE_TIMERS;
 use fleetfn_core::{
     Change, Epoch, Event, Given, Invocation, Offset, Outcome, Partition, Plan, Release, Routes, Settings,
     Settled, Target, Turn,
@@ -22,7 +26,13 @@ use std::convert::Infallible;
 const INTERRUPTS_MAX: u32 = 5;
 
 /// Rounds in which all that is left must come to rest.
-const ROUNDS_MAX: usize = 300;
+const ROUNDS_MAX: usize = 400;
+
+/// Rounds in which timers of the calendar that nobody wants any more have gone.
+const ROUNDS_MIN: usize = 3;
+
+/// Entries that an outbox holds: few, so that it is full now and then.
+const OUTBOX_MAX: usize = 4;
 
 /// One partition and what is committed of it.
 pub(crate) struct Lane {
@@ -41,27 +51,45 @@ pub(crate) struct World {
     pub(crate) published: BTreeMap<EffectId, Bytes>,
     pub(crate) expired: BTreeSet<EffectId>,
     pub(crate) withdrawn: BTreeSet<EffectId>,
+    /// What each backfill that has ended was to handle, by function and its end.
+    pub(crate) backfilled: BTreeMap<(FunctionName, Offset), Vec<Offset>>,
+    /// When the last act was done.
+    pub(crate) settled_ms: u64,
     /// Records below it are durable.
     pub(crate) durable: usize,
     routes: Routes,
     settings: Settings,
     /// How far the log was taken.
     next: usize,
-    now_ms: u64,
+    pub(crate) now_ms: u64,
     with_devices: Vec<OutboxKey>,
+    /// Entries of turns that are not committed yet; less those that are taken away.
+    reserved: BTreeMap<DeviceId, isize>,
+    feeders: BTreeMap<FunctionName, Feeder>,
     interrupts: BTreeMap<usize, u32>,
 }
 
-/// Outboxes that have room.
-struct Room<'a>(&'a mut BTreeSet<EffectId>);
+/// Outboxes that are soon full.
+struct Room<'a> {
+    withdrawn: &'a mut BTreeSet<EffectId>,
+    with_devices: &'a [OutboxKey],
+    reserved: &'a mut BTreeMap<DeviceId, isize>,
+}
 
 impl Outboxes<Infallible> for Room<'_> {
-    fn reserve(&mut self, _: DeviceId, _: usize) -> Result<bool, Infallible> {
-        Ok(true)
+    fn reserve(&mut self, device: DeviceId, entries: usize) -> Result<bool, Infallible> {
+        let waiting = self.with_devices.iter().filter(|key| key.device == device).count();
+        let reserved = self.reserved.entry(device).or_default();
+        let fits = waiting.saturating_add_signed(*reserved) + entries <= OUTBOX_MAX;
+        if fits {
+            *reserved = reserved.saturating_add_unsigned(entries);
+        }
+        Ok(fits)
     }
 
     fn withdraw(&mut self, key: &OutboxKey) {
-        self.0.insert(key.effect);
+        self.withdrawn.insert(key.effect);
+        *self.reserved.entry(key.device).or_default() -= 1;
     }
 }
 
@@ -82,12 +110,16 @@ impl Default for World {
             published: BTreeMap::new(),
             expired: BTreeSet::new(),
             withdrawn: BTreeSet::new(),
+            backfilled: BTreeMap::new(),
+            settled_ms: 0,
             durable: 0,
             routes: Routes::default(),
             settings: Settings::default(),
             next: 0,
             now_ms: 1_000,
             with_devices: vec![],
+            reserved: BTreeMap::new(),
+            feeders: BTreeMap::new(),
             interrupts: BTreeMap::new(),
         }
     }
@@ -131,6 +163,7 @@ impl World {
             Step::Send { room } => (0..PARTITIONS).for_each(|place| self.send(place, usize::from(*room))),
             Step::Fetch { room } => (0..PARTITIONS).for_each(|place| self.fetch(place, usize::from(*room))),
             Step::Drain => (0..PARTITIONS).for_each(|place| self.drain(place)),
+            Step::Backfill { room } => self.backfill(usize::from(*room)),
             Step::Reread { back } => self.next = self.next.saturating_sub(usize::from(*back)),
         }
     }
@@ -143,8 +176,9 @@ impl World {
             }
         }
         (0..2).for_each(|number| self.budget(function(number), None));
-        for _ in 0..ROUNDS_MAX {
+        for round in 0..ROUNDS_MAX {
             for step in [
+                Step::Backfill { room: u8::MAX },
                 Step::Wait { ms: 5_000 },
                 Step::Fire { room: u8::MAX },
                 Step::Drain,
@@ -152,11 +186,17 @@ impl World {
                 Step::Fetch { room: u8::MAX },
                 Step::Sync,
                 Step::Turn { records: u8::MAX, interrupt: 0 },
+                // What waits catches up with the calendar.
+                Step::Drain,
+                Step::Sync,
+                Step::Turn { records: u8::MAX, interrupt: 0 },
             ] {
                 self.step(&step);
             }
             self.rest();
-            if self.is_at_rest() {
+            if self.lines().values().flatten().any(|line| line.backfill.is_some()) {
+                self.settled_ms = self.now_ms;
+            } else if round >= ROUNDS_MIN && self.is_at_rest() {
                 return;
             }
         }
@@ -168,7 +208,7 @@ impl World {
         self.lanes.iter().all(|lane| {
             let Memory { timers, sends, requests, backlog, .. } = &lane.memory;
             last.is_none_or(|last| at(lane.partition.cursor()) > last)
-                && timers.is_empty()
+                && timers.keys().all(is_cron)
                 && sends.is_empty()
                 && requests.is_empty()
                 && backlog.is_empty()
@@ -176,17 +216,28 @@ impl World {
     }
 
     /// The newest act of each function.
-    fn lines(&self) -> BTreeMap<FunctionName, Option<Line>> {
+    pub(crate) fn lines(&self) -> BTreeMap<FunctionName, Option<Line>> {
         let act = |entry: &Entry| match entry {
             Entry::Deploy(name, line) => Some((*name, *line)),
-            Entry::Event(_) | Entry::Budget(..) | Entry::Commit(_) => None,
+            Entry::Event(_) | Entry::Budget(..) | Entry::Zone(..) | Entry::Commit(_) => None,
         };
         self.log.iter().filter_map(act).collect()
     }
 
     fn append(&mut self, record: &Record) {
         match record {
-            Record::Deploy { function: number, line } => self.deploy(function(*number), Some(*line)),
+            Record::Deploy { function: number, line } => {
+                let name = function(*number);
+                // Only a function that is new can handle what came before it, and it is not paused.
+                let is_new = self.lines().get(&name).is_none_or(Option::is_none);
+                let backfill = line.backfill.filter(|from| is_new && usize::from(*from) < self.log.len());
+                let paused = line.paused && backfill.is_none();
+                self.deploy(name, Some(Line { backfill, paused, ..*line }));
+            }
+            Record::Zone { device: number, zone } => {
+                self.log.push(Entry::Zone(device(*number), *zone));
+                self.settled_ms = self.now_ms;
+            }
             Record::Remove { function: number } => self.deploy(function(*number), None),
             Record::Budget { function: number, tens } => {
                 self.budget(function(*number), tens.map(|tens| u64::from(tens) * FUEL));
@@ -201,6 +252,7 @@ impl World {
         let deployment = line.map(|line| log::deployment(name, &line, since));
         self.routes.handle_deployment(since, name, deployment.as_ref());
         self.log.push(Entry::Deploy(name, line));
+        self.settled_ms = self.now_ms;
     }
 
     fn budget(&mut self, name: FunctionName, fuel: Option<u64>) {
@@ -239,7 +291,11 @@ impl World {
             let entry = self.log.get(self.next).cloned();
             let at = self.next;
             self.next += 1;
-            if let Some(Entry::Event(event)) = entry {
+            if let Some(Entry::Deploy(name, Some(line))) = entry {
+                self.arm_all(name, &line, offset(at));
+            } else if let Some(Entry::Zone(device, _)) = entry {
+                self.arm_device(device);
+            } else if let Some(Entry::Event(event)) = entry {
                 let tries = self.interrupts.get(&at).copied().unwrap_or_default();
                 let may = interrupt > 0 && tries < INTERRUPTS_MAX;
                 if self.event(at, &event, may) {
@@ -255,7 +311,7 @@ impl World {
     /// Whether it was interrupted.
     fn event(&mut self, at: usize, event: &Event, interrupt: bool) -> bool {
         let given = Given::decode(event.bytes().clone()).expect("an event");
-        let Self { lanes, routes, settings, withdrawn, now_ms, .. } = self;
+        let Self { lanes, routes, settings, withdrawn, with_devices, reserved, now_ms, .. } = self;
         let Lane { partition, memory, .. } = &mut lanes[place(&event.entity().canonical())];
         let Ok(plan) = partition.plan(offset(at), &given, routes, settings, memory);
         let targets = match plan {
@@ -277,7 +333,7 @@ impl World {
                 true
             }
         };
-        let room = &mut Room(withdrawn);
+        let room = &mut Room { withdrawn, with_devices, reserved };
         let Ok(settled) =
             partition.settle(offset(at), &given, &mut invocations, *now_ms, settings, memory, room);
         assert_eq!(settled == Settled::Interrupted, interrupted);
@@ -291,6 +347,13 @@ impl World {
         };
         let lane = &mut self.lanes[usize::from(commit.partition.0)];
         lane.memory.apply(&commit);
+        for key in lane.memory.outbox.keys() {
+            let entries = lane.memory.outbox.keys().filter(|other| other.device == key.device).count();
+            assert!(entries <= OUTBOX_MAX, "the outbox of {} has {entries} entries", key.device);
+        }
+        self.reserved.retain(|device, _| {
+            usize::from(commit.partition.0) != place(&fleetfn_core::Entity::Device(*device).canonical())
+        });
         for publish in publishes {
             let Release::Message { payload, .. } = publish.release else {
                 unreachable!("the model's functions answer nobody: {publish:?}");
@@ -351,73 +414,6 @@ impl World {
         }
     }
 
-    fn fire(&mut self, place: usize, mut room: usize) {
-        loop {
-            if self.lanes[place].partition.wanted_timers().is_some() {
-                let turn = self.lanes[place].partition.poll_rest();
-                self.commit(turn);
-            }
-            let Lane { partition, memory, .. } = &mut self.lanes[place];
-            if let Some(after) = partition.wanted_timers() {
-                let page = memory.page(after, PAGE_TIMERS);
-                partition.handle_timers(page);
-            }
-            let Ok(fire) = partition.poll_fire(self.now_ms, memory);
-            match fire {
-                None => return,
-                Some(Fire::Nothing) => {}
-                Some(Fire::Event { due, .. }) if room == 0 => return partition.handle_unfired(due),
-                Some(Fire::Event { due, row }) => {
-                    room -= 1;
-                    let event = Fire::encode(&due, &row, 0, self.now_ms, partition).expect("a timer");
-                    self.log.push(Entry::Event(Event::decode(event).expect("an event")));
-                }
-            }
-        }
-    }
-
-    fn send(&mut self, place: usize, room: usize) {
-        let Self { lanes, log, now_ms, .. } = self;
-        let Lane { sends, sent, .. } = &mut lanes[place];
-        for (sequence, send) in sends.drain(..room.min(sends.len())) {
-            sent.push((sequence, log.len()));
-            log.push(Entry::Event(log::message(partition(place), sequence, &send, *now_ms)));
-        }
-    }
-
-    /// Answers the oldest requests, perhaps not for the first time.
-    fn fetch(&mut self, place: usize, room: usize) {
-        let Self { lanes, log, now_ms, .. } = self;
-        let requests = lanes[place].memory.requests.iter().take(room);
-        log.extend(requests.map(|(id, request)| Entry::Event(log::response(id, request, *now_ms))));
-    }
-
-    fn drain(&mut self, place: usize) {
-        loop {
-            let Self { lanes, routes, settings, next, now_ms, .. } = self;
-            let partition = &mut lanes[place].partition;
-            let Some(drain) = partition.poll_drain(offset(*next), *now_ms, routes, settings) else {
-                return;
-            };
-            let turn = partition.poll_rest();
-            self.commit(turn);
-            let Self { lanes, log, now_ms, .. } = self;
-            let Lane { memory, partition, .. } = &mut lanes[place];
-            let wanted = |((name, row), _): &(&(FunctionName, Offset), &Bytes)| {
-                *name == drain.function && drain.after.is_none_or(|after| *row > after)
-            };
-            let rows: Vec<_> = memory.backlog.iter().filter(wanted).take(drain.limit).collect();
-            for ((name, row), record) in &rows {
-                log.push(Entry::Event(log::again(*name, *row, WAITED, (*record).clone(), *now_ms)));
-            }
-            let rows: Vec<_> = rows.into_iter().map(|((_, row), _)| *row).collect();
-            partition.handle_drained(drain.function, &rows);
-            if rows.is_empty() {
-                return;
-            }
-        }
-    }
-
     /// The node starts with the first records of the log.
     fn start(&mut self, kept: usize) {
         self.log.truncate(kept.max(self.durable));
@@ -426,7 +422,7 @@ impl World {
         let mut memories = vec![Memory::default(); PARTITIONS];
         for (at, entry) in self.log.iter().enumerate() {
             match entry {
-                Entry::Event(_) => {}
+                Entry::Event(_) | Entry::Zone(..) => {}
                 Entry::Deploy(name, line) => {
                     let deployment = line.map(|line| log::deployment(*name, &line, offset(at)));
                     self.routes.handle_deployment(offset(at), *name, deployment.as_ref());
@@ -442,5 +438,18 @@ impl World {
             memories.into_iter().enumerate().map(|(place, memory)| Lane::new(place, memory)).collect();
         self.next = self.lanes.iter().map(|lane| at(lane.memory.cursor)).min().unwrap_or_default();
         self.with_devices = self.lanes.iter().flat_map(|lane| lane.memory.outbox.keys().copied()).collect();
+        self.reserved.clear();
+        // What was taken away by a turn that is lost waits again.
+        self.withdrawn.retain(|id| self.with_devices.iter().all(|key| key.effect != *id));
+        self.feeders.clear();
+        let end = offset(self.log.len());
+        self.backfilled.retain(|(_, until), _| *until < end);
+        for (name, (line, since)) in self.newest() {
+            self.arm_all(name, &line, since);
+        }
     }
+}
+
+fn is_cron(key: &TimerKey) -> bool {
+    matches!(Purpose::from_bytes(&key.purpose), Some(Purpose::Cron(_)))
 }

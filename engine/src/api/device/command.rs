@@ -1,7 +1,6 @@
 //! `/devices/{id}/commands/{name}`: what a device is told to do.
 
 use super::parse_id;
-use crate::admit::now_ms;
 use crate::api::Api;
 use crate::api::problem::{Kind, Problem};
 use crate::api::request::{Body, NameAndRest, Parameters};
@@ -45,7 +44,7 @@ pub(in crate::api) async fn request(
     let parts = EventParts {
         entity: Entity::Device(id),
         kind: EventKind::CommandRequested { name: &name },
-        received_at_ms: now_ms(),
+        received_at_ms: api.engine.clock().now_ms(),
         expiry_s: query.ttl_s.unwrap_or_default(),
         message_id: "",
         origin: None,

@@ -1,7 +1,6 @@
 //! `/state` and `/devices/{id}/state`: what functions keep of an entity.
 
 use super::parse_id;
-use crate::admit::now_ms;
 use crate::api::Api;
 use crate::api::blob::Blob;
 use crate::api::page::{LIMIT_MAX, Page};
@@ -66,7 +65,7 @@ fn list(api: &Api, entity: Entity<'_>, function: Option<&str>) -> Result<Json<Pa
     let function = function.map_err(|error| Problem::malformed("function", &error))?;
     let rows = api.engine.store().view().entity_state(&entity.canonical(), ROWS_MAX);
     let rows = rows.map_err(registry::Error::from)?;
-    let now_ms = now_ms();
+    let now_ms = api.engine.clock().now_ms();
     let wanted = rows.into_iter().filter(|(of, _, value)| {
         function.is_none_or(|function| function == *of) && value.expires_at_ms > now_ms
     });

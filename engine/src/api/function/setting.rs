@@ -141,7 +141,7 @@ pub(in crate::api) async fn set_budget(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `DELETE /budgets/{owner}`: its functions burn as much as they like.
+/// `DELETE /budgets/{owner}`: its functions have a share like others without one.
 pub(in crate::api) async fn remove_budget(
     State(api): State<Api>,
     Name(owner): Name,

@@ -8,11 +8,6 @@ impl Fixture {
         let body = Some(("application/octet-stream", value.to_vec()));
         super::read(self.request("PUT", path, None, body).await).await
     }
-
-    async fn patch(&self, path: &str, change: &str) -> (u16, Value) {
-        let body = Some(("application/merge-patch+json", change.as_bytes().to_vec()));
-        super::read(self.request("PATCH", path, None, body).await).await
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -22,7 +22,12 @@ pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
     let device: DeviceView = Client::open(data)?
         .get(&format!("cannot show device {id}"), &format!("/devices/{id}"))
         .map_err(|failure| failure.or_next("fleetfn device ls"))?;
-    if arguments.output == Format::Json {
+    show(device, arguments.output)
+}
+
+/// Prints a device.
+pub(super) fn show(device: DeviceView, format: Format) -> Result<(), Failure> {
+    if format == Format::Json {
         return output::json(&device);
     }
     let state = if device.online { "online" } else { "offline" };

@@ -57,7 +57,7 @@ pub(super) fn run(command: Command, data: &Path) -> Result<(), Failure> {
             answer.or_ask(&format!("take the bound of {owner} away"))?;
             let tried = format!("cannot take the bound of {owner} away");
             client.delete(&tried, &format!("/budgets/{owner}")).map_err(advised)?;
-            eprintln!("functions of {owner} burn as much fuel as they like");
+            eprintln!("functions of {owner} have no budget any more");
             Ok(())
         }
     }

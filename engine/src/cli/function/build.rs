@@ -77,11 +77,20 @@ fn directory(path: &Path) -> &Path {
     }
 }
 
+/// Fails if there is nothing at `path` that could be built, whatever a compiler would say of it.
+pub(crate) fn can_build(path: &Path) -> Result<(), Failure> {
+    detect(path, &format!("cannot build the function in {}", path.display())).map(drop)
+}
+
+fn detect(path: &Path, tried: &str) -> Result<Source, Failure> {
+    Source::detect(path)
+        .map_err(|why| Failure::new(tried, why).next("fleetfn fn new NAME --lang rust|c|assemblyscript"))
+}
+
 /// Builds what is at `path`. Compilers talk on stderr.
 pub(crate) fn build(path: &Path) -> Result<Built, Failure> {
     let tried = format!("cannot build the function in {}", path.display());
-    let source = Source::detect(path)
-        .map_err(|why| Failure::new(&tried, why).next("fleetfn fn new NAME --lang rust|c|assemblyscript"))?;
+    let source = detect(path, &tried)?;
     let Compiled { wasm, path: compiled } = match &source {
         Source::Rust(package) => cargo::build(package, cargo::Kind::Function, &tried)?,
         Source::RustWasi(package) => cargo::build(package, cargo::Kind::Program, &tried)?,

@@ -38,7 +38,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         if error.kind() == ErrorKind::AlreadyExists { failure.next("choose another name") } else { failure }
     })?;
     output::line(name)?;
-    eprintln!("next: fleetfn fn test {name}");
+    eprintln!("next: fleetfn fn test {name}, or fleetfn dev {name}");
     Ok(())
 }
 

@@ -3,6 +3,8 @@
 mod line;
 mod reader;
 
+pub(crate) use line::line;
+
 use super::name;
 use crate::api::{InvocationView, TRIMMED_EVENT};
 use crate::cli::client::Client;
@@ -153,7 +155,7 @@ fn show(received: &Received, form: Form) -> Result<(), Failure> {
         return Ok(());
     }
     match (form, serde_json::from_str::<InvocationView>(&received.text)) {
-        (Form::Line, Ok(invocation)) => output::line(&line::line(&invocation)),
+        (Form::Line, Ok(invocation)) => output::line(&line(&invocation)),
         (Form::Line, Err(_)) | (Form::Json, _) => output::line(&received.text),
     }
 }

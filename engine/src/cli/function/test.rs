@@ -11,11 +11,14 @@ mod layout;
 mod value;
 mod world;
 
+pub(crate) use case::{Case, Step};
+pub(crate) use value::bytes;
+
 use super::build;
 use crate::cli::failure::Failure;
 use crate::cli::output;
 use bench::{Bench, Ran};
-use case::{Case, Expect};
+use case::Expect;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use value::Difference;

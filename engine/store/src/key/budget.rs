@@ -1,5 +1,5 @@
-//! How much of its fuel of a second an owner has burnt: `kind | partition u16 BE | owner` to `second u64, fuel u64`. One row
-//! for each owner in each partition.
+//! Fuel that an owner has burnt and that has not leaked away yet: `kind | partition u16 BE | owner` to `at_ms u64, fuel
+//! u64`. One row for each owner in each partition.
 
 use super::{Kind, after_partition, of_partition};
 use crate::codec::{CodecError, Reader, Write};
@@ -23,7 +23,7 @@ pub(crate) fn decode(key: &[u8]) -> Option<FunctionName> {
 }
 
 fn put_value(out: &mut Vec<u8>, spent: Spent) {
-    out.put_u64(spent.second);
+    out.put_u64(spent.at_ms);
     out.put_u64(spent.fuel);
 }
 
@@ -34,7 +34,7 @@ pub(crate) fn value(spent: Spent) -> Bytes {
 }
 
 fn take_value(reader: &mut Reader) -> Result<Spent, CodecError> {
-    Ok(Spent { second: reader.u64()?, fuel: reader.u64()? })
+    Ok(Spent { at_ms: reader.u64()?, fuel: reader.u64()? })
 }
 
 pub(crate) fn decode_value(value: Bytes) -> Result<Spent, CodecError> {
@@ -57,10 +57,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_burnt_survives_its_row(owner in "[a-z][a-z0-9]{0,9}", second: u64, fuel: u64) {
+        fn what_was_burnt_survives_its_row(owner in "[a-z][a-z0-9]{0,9}", at_ms: u64, fuel: u64) {
             let owner: FunctionName = owner.parse().expect("a name");
             prop_assert_eq!(decode(&encode(PartitionId(2), &owner)), Some(owner));
-            let spent = Spent { second, fuel };
+            let spent = Spent { at_ms, fuel };
             prop_assert_eq!(decode_value(value(spent)), Ok(spent));
         }
     }

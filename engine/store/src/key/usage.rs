@@ -7,6 +7,11 @@ use bytes::Bytes;
 use fleetfn_core::usage::{Usage, UsageKey};
 use fleetfn_core::{Change, PartitionId};
 
+/// What all keys of a partition begin with.
+pub(crate) fn prefix_all(partition: PartitionId) -> Vec<u8> {
+    of_partition(Kind::Usage, partition)
+}
+
 /// What all keys of a month begin with.
 pub(crate) fn prefix(partition: PartitionId, month: u32) -> Vec<u8> {
     let mut key = of_partition(Kind::Usage, partition);
@@ -62,15 +67,22 @@ pub(crate) fn decode_value(value: Bytes) -> Result<Usage, CodecError> {
 }
 
 pub(crate) fn put(out: &mut Vec<u8>, key: &UsageKey, usage: &Usage) {
-    out.put_u32(key.month);
-    out.put_text(key.function.as_str());
-    out.put_bytes(&key.entity);
+    put_key(out, key);
     put_value(out, usage);
 }
 
 pub(crate) fn take(reader: &mut Reader) -> Result<Change, CodecError> {
-    let key = UsageKey { month: reader.u32()?, function: reader.name()?, entity: reader.bytes()? };
-    Ok(Change::Usage { key, usage: take_value(reader)? })
+    Ok(Change::Usage { key: take_key(reader)?, usage: take_value(reader)? })
+}
+
+pub(crate) fn put_key(out: &mut Vec<u8>, key: &UsageKey) {
+    out.put_u32(key.month);
+    out.put_text(key.function.as_str());
+    out.put_bytes(&key.entity);
+}
+
+pub(crate) fn take_key(reader: &mut Reader) -> Result<UsageKey, CodecError> {
+    Ok(UsageKey { month: reader.u32()?, function: reader.name()?, entity: reader.bytes()? })
 }
 
 #[cfg(test)]

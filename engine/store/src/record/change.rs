@@ -35,6 +35,7 @@ const BACKLOG_PUT: u8 = 25;
 const BACKLOG_DELETE: u8 = 26;
 const BUDGET: u8 = 27;
 const BACKFILLED: u8 = 28;
+const USAGE_DELETE: u8 = 29;
 
 fn kind(change: &Change) -> u8 {
     match change {
@@ -59,6 +60,7 @@ fn kind(change: &Change) -> u8 {
         Change::RequestDelete { .. } => REQUEST_DELETE,
         Change::DeadLetterDelete { .. } => DEAD_LETTER_DELETE,
         Change::Usage { .. } => USAGE,
+        Change::UsageDelete { .. } => USAGE_DELETE,
         Change::Difference { .. } => DIFFERENCE,
         Change::Refused { .. } => REFUSED,
         Change::Setting { .. } => SETTING,
@@ -97,6 +99,7 @@ pub(super) fn put(out: &mut Vec<u8>, change: &Change) {
         Change::Budget { owner, spent } => budget::put(out, owner, *spent),
         Change::Backfilled { function, progress } => backfilled::put(out, function, *progress),
         Change::Usage { key, usage } => usage::put(out, key, usage),
+        Change::UsageDelete { key } => usage::put_key(out, key),
         Change::Difference { difference } => difference::put_value(out, difference),
         Change::Device { id, row } => device::put(out, id, row.as_ref()),
         Change::Deployment { name, deployment } => deployment::put(out, name, deployment.as_deref()),
@@ -126,6 +129,7 @@ pub(super) fn take(reader: &mut Reader) -> Result<Change, CodecError> {
         REFUSED => Ok(Change::Refused { letter: dead_letter::take_value(reader)? }),
         DEAD_LETTER_DELETE => dead_letter::take_delete(reader),
         USAGE => usage::take(reader),
+        USAGE_DELETE => Ok(Change::UsageDelete { key: usage::take_key(reader)? }),
         DIFFERENCE => difference::take(reader),
         DEVICE => device::take(reader),
         DEPLOYMENT => deployment::take(reader),

@@ -8,16 +8,6 @@ use fleetfn_core::PartitionId;
 use fleetfn_core::commit::Value;
 use fleetfn_core::usage::{Usage, UsageKey};
 use fleetfn_protocol::FunctionName;
-use std::collections::BTreeMap;
-
-/// How much a function keeps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct StateSize {
-    /// Entities of which it keeps anything.
-    pub entities: u64,
-    /// Bytes of keys and values.
-    pub bytes: u64,
-}
 
 impl View {
     /// What functions have used in a month, by partition and key, after one.
@@ -64,26 +54,38 @@ impl View {
         })
     }
 
-    /// How much every function keeps in a partition. Reads all of its state: slow.
+    /// Tells how many bytes of keys and values each function keeps of each entity of a partition, once for each pair.
+    /// Reads all of its state: slow.
     ///
     /// # Errors
     /// [`Error`], as for every read.
-    pub fn state_sizes(&self, partition: PartitionId) -> Result<BTreeMap<FunctionName, StateSize>, Error> {
-        let mut sizes: BTreeMap<FunctionName, StateSize> = BTreeMap::new();
-        // Entity and function of the row before: rows of both stand together.
-        let mut before: Option<(Vec<u8>, FunctionName)> = None;
+    pub fn state_sizes(
+        &self,
+        partition: PartitionId,
+        tell: &mut dyn FnMut(&[u8], FunctionName, u64),
+    ) -> Result<(), Error> {
+        // Of the rows before: those of an entity and a function stand together.
+        let mut sum: Option<(Vec<u8>, FunctionName, u64)> = None;
         self.each(partition, &key::state::prefix_all(partition), None, |key, row| {
             let (entity, function, name) =
                 key::state::decode(key).ok_or(CodecError::Unknown("the key of a value of state"))?;
             let value = key::state::decode_value(row)?;
-            let size = sizes.entry(function).or_default();
-            size.bytes = size.bytes.saturating_add((name.len() + value.bytes.len()) as u64);
-            if before.as_ref().is_none_or(|(last, of)| last != entity || *of != function) {
-                size.entities = size.entities.saturating_add(1);
-                before = Some((entity.to_vec(), function));
+            let bytes = u64::try_from(name.len().saturating_add(value.bytes.len())).unwrap_or(u64::MAX);
+            match &mut sum {
+                Some((last, of, sum)) if last == entity && *of == function => {
+                    *sum = sum.saturating_add(bytes)
+                }
+                _ => {
+                    if let Some((last, of, sum)) = sum.replace((entity.to_vec(), function, bytes)) {
+                        tell(&last, of, sum);
+                    }
+                }
             }
             Ok(true)
         })?;
-        Ok(sizes)
+        if let Some((last, of, sum)) = sum {
+            tell(&last, of, sum);
+        }
+        Ok(())
     }
 }

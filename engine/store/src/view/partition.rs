@@ -95,6 +95,18 @@ impl Facts for PartitionView {
         Ok(self.get(&key, key::usage::decode_value)?.unwrap_or_default())
     }
 
+    fn usage_before(&self, month: u32, limit: usize) -> Result<Vec<UsageKey>, Error> {
+        let mut keys = Vec::new();
+        let prefix = key::usage::prefix_all(self.partition);
+        self.view.each(self.partition, &prefix, None, |key, _| {
+            let key = key::usage::decode(key).ok_or(CodecError::Unknown("the key of usage"))?;
+            let old = key.month < month;
+            keys.extend(old.then_some(key));
+            Ok(old && keys.len() < limit)
+        })?;
+        Ok(keys)
+    }
+
     fn shadow(
         &self,
         entity: &[u8],

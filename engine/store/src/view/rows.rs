@@ -61,6 +61,7 @@ fn of_change(partition: PartitionId, change: &Change, offset: Offset) -> (Vec<u8
             (backfilled::encode(partition, function), Some(backfilled::value(*progress)))
         }
         Change::Usage { key, usage } => (usage::encode(partition, key), Some(usage::value(usage))),
+        Change::UsageDelete { key } => (usage::encode(partition, key), None),
         Change::TimerSet { timer } => (timer::encode(partition, timer), Some(Bytes::new())),
         Change::TimerDelete { timer } => (timer::encode(partition, timer), None),
         Change::FunctionTimer { key, row } => {

@@ -119,6 +119,7 @@ impl Model {
             Change::Budget { owner, spent } => drop(self.spent.insert((of, owner), spent)),
             Change::Backfilled { progress, .. } => drop(self.backfilled.insert(of, progress)),
             Change::Usage { key, usage } => drop(self.usage.insert((of, key), usage)),
+            Change::UsageDelete { key } => drop(self.usage.remove(&(of, key))),
             Change::Device { .. } | Change::Deployment { .. } | Change::Setting { .. } => {
                 unreachable!("the model knows no {change:?}")
             }

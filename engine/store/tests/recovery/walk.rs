@@ -74,7 +74,8 @@ fn of_state() -> impl Strategy<Value = Change> {
         1 => (0..3_u8, any::<u64>()).prop_map(move |(of, fuel)| {
             let (entity, function) = owner(of);
             let key = UsageKey { month: MONTH, function, entity };
-            Change::Usage { key, usage: Usage { invocations: 1, fuel, ..Usage::default() } }
+            let usage = Usage { invocations: 1, fuel, ..Usage::default() };
+            if fuel % 4 == 0 { Change::UsageDelete { key } } else { Change::Usage { key, usage } }
         }),
     ]
 }
@@ -176,7 +177,7 @@ fn of_failures() -> impl Strategy<Value = Change> {
             progress: Backfilled { until: Offset(until), through: Offset(through) },
         }),
         any::<(u64, u64)>()
-            .prop_map(|(second, fuel)| Change::Budget { owner: function(), spent: Spent { second, fuel } }),
+            .prop_map(|(at_ms, fuel)| Change::Budget { owner: function(), spent: Spent { at_ms, fuel } }),
     ]
 }
 

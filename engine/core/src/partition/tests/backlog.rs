@@ -1,13 +1,13 @@
 use super::stage::{Did, NOW_MS, Stage, made, name, origin, reading, reading_at, readings, text, version};
 use crate::backlog::BACKLOG_MAX;
 use crate::commit::{Setting, Spent};
-use crate::deployment::{Backfill, Deployment};
+use crate::deployment::{Backfill, Deployment, Trigger};
 use crate::effect::Effect;
 use crate::event::{Event, EventKind};
 use crate::invocation::StateReader;
 use crate::partition::{BACKFILL, WAITED};
 use crate::position::Offset;
-use crate::settings::BUDGET_KEY;
+use crate::settings::{BUDGET_KEY, SHARE_FUEL_PER_S};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec;
@@ -241,7 +241,7 @@ fn with_budget(fuel: u64) -> Stage {
 }
 
 #[test]
-fn events_beyond_a_budget_wait_and_the_next_second_goes_on() {
+fn events_beyond_a_budget_wait_until_burnt_fuel_has_leaked_away() {
     for committed in [true, false] {
         let mut stage = with_budget(20);
         for (payload, count) in [("a", 2), ("b", 2), ("c", 1)] {
@@ -251,13 +251,13 @@ fn events_beyond_a_budget_wait_and_the_next_second_goes_on() {
                 stage.restart();
             }
         }
-        assert_eq!(drain(&mut stage, NOW_MS + 999), []);
+        assert_eq!(drain(&mut stage, NOW_MS), []);
         for event in drain(&mut stage, NOW_MS + 1_000) {
             trail(&mut stage, &event);
         }
         trail(&mut stage, &letter_at("d", NOW_MS + 1_000));
         assert_eq!([trail_of(&mut stage, "team.f"), trail_of(&mut stage, "other")], ["abcd", "abcd"]);
-        let spent = Spent { second: NOW_MS / 1_000 + 1, fuel: 20 };
+        let spent = Spent { at_ms: NOW_MS + 1_000, fuel: 20 };
         assert_eq!(stage.memory.spent.get(&name("team")), Some(&spent));
     }
 }
@@ -312,6 +312,36 @@ fn a_backfill_runs_each_old_event_once_and_before_the_new_ones() {
 }
 
 #[test]
+fn an_event_of_a_backfill_that_was_handled_commits_the_cursor_that_the_backfill_waits_for() {
+    let mut stage = Stage::new(&[]);
+    stage.next = 10;
+    backfill(&mut stage, Some(10));
+    trail(&mut stage, &old("a", 0));
+    stage.commit();
+    stage.restart();
+    let at = Offset(stage.next);
+    assert_eq!(trail(&mut stage, &old("a", 0)), Did::Duplicate);
+    let turn = stage.partition.poll_turn(NOW_MS).expect("is due at once");
+    assert_eq!((turn.commit.cursor, turn.commit.changes), (Some(at.next()), vec![]));
+}
+
+#[test]
+fn a_backfill_leaves_out_a_report_that_was_none() {
+    let mut stage = Stage::new(&[]);
+    let live = Some(version("f", 1, vec![Trigger::Twin]));
+    let backfill = Some(Backfill { from: Offset(0), until: Offset(10) });
+    stage.next = 10;
+    stage.deploy_line("f", &Deployment { live, backfill, ..Deployment::default() });
+    let again = |payload: &str, offset| {
+        let report = made(EventKind::TwinReported, NOW_MS, None, "", payload.as_bytes());
+        made(EventKind::Redrive, NOW_MS, Some(origin("f", offset, BACKFILL)), "", report.bytes())
+    };
+    let (fine, broken) = (again(r#"{"rate":1}"#, 1), again("[1]", 2));
+    assert_eq!(stage.see(&fine).functions().len(), 1);
+    assert_eq!(stage.see(&broken).functions().len(), 0);
+}
+
+#[test]
 fn a_second_backfill_of_a_name_begins_anew() {
     let mut stage = Stage::new(&[]);
     stage.next = 10;
@@ -354,4 +384,42 @@ fn the_fuel_of_what_waited_counts_as_well() {
     }
     assert_eq!(trail_of(&mut stage, "team.f"), "012");
     assert_eq!(stage.see(&reading()).functions().len(), 1, "the clock was set back, fuel was not made");
+}
+
+#[test]
+fn an_owner_that_is_alone_burns_what_it_likes_and_one_of_several_waits_for_its_turn() {
+    for (functions, waiting) in [(["team.f", "team.g"], 0), (["team.f", "other.g"], 2)] {
+        let mut stage = Stage::new(&functions);
+        stage.fuel = SHARE_FUEL_PER_S;
+        assert_eq!(trail(&mut stage, &letter("a")).functions().len(), 2);
+        trail(&mut stage, &letter("b"));
+        stage.commit();
+        stage.restart();
+        assert_eq!(stage.partition.behind().len(), waiting, "of {functions:?}");
+        // The share is used up for long: who waits goes on all the same.
+        let waited = drain(&mut stage, NOW_MS);
+        assert_eq!(waited.len(), waiting);
+        for event in &waited {
+            trail(&mut stage, event);
+        }
+        assert_eq!([trail_of(&mut stage, functions[0]), trail_of(&mut stage, functions[1])], ["ab", "ab"]);
+    }
+}
+
+#[test]
+fn what_has_taken_its_turn_is_not_counted_against_the_share() {
+    let mut stage = Stage::new(&["team.f", "other.g"]);
+    stage.fuel = SHARE_FUEL_PER_S;
+    for payload in ["a", "b", "c"] {
+        trail(&mut stage, &letter(payload));
+    }
+    loop {
+        let waited = drain(&mut stage, NOW_MS);
+        if waited.is_empty() {
+            break;
+        }
+        waited.iter().for_each(|event| drop(trail(&mut stage, event)));
+    }
+    let later = letter_at("d", NOW_MS + 1_000);
+    assert_eq!(trail(&mut stage, &later).functions().len(), 2, "the fuel of the first event has leaked away");
 }

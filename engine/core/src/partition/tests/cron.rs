@@ -133,3 +133,15 @@ fn a_timer_of_a_device_that_is_gone_is_dropped() {
     assert!(stage.memory.timers.is_empty() && stage.memory.due.is_empty());
     assert!(!matches!(stage.see(&reading_at(NOW_MS)), Did::Duplicate));
 }
+
+#[test]
+fn a_dark_version_alone_does_not_keep_a_timer_of_the_calendar() {
+    let mut stage = stage();
+    let dark = Some(version("f", 2, vec![trigger()]));
+    let live = Some(version("f", 3, vec![]));
+    stage.deploy_line("f", &Deployment { live, dark, ..Deployment::default() });
+    let event = fire(&mut stage, NOW_MS + HOUR_MS);
+    stage.see(&event);
+    stage.commit();
+    assert!(stage.due_ms().is_empty());
+}

@@ -100,6 +100,7 @@ impl Memory {
             Change::Backfilled { function, progress } => drop(self.backfilled.insert(function, progress)),
             Change::Budget { owner, spent } => drop(self.spent.insert(owner, spent)),
             Change::Usage { key, usage } => drop(self.usage.insert(key, usage)),
+            Change::UsageDelete { key } => assert!(self.usage.remove(&key).is_some(), "it was there"),
             Change::Difference { difference } => {
                 self.differences.insert((difference.offset, difference.function), *difference);
             }
@@ -252,6 +253,10 @@ impl Facts for Memory {
 
     fn usage(&self, key: &UsageKey) -> Result<Usage, Infallible> {
         Ok(self.usage.get(key).copied().unwrap_or_default())
+    }
+
+    fn usage_before(&self, month: u32, limit: usize) -> Result<Vec<UsageKey>, Infallible> {
+        Ok(self.usage.keys().take_while(|key| key.month < month).take(limit).cloned().collect())
     }
 
     fn shadow(

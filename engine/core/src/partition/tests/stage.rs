@@ -151,6 +151,8 @@ pub(super) struct Stage {
     pub(super) recordings: Vec<Recording>,
     /// Offset of the next record.
     pub(super) next: u64,
+    /// What an invocation burns.
+    pub(super) fuel: u64,
 }
 
 impl Stage {
@@ -166,6 +168,7 @@ impl Stage {
             publishes: vec![],
             recordings: vec![],
             next: 1,
+            fuel: 10,
         };
         functions.iter().for_each(|function| stage.deploy(function, vec![readings()]));
         stage
@@ -199,7 +202,7 @@ impl Stage {
     /// The same at a place in the log.
     pub(super) fn play_at(&mut self, offset: Offset, event: &Event, acts: Acts<'_>) -> Did {
         let given = Given::decode(event.bytes().clone()).expect("an event");
-        let Self { partition, memory, routes, settings, outboxes, .. } = self;
+        let Self { partition, memory, routes, settings, outboxes, fuel, .. } = self;
         let Ok(plan) = partition.plan(offset, &given, routes, settings, memory);
         let targets = match plan {
             Plan::Run(targets) => targets.to_vec(),
@@ -221,7 +224,7 @@ impl Stage {
                 role: target.role,
                 trigger: target.trigger,
                 outcome,
-                fuel: 10,
+                fuel: *fuel,
                 guest_ns: 1,
                 effects,
                 reads: vec![],

@@ -1,17 +1,19 @@
 //! What is kept of invocations: sums, and recordings.
 
-use super::stage::{NOW_MS, Stage, event, name, reading, reading_at, readings, text, version};
+use super::stage::{NOW_MS, Stage, event, made, name, origin, reading, reading_at, readings, text, version};
 use crate::deployment::Deployment;
 use crate::effect::Effect;
-use crate::event::EventKind;
+use crate::event::{Entity, EventKind};
 use crate::invocation::{Invocation, Outcome, Read, Role};
 use crate::partition::Given;
 use crate::position::Offset;
 use crate::recording::RecordedOutcome;
 use crate::settings::Settings;
-use crate::usage::Usage;
+use crate::usage::{DELETED_PER_TURN, Usage, UsageKey};
+use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
+use fleetfn_protocol::DeviceId;
 
 fn put() -> Effect {
     Effect::StatePut { key: text("k"), value: text("1234"), ttl_s: 0 }
@@ -50,6 +52,41 @@ fn usage_is_summed_by_function_and_month_of_the_event() {
     let keys = stage.memory.usage.keys().map(|key| (key.month, key.function));
     let expected = [(197_001, name("f")), (197_001, name("g")), (197_002, name("f")), (197_002, name("g"))];
     assert_eq!(keys.collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn months_that_are_long_ago_end_with_the_first_events_of_a_new_one() {
+    let day_ms = 86_400_000;
+    let mut stage = Stage::new(&["f"]);
+    for number in 0..u64::try_from(DELETED_PER_TURN).expect("few") + 10 {
+        let device = DeviceId::parse(&format!("d-{number}")).expect("a name");
+        let entity = Entity::Device(device).canonical().into();
+        let key = UsageKey { month: 197_001, function: name("f"), entity };
+        stage.memory.usage.insert(key, Usage::default());
+    }
+    // The last day of the year, and the first ones of February.
+    for (day, kept) in [(364, 75), (396, 12), (397, 2)] {
+        stage.see(&reading_at(day * day_ms));
+        stage.see(&reading_at(day * day_ms));
+        stage.commit();
+        assert_eq!(stage.memory.usage.len(), kept, "on day {day}");
+        stage.restart();
+    }
+    let months: Vec<_> = stage.memory.usage.keys().map(|key| key.month).collect();
+    assert_eq!(months, [197_012, 197_102]);
+}
+
+#[test]
+fn what_is_handled_again_counts_in_the_month_in_which_it_is() {
+    let mut stage = Stage::new(&["f"]);
+    let origin = origin("f", stage.next, 0);
+    stage.fail(&reading());
+    stage.commit();
+    let again = made(EventKind::Redrive, NOW_MS + 40 * 86_400_000, Some(origin), "", reading().bytes());
+    stage.see(&again);
+    stage.commit();
+    let months: Vec<_> = stage.memory.usage.keys().map(|key| key.month).collect();
+    assert_eq!(months, [197_001, 197_002]);
 }
 
 #[test]

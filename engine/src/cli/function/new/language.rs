@@ -1,6 +1,7 @@
 //! The languages of `fn new`, and the files that a new function in each consists of.
 
 use super::super::build::{HEADERS, MANIFEST_FILE};
+use crate::dev::SCENARIO_FILE;
 use clap::ValueEnum;
 use std::path::Path;
 
@@ -24,6 +25,7 @@ pub(super) struct File {
 
 const MANIFEST: &str = include_str!("../template/fleetfn.json.txt");
 const CASE: &str = include_str!("../template/case.json.txt");
+const SCENARIO: &str = include_str!("../template/scenario.json.txt");
 
 /// The SDK for AssemblyScript, as the package that `package.json` names.
 const ASSEMBLYSCRIPT_SDK: [(&str, &str); 5] = [
@@ -75,6 +77,7 @@ impl Language {
                 files
             }
         };
+        files.push(file(SCENARIO_FILE, SCENARIO.into()));
         files.push(file("tests/fan.json", CASE.replace("{on}", self.kept())));
         files
     }

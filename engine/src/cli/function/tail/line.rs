@@ -10,7 +10,7 @@ const PAYLOAD_CHARACTERS_MAX: usize = 80;
 
 /// One line: when, what, how it ended, for what, at which cost, and what came of it. Below it why it failed, and what it
 /// logged. Without an end of line.
-pub(super) fn line(invocation: &InvocationView) -> String {
+pub(crate) fn line(invocation: &InvocationView) -> String {
     let event = &invocation.event;
     let at = event.received_at_ms.map(rfc3339);
     // The day is known to whoever watches.

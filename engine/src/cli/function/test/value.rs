@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// The bytes that a value of a case stands for.
-pub(super) fn bytes(value: &Value) -> Result<Bytes, String> {
+pub(crate) fn bytes(value: &Value) -> Result<Bytes, String> {
     match (value, base64_of(value)) {
         (_, Some(text)) => decode(text).map(Bytes::from).ok_or_else(|| format!("'{text}' is not base64")),
         (Value::String(text), None) => Ok(Bytes::copy_from_slice(text.as_bytes())),

@@ -117,6 +117,9 @@ fn any_of_entity() -> BoxedStrategy<Change> {
                 usage: Usage { invocations, errors, refused, dark, fuel, guest_ns, bytes_in, bytes_out },
             }
         }),
+        (any::<u32>(), function(), bytes()).prop_map(|(month, function, entity)| Change::UsageDelete {
+            key: UsageKey { month, function, entity }
+        }),
         (any::<u64>(), bytes(), function(), of(side()), of(side())).prop_map(
             |(offset, entity, function, live, dark)| Change::Difference {
                 difference: Box::new(Difference { offset: Offset(offset), entity, function, live, dark }),
@@ -134,7 +137,7 @@ fn any_of_entity() -> BoxedStrategy<Change> {
             progress: Backfilled { until: Offset(until), through: Offset(through) },
         }),
         (function(), any::<(u64, u64)>())
-            .prop_map(|(owner, (second, fuel))| Change::Budget { owner, spent: Spent { second, fuel } }),
+            .prop_map(|(owner, (at_ms, fuel))| Change::Budget { owner, spent: Spent { at_ms, fuel } }),
         letter().prop_map(|letter| Change::Refused { letter }),
         letter().prop_map(|letter| Change::DeadLetterPut { letter }),
         (any::<u64>(), function())

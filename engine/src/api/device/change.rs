@@ -1,0 +1,63 @@
+//! `PATCH /devices/{id}`: changes what is known of a device.
+
+use super::{DeviceView, check_tags, not_utc, parse_id, parse_product};
+use crate::api::Api;
+use crate::api::problem::{Kind, Problem};
+use crate::api::request::{Body, Name, Parameters};
+use crate::registry::{DeviceChange, Mode};
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// What is to be different (RFC 7396): what is left out stays, `null` takes it away.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DevicePatch {
+    /// What it is one of.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub(crate) product: Option<Option<String>>,
+    /// All its tags: they take the place of those that it has.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub(crate) tags: Option<Option<Vec<String>>>,
+    /// Name of its time zone in the IANA database.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub(crate) time_zone: Option<Option<String>>,
+}
+
+/// Tells `null` from what is not there.
+fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(value: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(value).map(Some)
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct PatchQuery {
+    /// 1 to only say what the device would be.
+    dry_run: Option<String>,
+}
+
+/// `PATCH /devices/{id}`: the device as it is then.
+pub(in crate::api) async fn patch(
+    State(api): State<Api>,
+    Name(id): Name,
+    Parameters(query): Parameters<PatchQuery>,
+    Body(body): Body,
+) -> Result<Json<DeviceView>, Problem> {
+    let id = parse_id(&id)?;
+    let patch: DevicePatch =
+        serde_json::from_slice(&body).map_err(|error| Problem::malformed("body", &error))?;
+    let mode = match query.dry_run.as_deref() {
+        None | Some("0") => Mode::Perform,
+        Some("1") => Mode::DryRun,
+        Some(other) => {
+            return Err(Problem::new(Kind::Malformed, format!("dry_run: {other:?} is neither 1 nor 0")));
+        }
+    };
+    let product = patch.product.map(|product| parse_product(product.as_deref())).transpose()?;
+    let tags = patch.tags.map(Option::unwrap_or_default);
+    check_tags(tags.as_deref().unwrap_or_default())?;
+    let change = DeviceChange { product, tags, time_zone: patch.time_zone.map(not_utc) };
+    let row = api.engine.registry().set_device(id, change, mode).await?;
+    let online = api.engine.device(id)?.online;
+    Ok(Json(crate::registry::DeviceInfo::new(id, row, online).into()))
+}

@@ -1,0 +1,70 @@
+//! `fleetfn dev`.
+
+use super::failure::Failure;
+use super::serve::{Signals, runtime};
+use super::{duration, logging, output};
+use crate::clock::Speed;
+use crate::dev::{Form, Plan, suggest};
+use std::path::PathBuf;
+use std::time::Duration;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Directory of the function's source, or a module
+    #[arg(default_value = ".", value_name = "PATH")]
+    path: PathBuf,
+    /// What the devices do [default: scenario.json beside the source, or what the manifest suggests]
+    #[arg(long, value_name = "FILE")]
+    scenario: Option<PathBuf>,
+    /// Publish a slice of real traffic, as `fleetfn record` prints it, instead of a scenario
+    #[arg(long, value_name = "FILE", conflicts_with = "scenario")]
+    replay: Option<PathBuf>,
+    /// How fast time goes for functions and devices: 0.1x to 3600x
+    #[arg(long, value_name = "SPEED", default_value = "1x")]
+    speed: Speed,
+    /// End by itself after this time, by the clock of the devices, and sum up; without it, Ctrl-C ends
+    #[arg(long = "for", value_name = "TIME", value_parser = duration::parse)]
+    time: Option<Duration>,
+    /// How to print invocations
+    #[arg(short, long, value_enum, default_value = "line")]
+    output: Form,
+    /// Only print a scenario to begin with, made from the function's manifest
+    #[arg(long, conflicts_with_all = ["scenario", "replay"])]
+    print_scenario: bool,
+}
+
+/// `data` is used as it is given and kept; without it, the engine gets a directory of its own for the time.
+pub(super) fn run(arguments: &Arguments, data: Option<PathBuf>) -> Result<(), Failure> {
+    logging::start("warn");
+    let runtime = runtime()?;
+    if arguments.print_scenario {
+        let scenario = runtime.block_on(suggest(arguments.path.clone()))?;
+        return output::json(&scenario);
+    }
+    let plan = Plan {
+        path: arguments.path.clone(),
+        scenario: arguments.scenario.clone(),
+        replay: arguments.replay.clone(),
+        speed: arguments.speed,
+        time: arguments.time,
+        form: arguments.output,
+        data,
+    };
+    let ran = runtime.block_on(async {
+        let mut signals = Signals::listen()?;
+        let stop = async move {
+            signals.next().await;
+            tokio::spawn(async move {
+                signals.next().await;
+                std::process::exit(1);
+            });
+        };
+        crate::dev::run(plan, stop).await.map_err(|error| {
+            error
+                .downcast::<Failure>()
+                .unwrap_or_else(|error| Failure::new("the emulator failed", format!("{error:#}")))
+        })
+    });
+    runtime.shutdown_background();
+    ran
+}

@@ -1,0 +1,56 @@
+//! `fleetfn device set ID`.
+
+use crate::api::{DevicePatch, DeviceView};
+use crate::cli::client::Client;
+use crate::cli::failure::Failure;
+use crate::cli::output::Format;
+use fleetfn_protocol::{DeviceId, ProductId};
+use std::path::Path;
+
+#[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("change").required(true).multiple(true))]
+pub(crate) struct Arguments {
+    /// The device
+    id: DeviceId,
+    /// What it is one of
+    #[arg(long, value_name = "PRODUCT", group = "change", conflicts_with = "no_product")]
+    product: Option<ProductId>,
+    /// It is one of nothing
+    #[arg(long, group = "change")]
+    no_product: bool,
+    /// A word for selecting it, in the place of those that it has; may be given more than once
+    #[arg(long = "tag", value_name = "TAG", group = "change", conflicts_with = "no_tags")]
+    tags: Vec<String>,
+    /// It has no tags
+    #[arg(long, group = "change")]
+    no_tags: bool,
+    /// Its time zone in the IANA database, as in Europe/Berlin, or UTC: schedules that run for every device follow
+    #[arg(long, value_name = "ZONE", group = "change")]
+    time_zone: Option<String>,
+    /// Only show what the device would be
+    #[arg(long)]
+    dry_run: bool,
+    /// How to print it
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Format,
+}
+
+pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
+    let id = arguments.id;
+    let tried = format!("cannot change device {id}");
+    let product = arguments.product.map(|product| Some(product.to_string()));
+    let patch = DevicePatch {
+        product: if arguments.no_product { Some(None) } else { product },
+        tags: (arguments.no_tags || !arguments.tags.is_empty()).then(|| Some(arguments.tags.clone())),
+        time_zone: arguments.time_zone.clone().map(Some),
+    };
+    let body = serde_json::to_vec(&patch).map_err(|error| Failure::new(&tried, error))?;
+    let query = if arguments.dry_run { "?dry_run=1" } else { "" };
+    let device: DeviceView = Client::open(data)?
+        .patch(&tried, &format!("/devices/{id}{query}"), &body)
+        .map_err(|failure| failure.or_next("fleetfn device ls"))?;
+    if arguments.dry_run {
+        eprintln!("A dry run: nothing has changed.");
+    }
+    super::get::show(device, arguments.output)
+}

@@ -1,0 +1,221 @@
+//! A run: devices, invocations, saves and the end, as they come.
+
+use super::builder::{self, Module};
+use super::fleet::{Fleet, Phase, Report};
+use super::node::Node;
+use super::scenario::Device;
+use super::view::{self, View};
+use super::{Plan, Stop};
+use crate::cli::Failure;
+use crate::follow::{self, Follower};
+use anyhow::Context;
+use fleetfn_protocol::FunctionName;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+
+/// How long devices may take to leave, and what they sent to be handled.
+const DRAIN_MAX: Duration = Duration::from_secs(5);
+
+/// How long nothing may be missing before the count is closed: what the broker says of a device that left comes late.
+const QUIET: Duration = Duration::from_millis(300);
+
+/// How often it is looked whether anything is missing still.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+type Building = Pin<Box<dyn Future<Output = Result<Module, Failure>> + Send>>;
+
+/// What goes on.
+pub(super) struct Session<'a> {
+    plan: &'a Plan,
+    node: &'a Node,
+    /// The function that is live.
+    name: FunctionName,
+    fleet: Fleet,
+    reports: mpsc::Receiver<Report>,
+    view: View,
+    /// Devices that are not there yet.
+    awaited: usize,
+    /// When the scenario began, by the engine's clock.
+    begin_ms: Option<u64>,
+    building: Option<Building>,
+    /// Whether the source was saved while it was built.
+    is_stale: bool,
+    ending: Option<Ending>,
+}
+
+/// The devices are asked to leave.
+struct Ending {
+    /// When they were, by the engine's clock.
+    at_ms: u64,
+    deadline: Instant,
+    /// Since when nothing is missing.
+    complete_since: Instant,
+    have_left: bool,
+}
+
+impl<'a> Session<'a> {
+    pub(super) fn start(plan: &'a Plan, node: &'a Node, name: FunctionName, devices: Vec<Device>) -> Self {
+        let awaited = devices.len();
+        let (fleet, reports) = Fleet::start(node.engine.mqtt_address(), devices, node.engine.clock());
+        Self {
+            plan,
+            node,
+            name,
+            fleet,
+            reports,
+            view: View::new(plan),
+            awaited,
+            begin_ms: None,
+            building: None,
+            is_stale: false,
+            ending: None,
+        }
+    }
+
+    /// Goes on until the time is over or somebody asks to end, and sums up.
+    pub(super) async fn run(
+        mut self,
+        mut saves: mpsc::Receiver<()>,
+        mut stop: Stop<'_>,
+    ) -> anyhow::Result<()> {
+        let engine = &self.node.engine;
+        let follower = Follower::new(engine.store().clone(), self.node.since);
+        let mut invocations = follow::watch(follower, engine.durable(), Arc::new(|_| true));
+        let mut look = tokio::time::interval(LOOK_EVERY);
+        let mut failed = std::pin::pin!(engine.failed());
+        let mut over = std::pin::pin!(tokio::time::sleep(Duration::MAX));
+        loop {
+            tokio::select! {
+                batch = invocations.recv() => {
+                    let batch = batch.context("the log is not followed any more")?;
+                    batch.context("cannot follow the log")?.shown.iter().try_for_each(|shown| self.view.invocation(shown))?;
+                }
+                report = self.reports.recv(), if !self.have_left() => {
+                    if self.report(report) && let Some(time) = self.plan.time {
+                        let time_ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+                        over.as_mut().reset(tokio::time::Instant::now() + engine.clock().real(time_ms));
+                    }
+                }
+                saved = saves.recv(), if self.ending.is_none() => match saved {
+                    Some(()) if self.building.is_some() => self.is_stale = true,
+                    Some(()) => self.build(),
+                    None => anyhow::bail!("the source is not watched any more"),
+                },
+                built = finish(&mut self.building) => self.built(built).await,
+                () = &mut over, if self.ending.is_none() && self.begin_ms.is_some() => self.end(),
+                () = &mut stop, if self.ending.is_none() => self.end(),
+                _ = look.tick(), if self.ending.is_some() => if self.is_settled() { break },
+                reason = &mut failed => anyhow::bail!("the engine cannot go on: {reason}"),
+            }
+        }
+        let ended_ms = self.ending.as_ref().map_or(0, |ending| ending.at_ms);
+        let ran_ms = self.begin_ms.map_or(0, |begin_ms| ended_ms.saturating_sub(begin_ms));
+        let ran = format!("{} s at {}", ran_ms / 1_000, self.plan.speed);
+        Ok(self.view.finish(engine.status().events, &ran, self.plan)?)
+    }
+
+    fn have_left(&self) -> bool {
+        self.ending.as_ref().is_some_and(|ending| ending.have_left)
+    }
+
+    /// Takes what a device says; whether the scenario begins now.
+    fn report(&mut self, report: Option<Report>) -> bool {
+        match report {
+            Some(Report::Ready) => {
+                self.awaited = self.awaited.saturating_sub(1);
+                if self.awaited > 0 || self.begin_ms.is_some() || self.ending.is_some() {
+                    return false;
+                }
+                let begin_ms = self.node.engine.clock().now_ms();
+                self.begin_ms = Some(begin_ms);
+                self.fleet.set(Phase::Running { begin_ms });
+                return true;
+            }
+            Some(report) => self.view.report(report),
+            None => {
+                if let Some(ending) = &mut self.ending {
+                    ending.have_left = true;
+                }
+            }
+        }
+        false
+    }
+
+    fn build(&mut self) {
+        let path = self.plan.path.clone();
+        self.building = Some(Box::pin(async move { builder::module(&path).await }));
+    }
+
+    /// Puts what was built live; what is not good leaves the version before where it is.
+    async fn built(&mut self, built: Result<Module, Failure>) {
+        self.building = None;
+        if std::mem::take(&mut self.is_stale) {
+            // It was saved again since: what was built is old already.
+            return self.build();
+        }
+        let deployed = match built {
+            Ok(module) => self.node.deploy(&module).await.map_err(|error| undeployed(&error)),
+            Err(failure) => Err(failure),
+        };
+        match deployed {
+            Ok(deployed) if !deployed.is_new => eprintln!("nothing has changed in {}", deployed.name),
+            Ok(deployed) => {
+                eprintln!("deployed {} {}", deployed.name, view::version(&deployed.version));
+                let before = std::mem::replace(&mut self.name, deployed.name);
+                if before != deployed.name {
+                    self.remove(before).await;
+                }
+            }
+            Err(failure) => eprintln!("error: {failure}\nthe version before goes on"),
+        }
+    }
+
+    /// The source has another name now: the function of the old one would go on beside it.
+    async fn remove(&self, before: FunctionName) {
+        match self.node.engine.registry().remove_function(before).await {
+            Ok(()) => eprintln!("{before} is out of service: it is called {} now", self.name),
+            Err(error) => eprintln!("{before} cannot be taken out of service: {error}"),
+        }
+    }
+
+    /// Asks the devices to leave.
+    fn end(&mut self) {
+        self.fleet.set(Phase::Ended);
+        let now = Instant::now();
+        self.ending = Some(Ending {
+            at_ms: self.node.engine.clock().now_ms(),
+            deadline: now + DRAIN_MAX,
+            complete_since: now,
+            have_left: false,
+        });
+    }
+
+    /// Whether the devices have left and all they sent is handled and shown, or it takes too long.
+    fn is_settled(&mut self) -> bool {
+        let status = self.node.engine.status();
+        let Some(ending) = &mut self.ending else { return false };
+        let now = Instant::now();
+        let is_complete =
+            ending.have_left && status.handled >= status.events && self.view.shown >= status.invocations;
+        if !is_complete {
+            ending.complete_since = now;
+        }
+        now >= ending.deadline || now.duration_since(ending.complete_since) >= QUIET
+    }
+}
+
+/// Why a version was not put live.
+pub(super) fn undeployed(error: &anyhow::Error) -> Failure {
+    Failure::new("cannot deploy what was built", format!("{error:#}"))
+}
+
+/// Waits for what is built; for ever if nothing is.
+async fn finish(building: &mut Option<Building>) -> Result<Module, Failure> {
+    match building {
+        Some(building) => building.await,
+        None => std::future::pending().await,
+    }
+}

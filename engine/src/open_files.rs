@@ -1,0 +1,37 @@
+//! How many files this process may have open: each connection is one, and simulated devices have both ends here.
+
+use rustix::process::{Resource, getrlimit, setrlimit};
+
+/// Files beside those of the devices: the log, the view, the listeners.
+const OTHERS: u64 = 512;
+
+/// Files of one simulated device: both ends of its connection.
+const OF_A_DEVICE: u64 = 2;
+
+/// Raises the soft limit as far as that many simulated devices need it; the error says what is missing.
+pub(crate) fn for_devices(devices: usize) -> Result<(), String> {
+    let wanted =
+        u64::try_from(devices).unwrap_or(u64::MAX).saturating_mul(OF_A_DEVICE).saturating_add(OTHERS);
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current.is_none_or(|current| current >= wanted) {
+        return Ok(());
+    }
+    if limit.maximum.is_some_and(|maximum| maximum < wanted) {
+        let maximum = limit.maximum.unwrap_or_default();
+        return Err(format!(
+            "{devices} devices need {wanted} open files, and this process may have {maximum}"
+        ));
+    }
+    limit.current = Some(wanted);
+    setrlimit(Resource::Nofile, limit).map_err(|error| format!("cannot allow {wanted} open files: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::for_devices;
+
+    #[test]
+    fn few_devices_are_possible() {
+        assert_eq!(for_devices(1), Ok(()));
+    }
+}
