@@ -2,6 +2,37 @@
 //!
 //! A state machine like the [`mqtt`](crate::mqtt) client that it owns: bytes, time and chance are arguments. The firmware
 //! opens a transport when [`Agent::poll_dial`] says so, moves bytes, and asks [`Agent::poll_notice`] what happened.
+//!
+//! ```
+//! use fleetfn_device::agent::{Agent, Identity, Notice};
+//! use fleetfn_protocol::DeviceId;
+//!
+//! /// What a firmware does whenever something may have happened.
+//! fn look(agent: &mut Agent<'_>, now_ms: u64) -> Result<(), fleetfn_device::mqtt::Error> {
+//!     agent.handle_timeout(now_ms)?;
+//!     while let Some(notice) = agent.poll_notice()? {
+//!         match notice {
+//!             Notice::Command(command) if command.name == "blink" => drop(agent.reply("blink", b"done")?),
+//!             Notice::Desired(_) => drop(agent.report(b"{\"led\":1}")?),
+//!             _ => {}
+//!         }
+//!     }
+//!     Ok(())
+//! }
+//!
+//! let device = DeviceId::parse("boiler-1").expect("it is a name");
+//! let (mut receive, mut send) = ([0; 512], [0; 1024]);
+//! let mut agent = Agent::new(Identity::new(device, b"token"), &mut receive, &mut send);
+//! assert!(agent.poll_dial(0), "open a transport");
+//! agent.handle_opened(10)?;
+//! agent.send("water", b"21.5")?;
+//! look(&mut agent, 20)?;
+//!
+//! // The transport is lost, by and by another one is wanted.
+//! agent.handle_closed(1_000, 4_711);
+//! assert!(!agent.poll_dial(1_000) && agent.poll_dial(2_000));
+//! # Ok::<(), fleetfn_device::mqtt::Error>(())
+//! ```
 
 mod backoff;
 mod effects;

@@ -3,6 +3,7 @@
 use fleetfn_device::agent::{Agent, Identity, Notice};
 use fleetfn_device::mqtt::{Error, Misuse, Reason, Shortage, Silence};
 use fleetfn_protocol::DeviceId;
+use proptest::prelude::{prop_assert, proptest};
 
 fn identity() -> Identity<'static> {
     Identity::new(DeviceId::parse("d1").expect("a name"), b"token")
@@ -185,4 +186,32 @@ fn a_silent_server_is_given_up() {
 fn a_token_is_not_printed() {
     let text = format!("{:?}", identity());
     assert!(text.contains("d1") && !text.contains("token") && !text.contains("116"), "{text}");
+}
+
+proptest! {
+    #[test]
+    fn nothing_that_a_server_sends_makes_the_agent_panic(
+        bytes: Vec<u8>,
+        topic in "(devices/d1/)?(commands/|twin/desired|[a-z/]{0,9}){0,3}",
+        effect in "[0-9a-z.]{0,20}",
+        framed: bool,
+    ) {
+        let (mut receive, mut send) = ([0; 256], [0; 256]);
+        let mut agent = Agent::new(identity(), &mut receive, &mut send);
+        listen(&mut agent, 0);
+        let input = if framed { message(&topic, &effect) } else { bytes };
+        let mut rest = input.as_slice();
+        // Bounded by the bytes: each round takes some, or the connection ends.
+        while !rest.is_empty() {
+            let count = agent.client().handle_bytes(rest, 0);
+            rest = &rest[count..];
+            while let Ok(Some(_)) = agent.poll_notice() {}
+            if count == 0 && written(&mut agent, 0).is_empty() {
+                break;
+            }
+        }
+        written(&mut agent, 0);
+        agent.handle_closed(0, 0);
+        prop_assert!(agent.poll_dial(1_000));
+    }
 }

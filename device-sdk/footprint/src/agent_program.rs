@@ -6,6 +6,9 @@ use fleetfn_device::agent::{Agent, Identity, Notice};
 use fleetfn_device::mqtt::Error;
 use fleetfn_protocol::DeviceId;
 
+// The RAM of an agent besides its buffers, as docs/reference/footprint.md says.
+const _: () = assert!(size_of::<Agent<'static>>() <= 840);
+
 #[expect(unsafe_code, reason = "the linker looks for the entry by this name")]
 // SAFETY: no other symbol of the program has this name.
 #[unsafe(no_mangle)]

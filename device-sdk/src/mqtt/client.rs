@@ -178,13 +178,11 @@ impl<'b> Client<'b> {
                 }
                 Err(violation) => Err(violation),
             };
-            match handled {
-                Ok(None) => {}
-                Ok(event) => return Ok(event),
-                Err(violation) => {
-                    session.fail(violation);
-                    return Err(violation);
-                }
+            if let Err(violation) = handled {
+                session.fail(violation);
+            }
+            if !matches!(handled, Ok(None)) {
+                return handled;
             }
         }
         Ok(None)

@@ -2,6 +2,7 @@
 
 use crate::backend::Fleet;
 use crate::device::PATIENCE;
+use crate::mosquitto_program::Mosquitto;
 use fleetfn_device::agent::{Agent, Identity, Notice};
 use fleetfn_device::mqtt::Reason;
 use fleetfn_device::tcp::Tcp;
@@ -163,4 +164,23 @@ fn a_wrong_token_is_refused_and_tried_again_later() {
     let now_ms = device.tcp.now_ms();
     assert!(!device.agent.poll_dial(now_ms));
     assert!(device.agent.next_deadline().is_some_and(|at_ms| at_ms <= now_ms + 500));
+}
+
+#[test]
+fn it_speaks_to_mosquitto_as_well() {
+    let mosquitto = Mosquitto::start();
+    let mut device = Device::new(mosquitto.address, b"anything");
+    device.until("listening");
+    let command = |payload: &str| {
+        let arguments = ["-q", "1", "-t", "devices/d1/commands/blink", "-m", payload];
+        let effect = ["-D", "publish", "user-property", "effect-id", "4.0.f"];
+        let child = mosquitto.client("mosquitto_pub", &[&arguments[..], &effect[..]].concat());
+        assert!(child.wait_with_output().expect("it was started").status.success());
+    };
+    command("now");
+    device.until("blink now 4.0.f");
+    command("now");
+    device.until("repeated 4.0.f");
+    device.agent.send("climate", b"21.5").expect("it fits");
+    device.until("delivered 16");
 }

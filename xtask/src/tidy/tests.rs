@@ -35,9 +35,12 @@ fn a_pinned_crate_is_named_in_its_home_only() {
 }
 
 #[test]
-fn core_has_no_clock() {
+fn core_and_device_have_no_clock() {
     let text = "//! A noun.\nuse std::time::Instant;\n#[cfg(test)]\nmod tests { use std::vec; }\n";
-    assert_eq!(in_source("engine/core/src/noun.rs", text).len(), 1);
+    for pure in ["engine/core/src/noun.rs", "device-sdk/src/mqtt/noun.rs", "device-sdk/src/agent.rs"] {
+        assert_eq!(in_source(pure, text).len(), 1, "{pure}");
+    }
+    assert_eq!(in_source("device-sdk/src/tcp.rs", text), []);
     assert_eq!(in_source("engine/core/src/lib.rs", "//! The crate.\n").len(), 1);
 }
 
