@@ -14,6 +14,7 @@ use crate::position::Offset;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use bytes::Bytes;
 use fleetfn_protocol::FunctionName;
 use version::{Compiled, Question, Topic};
 
@@ -36,12 +37,12 @@ pub struct Target {
 }
 
 /// A time of silence that begins anew with an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quiet {
     /// The function that wants to know.
     pub function: FunctionName,
-    /// Its trigger.
-    pub trigger: u16,
+    /// What the timer of its trigger is for, as [`Purpose::to_bytes`](crate::event::Purpose::to_bytes) makes it.
+    pub purpose: Bytes,
     /// How long, in seconds.
     pub for_s: u32,
 }
@@ -88,7 +89,7 @@ struct Candidate {
 #[derive(Debug, Clone)]
 struct Answer {
     target: Option<Target>,
-    quiet: Box<[(u16, u32)]>,
+    quiet: Box<[(Bytes, u32)]>,
 }
 
 /// A stretch of the log without a deployment, with what is known of it.
@@ -301,9 +302,9 @@ fn take(candidate: &Candidate, entity: &[u8], targets: &mut Vec<Target>, quiet: 
     if let Some(answer) = candidate.answer(entity) {
         targets.extend(answer.target);
         let function = candidate.function;
-        quiet.extend(answer.quiet.iter().map(|(trigger, for_s)| Quiet {
+        quiet.extend(answer.quiet.iter().map(|(purpose, for_s)| Quiet {
             function,
-            trigger: *trigger,
+            purpose: purpose.clone(),
             for_s: *for_s,
         }));
     }
