@@ -183,7 +183,7 @@ fn step(event: &Event) -> Option<Map<String, Value>> {
             Purpose::Named(name) => ("timer", name.into(), ""),
             Purpose::Cron(expression) => ("cron", expression.into(), ""),
             Purpose::Reply(name) => ("reply", name.into(), "timeout"),
-            Purpose::Quiet(_) | Purpose::Expiry(_) | Purpose::Send(..) => return None,
+            Purpose::Quiet(..) | Purpose::Expiry(_) | Purpose::Send(..) => return None,
         },
         EventKind::UpdateStatus
         | EventKind::CommandRequested { .. }

@@ -15,6 +15,7 @@ use crate::settings::owner_of;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use bytes::Bytes;
 use fleetfn_protocol::FunctionName;
 use version::{Compiled, Question, Topic};
 
@@ -37,12 +38,12 @@ pub struct Target {
 }
 
 /// A time of silence that begins anew with an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quiet {
     /// The function that wants to know.
     pub function: FunctionName,
-    /// Its trigger.
-    pub trigger: u16,
+    /// What the timer of its trigger is for, as [`Purpose::to_bytes`](crate::event::Purpose::to_bytes) makes it.
+    pub purpose: Bytes,
     /// How long, in seconds.
     pub for_s: u32,
 }
@@ -92,7 +93,7 @@ struct Candidate {
 #[derive(Debug, Clone)]
 struct Answer {
     target: Option<Target>,
-    quiet: Box<[(u16, u32)]>,
+    quiet: Box<[(Bytes, u32)]>,
 }
 
 /// A stretch of the log without a deployment, with what is known of it.
@@ -320,9 +321,9 @@ fn take(candidate: &Candidate, entity: &[u8], targets: &mut Vec<Target>, quiet: 
     if let Some(answer) = candidate.answer(entity) {
         targets.extend(answer.target);
         let function = candidate.function;
-        quiet.extend(answer.quiet.iter().map(|(trigger, for_s)| Quiet {
+        quiet.extend(answer.quiet.iter().map(|(purpose, for_s)| Quiet {
             function,
-            trigger: *trigger,
+            purpose: purpose.clone(),
             for_s: *for_s,
         }));
     }

@@ -87,7 +87,7 @@ fn tell_timer(firing: &Firing) -> Result<Told<'_>, Failure> {
             Ok(Told { code: EventCode::Timer, detail: name, source: "", payload })
         }
         Some(Purpose::Cron(expression)) => Ok(without(EventCode::Cron, expression, "")),
-        Some(Purpose::Quiet(_)) => Ok(without(EventCode::Quiet, "quiet", "")),
+        Some(Purpose::Quiet(..)) => Ok(without(EventCode::Quiet, "quiet", "")),
         Some(Purpose::Reply(name)) => Ok(without(EventCode::Reply, name, "timeout")),
         // The engine's own.
         Some(Purpose::Expiry(_) | Purpose::Send(..)) | None => Err(Failure::EventKind),

@@ -27,7 +27,7 @@ pub(crate) struct TimerView {
     pub(crate) entity: String,
     /// `timer`, `cron`, `quiet`, `reply`, `expiry` or `send`.
     pub(crate) purpose: String,
-    /// The timer's name, the expression, the number of the trigger, the command, the key, or the effect.
+    /// The timer's name, the expression, the trigger, the command, the key, or the effect.
     pub(crate) name: String,
 }
 
@@ -86,7 +86,7 @@ fn view(due: &Due, due_ms: u64) -> Option<TimerView> {
     let (purpose, name) = match Purpose::from_bytes(&due.key.purpose)? {
         Purpose::Named(name) => ("timer", name.to_owned()),
         Purpose::Cron(expression) => ("cron", expression.to_owned()),
-        Purpose::Quiet(trigger) => ("quiet", trigger.to_string()),
+        Purpose::Quiet(for_s, filter) => ("quiet", format!("{filter} for {for_s} s")),
         Purpose::Reply(name) => ("reply", name.to_owned()),
         Purpose::Expiry(key) => ("expiry", String::from_utf8_lossy(key).into_owned()),
         Purpose::Send(offset, index) => ("send", format!("{offset}.{index}.{}", due.key.function)),

@@ -11,8 +11,8 @@ pub enum Purpose<'a> {
     Named(&'a str),
     /// A `cron` trigger, by its expression.
     Cron(&'a str),
-    /// A `quiet` trigger, by its number in the manifest.
-    Quiet(u16),
+    /// A `quiet` trigger, by its seconds and its filter: a version that has it at another place goes on with it.
+    Quiet(u32, &'a str),
     /// A command awaits a reply of this name.
     Reply(&'a str),
     /// The time of a key of state is over.
@@ -36,7 +36,7 @@ impl<'a> Purpose<'a> {
         match self {
             Self::Named(name) => with(NAMED, [name.as_bytes(), &[]]),
             Self::Cron(expression) => with(CRON, [expression.as_bytes(), &[]]),
-            Self::Quiet(trigger) => with(QUIET, [&trigger.to_be_bytes(), &[]]),
+            Self::Quiet(for_s, filter) => with(QUIET, [&for_s.to_be_bytes(), filter.as_bytes()]),
             Self::Reply(name) => with(REPLY, [name.as_bytes(), &[]]),
             Self::Expiry(key) => with(EXPIRY, [key, &[]]),
             Self::Send(offset, index) => with(SEND, [&offset.to_be_bytes(), &index.to_be_bytes()]),
@@ -50,7 +50,10 @@ impl<'a> Purpose<'a> {
         Some(match *tag {
             NAMED => Self::Named(str::from_utf8(rest).ok()?),
             CRON => Self::Cron(str::from_utf8(rest).ok()?),
-            QUIET => Self::Quiet(u16::from_be_bytes(rest.try_into().ok()?)),
+            QUIET => {
+                let (for_s, filter) = rest.split_first_chunk::<4>()?;
+                Self::Quiet(u32::from_be_bytes(*for_s), str::from_utf8(filter).ok()?)
+            }
             REPLY => Self::Reply(str::from_utf8(rest).ok()?),
             EXPIRY => Self::Expiry(rest),
             SEND => {
@@ -115,14 +118,13 @@ mod tests {
         fn a_purpose_survives_its_bytes(
             name in ".{0,20}",
             key: Vec<u8>,
-            number: u16,
             offset: u64,
             index in any::<u32>(),
         ) {
             for purpose in [
                 Purpose::Named(&name),
                 Purpose::Cron(&name),
-                Purpose::Quiet(number),
+                Purpose::Quiet(index, &name),
                 Purpose::Reply(&name),
                 Purpose::Expiry(&key),
                 Purpose::Send(offset, index),

@@ -7,7 +7,7 @@ use crate::facts::Facts;
 use crate::invocation::Role;
 use crate::position::Offset;
 use crate::retry::Wait;
-use crate::route::Target;
+use crate::route::{Quiet, Target};
 use alloc::vec::Vec;
 use bytes::Bytes;
 use fleetfn_protocol::{EffectId, FunctionName};
@@ -230,7 +230,7 @@ impl Partition {
                     self.send(send);
                 }
             }
-            Some(Purpose::Cron(_) | Purpose::Named(_) | Purpose::Quiet(_) | Purpose::Reply(_)) | None => {}
+            Some(Purpose::Cron(_) | Purpose::Named(_) | Purpose::Quiet(..) | Purpose::Reply(_)) | None => {}
         }
         self.cancel_timer(key, facts)
     }
@@ -276,16 +276,14 @@ impl Partition {
         event: &Event,
         facts: &F,
     ) -> Result<(), F::Error> {
-        for at in 0..self.planned.quiet.len() {
-            let Some(quiet) = self.planned.quiet.get(at).copied() else {
-                break;
-            };
-            let entity = Bytes::copy_from_slice(&self.entity);
-            let purpose = Purpose::Quiet(quiet.trigger).to_bytes();
-            let key = TimerKey { entity, function: quiet.function, purpose };
-            let due_ms = event.received_at_ms().saturating_add(u64::from(quiet.for_s) * 1_000);
+        // Lent for the time of the loop: the buffer is used again.
+        let mut quiet = core::mem::take(&mut self.planned.quiet);
+        for Quiet { function, purpose, for_s } in quiet.drain(..) {
+            let key = TimerKey { entity: Bytes::copy_from_slice(&self.entity), function, purpose };
+            let due_ms = event.received_at_ms().saturating_add(u64::from(for_s) * 1_000);
             self.set_timer(key, due_ms, offset, Bytes::new(), facts)?;
         }
+        self.planned.quiet = quiet;
         Ok(())
     }
 }

@@ -241,7 +241,9 @@ fn a_reading_breaks_the_silence_of_each_trigger_that_it_fits() {
     let event = telemetry("a");
     let routed = routes.route(Offset(2), &event, None, &event.entity().canonical());
     assert_eq!(routed.targets, []);
-    assert_eq!(routed.quiet.iter().map(|one| (one.trigger, one.for_s)).collect::<Vec<_>>(), [(0, 5), (2, 7)]);
+    let broken: Vec<_> = routed.quiet.iter().map(|one| (one.purpose.clone(), one.for_s)).collect();
+    let quiet = |filter, for_s| (Purpose::Quiet(for_s, filter).to_bytes(), for_s);
+    assert_eq!(broken, [quiet("a", 5), quiet("#", 7)]);
 }
 
 #[test]

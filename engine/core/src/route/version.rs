@@ -6,6 +6,7 @@ use crate::event::{Event, EventKind, Firing, Purpose};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
+use bytes::Bytes;
 
 /// One version, its filters taken apart.
 #[derive(Debug)]
@@ -17,7 +18,8 @@ pub(super) struct Compiled {
 #[derive(Debug)]
 enum On {
     Named(Topic, Filter),
-    Quiet(Filter, u32),
+    /// With what a timer of it is for.
+    Quiet(Filter, u32, Bytes),
     Cron(String),
     Presence,
     Twin,
@@ -40,7 +42,7 @@ pub(super) enum Question<'a> {
     Presence,
     Twin,
     Cron(&'a str),
-    Quiet(u16),
+    Quiet(u32, &'a str),
 }
 
 impl<'a> Question<'a> {
@@ -71,7 +73,7 @@ impl<'a> Question<'a> {
             (EventKind::TimerFired, Some(Purpose::Named(name))) => Some(Self::Named(Topic::Timer, name)),
             (EventKind::TimerFired, Some(Purpose::Reply(name))) => Some(Self::Named(Topic::Reply, name)),
             (EventKind::TimerFired, Some(Purpose::Cron(expression))) => Some(Self::Cron(expression)),
-            (EventKind::TimerFired, Some(Purpose::Quiet(trigger))) => Some(Self::Quiet(trigger)),
+            (EventKind::TimerFired, Some(Purpose::Quiet(for_s, filter))) => Some(Self::Quiet(for_s, filter)),
             (EventKind::TimerFired, Some(Purpose::Expiry(_) | Purpose::Send(..)) | None) => None,
             _ => Self::to_all(event),
         }
@@ -82,7 +84,9 @@ impl Compiled {
     pub(super) fn new(version: &Version) -> Self {
         let on = |trigger: &Trigger| match trigger {
             Trigger::Telemetry { filter, .. } => On::Named(Topic::Channel, Filter::parse(filter)),
-            Trigger::Quiet { filter, for_s } => On::Quiet(Filter::parse(filter), *for_s),
+            Trigger::Quiet { filter, for_s } => {
+                On::Quiet(Filter::parse(filter), *for_s, Purpose::Quiet(*for_s, filter).to_bytes())
+            }
             Trigger::Presence => On::Presence,
             Trigger::Twin => On::Twin,
             Trigger::Timer { filter } => On::Named(Topic::Timer, Filter::parse(filter)),
@@ -96,27 +100,27 @@ impl Compiled {
 
     /// The first trigger that fits.
     pub(super) fn trigger(&self, question: Question<'_>) -> Option<u16> {
-        let fits = |at: usize, on: &On| match (question, on) {
+        let fits = |on: &On| match (question, on) {
             (Question::Named(asked, name), On::Named(topic, filter)) => {
                 asked == *topic && filter.matches(name)
             }
             (Question::Presence, On::Presence) | (Question::Twin, On::Twin) => true,
             (Question::Cron(asked), On::Cron(expression)) => asked == expression,
-            (Question::Quiet(trigger), On::Quiet(..)) => usize::from(trigger) == at,
+            (Question::Quiet(for_s, filter), On::Quiet(_, _, purpose)) => {
+                Purpose::from_bytes(purpose) == Some(Purpose::Quiet(for_s, filter))
+            }
             _ => false,
         };
-        let at = self.triggers.iter().enumerate().position(|(at, on)| fits(at, on))?;
+        let at = self.triggers.iter().position(fits)?;
         u16::try_from(at).ok()
     }
 
-    /// The `quiet` triggers that a reading on a channel puts off: number, and seconds.
-    pub(super) fn quiet(&self, channel: &str) -> Box<[(u16, u32)]> {
-        let triggers = (0_u16..).zip(&self.triggers);
-        triggers
-            .filter_map(|(at, on)| match on {
-                On::Quiet(filter, for_s) if filter.matches(channel) => Some((at, *for_s)),
-                _ => None,
-            })
-            .collect()
+    /// The `quiet` triggers that a reading on a channel puts off: what their timers are for, and seconds.
+    pub(super) fn quiet(&self, channel: &str) -> Box<[(Bytes, u32)]> {
+        let quiet = self.triggers.iter().filter_map(|on| match on {
+            On::Quiet(filter, for_s, purpose) if filter.matches(channel) => Some((purpose.clone(), *for_s)),
+            _ => None,
+        });
+        quiet.collect()
     }
 }

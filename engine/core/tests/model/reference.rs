@@ -7,7 +7,7 @@ pub(crate) mod rules;
 
 use self::rules::{FULL, fail, is_for_device, live, operator, refuse, trigger_of, unpack, wants};
 use crate::handler::{FUEL, handle};
-use crate::log::{CRON, Entry, MESSAGE, QUIET, QUIET_S, REPLY, TELEMETRY, TWIN, module};
+use crate::log::{CRON, Entry, MESSAGE, QUIET_S, REPLY, TELEMETRY, TWIN, module};
 use crate::step::Line;
 use bytes::Bytes;
 use fleetfn_core::event::{Origin, Purpose};
@@ -152,7 +152,7 @@ impl Reference {
             EventKind::Telemetry { .. } => {
                 for function in self.lines.keys().copied().collect::<Vec<_>>() {
                     let due_ms = logged.received_at_ms() + u64::from(QUIET_S) * 1_000;
-                    self.set(at, &entity, function, Purpose::Quiet(QUIET), due_ms, Bytes::new());
+                    self.set(at, &entity, function, Purpose::Quiet(QUIET_S, "#"), due_ms, Bytes::new());
                 }
                 self.handle(at, logged, &entity, For::All(TELEMETRY));
             }

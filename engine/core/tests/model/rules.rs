@@ -1,7 +1,7 @@
 //! What the interpreter takes from commits because events do not tell it, and the rules that it goes by.
 
 use super::Reference;
-use crate::log::{CANARY_PERCENT, CRON, REPLY, TIMER, has_cron};
+use crate::log::{CANARY_PERCENT, CRON, QUIET, REPLY, TIMER, has_cron};
 use crate::step::Line;
 use bytes::Bytes;
 use fleetfn_core::deployment::slot;
@@ -58,7 +58,7 @@ pub(super) fn trigger_of(purpose: &[u8]) -> Option<u16> {
     match Purpose::from_bytes(purpose).expect("a purpose") {
         Purpose::Named(_) => Some(TIMER),
         Purpose::Reply(_) => Some(REPLY),
-        Purpose::Quiet(trigger) => Some(trigger),
+        Purpose::Quiet(..) => Some(QUIET),
         Purpose::Expiry(_) | Purpose::Send(..) => None,
         Purpose::Cron(_) => Some(CRON),
     }

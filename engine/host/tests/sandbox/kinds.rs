@@ -43,7 +43,7 @@ fn an_event_of_every_kind_is_told_in_the_words_of_the_interface() {
             true,
             "d-1|disconnected||keep-alive",
         ),
-        (firing(Purpose::Quiet(1)), 3, true, "d-1|quiet||"),
+        (firing(Purpose::Quiet(9, "room")), 3, true, "d-1|quiet||"),
         (event(device, EventKind::TwinReported, "", b"{}"), 4, true, "d-1||{}|"),
         (firing(Purpose::Named("check")), 5, true, "d-1|check|set|"),
         (firing(Purpose::Cron("0 2 * * *")), 6, true, "d-1|0 2 * * *||"),

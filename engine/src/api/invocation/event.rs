@@ -132,7 +132,7 @@ fn purpose_in_words(purpose: Purpose<'_>) -> String {
     match purpose {
         Purpose::Named(name) => name.into(),
         Purpose::Cron(expression) => format!("cron {expression}"),
-        Purpose::Quiet(trigger) => format!("quiet, trigger {trigger}"),
+        Purpose::Quiet(for_s, filter) => format!("quiet {filter} for {for_s} s"),
         Purpose::Reply(name) => format!("no reply to {name}"),
         Purpose::Expiry(key) => format!("state {} has expired", Blob::new(key)),
         Purpose::Send(offset, index) => format!("delayed message {offset}.{index}"),

@@ -39,6 +39,20 @@ fn silence_is_told_once_and_each_reading_puts_it_off() {
 }
 
 #[test]
+fn silence_goes_on_over_a_version_that_has_its_trigger_at_another_place() {
+    let mut stage = Stage::new(&[]);
+    let quiet = |for_s| Trigger::Quiet { filter: "t".into(), for_s };
+    stage.deploy("f", vec![quiet(10)]);
+    stage.see(&later(0));
+    stage.commit();
+    stage.deploy("f", vec![readings(), quiet(5), quiet(10)]);
+    let fired = stage.fire(after(10), 0);
+    let did = stage.see(&fired[0]);
+    assert_eq!(did.functions().len(), 1);
+    assert!(matches!(&did, Did::Ran(_, ran) if ran[0].trigger == 2), "{did:?}");
+}
+
+#[test]
 fn a_reading_that_comes_before_the_event_of_silence_breaks_it() {
     let mut stage = Stage::new(&[]);
     stage.deploy("f", vec![Trigger::Quiet { filter: "t".into(), for_s: 10 }]);

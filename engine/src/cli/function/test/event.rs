@@ -65,7 +65,7 @@ pub(super) fn event(step: &Step, manifest: &Manifest, place: Place<'_>) -> Resul
             plain(EventKind::Disconnected { reason: source.unwrap_or("client disconnected") })
         }
         Kind::Presence(other) => return Err(format!("'{other}' is neither connected nor disconnected")),
-        Kind::Quiet(filter) => fired(Purpose::Quiet(quiet_trigger(manifest, filter)?)),
+        Kind::Quiet(filter) => fired(Purpose::Quiet(quiet_for_s(manifest, filter)?, filter)),
         Kind::Twin(report) => Made {
             kind: EventKind::TwinReported,
             origin: None,
@@ -153,9 +153,15 @@ fn kind(step: &Step) -> Result<Kind<'_>, String> {
     }
 }
 
-/// The number of the `quiet` trigger of a filter.
-fn quiet_trigger(manifest: &Manifest, wanted: &str) -> Result<u16, String> {
-    let is_it = |trigger: &Trigger| matches!(trigger, Trigger::Quiet { filter, .. } if filter == wanted);
-    let place = manifest.triggers.iter().position(is_it).and_then(|place| u16::try_from(place).ok());
-    place.ok_or_else(|| format!("the manifest has no trigger {{\"quiet\": \"{wanted}\"}}"))
+/// The seconds of the `quiet` trigger of a filter.
+fn quiet_for_s(manifest: &Manifest, wanted: &str) -> Result<u32, String> {
+    let is_it = |trigger: &Trigger| match trigger {
+        Trigger::Quiet { filter, for_s } if filter == wanted => Some(*for_s),
+        _ => None,
+    };
+    manifest
+        .triggers
+        .iter()
+        .find_map(is_it)
+        .ok_or_else(|| format!("the manifest has no trigger {{\"quiet\": \"{wanted}\"}}"))
 }
