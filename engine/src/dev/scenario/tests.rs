@@ -125,5 +125,9 @@ fn the_scenario_of_the_page_is_one() {
     assert_eq!(parse(text).expect("a scenario").len(), 5);
     let all = published(text, 5_000);
     let first = all.iter().find(|(.., topic, _)| topic == "telemetry/climate").expect("a message");
-    assert!(first.3.contains("\"serial\":\"device-1\"") && first.3.contains("\"humidity\":45.0"), "{}", first.3);
+    assert!(
+        first.3.contains("\"serial\":\"device-1\"") && first.3.contains("\"humidity\":45.0"),
+        "{}",
+        first.3
+    );
 }
