@@ -1,9 +1,9 @@
 //! What is addressed to one device.
 
-use crate::backend::{Report, start};
+use crate::backend::{Report, config, start, start_with};
 use crate::wire::{Connect, V3, V5, Wire, puback};
 use bytes::Bytes;
-use fleetfn_broker::{Parcel, Undelivered};
+use fleetfn_broker::{Config, Parcel, Undelivered, WallClock};
 use fleetfn_protocol::{DeviceId, EffectId, FunctionName};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -168,4 +168,17 @@ async fn a_parcel_says_how_long_it_is_good_for_and_is_not_sent_after() {
     assert_eq!(message.payload, b"2");
     assert_eq!(message.properties[..4], [2, 0, 0, 0]);
     assert!((58..=60).contains(&message.properties[4]), "{:?}", message.properties);
+}
+
+#[tokio::test]
+async fn how_long_a_parcel_is_good_for_goes_by_the_clock_that_the_broker_was_given() {
+    let wall_clock = WallClock::new(|| 1_000_000);
+    let (broker, _backend) = start_with(Config { wall_clock, ..config() }).await;
+    let mut wire = Wire::subscribed(&broker, V5, "d1", "devices/d1/#").await;
+    let at = |offset, expires_at_ms| Parcel { expires_at_ms, ..parcel(offset) };
+    broker.mailboxes().deliver(&device(), at(1, 1_000_000)).expect("it listens");
+    broker.mailboxes().deliver(&device(), at(2, 1_007_000)).expect("it listens");
+    let message = wire.message().await;
+    assert_eq!(message.payload, b"2");
+    assert_eq!(message.properties[..5], [2, 0, 0, 0, 7]);
 }

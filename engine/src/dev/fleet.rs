@@ -4,7 +4,7 @@ use super::program::{Act, Message, Program};
 use super::scenario::Device;
 use crate::clock::Clock;
 use crate::link::Link;
-use fleetfn_protocol::DeviceId;
+use fleetfn_protocol::{DeviceId, Topic};
 use rumqttc::v5::Event;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{Packet, PubAckReason, Publish};
@@ -165,7 +165,6 @@ impl Player {
     }
 
     fn subscribe(&self, link: &Link) {
-        // What is desired of its twin is only taken, so that it does not wait for ever.
         link.subscribe(format!("devices/{}/twin/desired", self.id));
         link.subscribe(format!("devices/{}/commands/+", self.id));
     }
@@ -245,10 +244,13 @@ impl Player {
     }
 
     fn obey(&mut self, publish: &Publish, now_ms: u64) {
-        let prefix = format!("devices/{}/commands/", self.id);
-        let topic = String::from_utf8_lossy(&publish.topic);
-        if let Some(name) = topic.strip_prefix(&prefix) {
-            self.program.handle_command(name, &publish.payload, now_ms);
+        match std::str::from_utf8(&publish.topic).map(Topic::parse) {
+            Ok(Ok(Topic::Command { name, .. })) => {
+                self.program.handle_command(name, &publish.payload, now_ms)
+            }
+            Ok(Ok(Topic::TwinDesired { .. })) => self.program.handle_desired(&publish.payload, now_ms),
+            // It subscribes to nothing else.
+            Ok(_) | Err(_) => {}
         }
     }
 

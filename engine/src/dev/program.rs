@@ -83,6 +83,8 @@ pub(super) struct Program {
     streams: Vec<Stream>,
     absences: Vec<Absence>,
     replies: Replies,
+    /// How long it takes to become what its twin is desired to be; never without it.
+    adopts_after_ms: Option<u64>,
     script: VecDeque<(u64, Act)>,
     /// Whether the script has taken it offline.
     is_scripted_away: bool,
@@ -99,6 +101,11 @@ impl Program {
             Absence { window, edge_ms: Some(edge_ms), is_on }
         };
         Self { streams, absences: windows.into_iter().map(absence).collect(), replies, ..Self::default() }
+    }
+
+    /// The same, and what is desired of its twin it reports after a time.
+    pub(super) fn adopting(self, after_ms: Option<u64>) -> Self {
+        Self { adopts_after_ms: after_ms, ..self }
     }
 
     /// What was recorded, in order; the device begins as the first change of its presence wants it.
@@ -154,12 +161,29 @@ impl Program {
     /// A command has come.
     pub(super) fn handle_command(&mut self, name: &str, payload: &[u8], now_ms: u64) {
         let Some(reply) = self.replies.get(name).or_else(|| self.replies.get("+")) else { return };
-        if self.answers.len() >= ANSWERS_MAX {
-            return;
-        }
         let payload = reply.payload.clone().unwrap_or_else(|| payload.to_vec());
-        let message = Message { topic: format!("commands/{name}/reply"), payload, at_least_once: true };
-        self.answers.push_back((now_ms.saturating_add(reply.after_ms), message));
+        let due_ms = now_ms.saturating_add(reply.after_ms);
+        self.answer(due_ms, format!("commands/{name}/reply"), payload);
+    }
+
+    /// What is desired of the twin has come: `{"version": 7, "desired": {}}`.
+    pub(super) fn handle_desired(&mut self, payload: &[u8], now_ms: u64) {
+        let desired = serde_json::from_slice(payload)
+            .ok()
+            .and_then(|mut twin: Value| twin.get_mut("desired").map(Value::take));
+        if let (Some(after_ms), Some(desired)) = (self.adopts_after_ms, desired) {
+            self.answer(
+                now_ms.saturating_add(after_ms),
+                "twin/reported".into(),
+                desired.to_string().into_bytes(),
+            );
+        }
+    }
+
+    fn answer(&mut self, due_ms: u64, topic: String, payload: Vec<u8>) {
+        if self.answers.len() < ANSWERS_MAX {
+            self.answers.push_back((due_ms, Message { topic, payload, at_least_once: true }));
+        }
     }
 
     /// Does what is due at a moment: comings and goings first.

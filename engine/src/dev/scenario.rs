@@ -62,6 +62,9 @@ struct Group {
     offline: Vec<Offline>,
     #[serde(default)]
     replies: BTreeMap<String, Answer>,
+    /// After this time they report what is desired of their twin.
+    #[serde(default)]
+    adopts: Option<Span>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -174,7 +177,8 @@ impl Group {
             Device {
                 id,
                 time_zone: self.time_zones.get(number % self.time_zones.len().max(1)).cloned(),
-                program: Program::new(streams.collect(), windows.clone(), Arc::clone(&replies)),
+                program: Program::new(streams.collect(), windows.clone(), Arc::clone(&replies))
+                    .adopting(self.adopts.map(Span::ms)),
             }
         };
         Ok(ids.into_iter().enumerate().map(device).collect())

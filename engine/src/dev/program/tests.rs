@@ -91,6 +91,18 @@ fn commands_are_answered_after_their_delay_with_what_is_said_or_what_came() {
 }
 
 #[test]
+fn what_is_desired_is_reported_after_its_time_and_nothing_else_is() {
+    let mut program = Program::new(Vec::new(), Vec::new(), Replies::default()).adopting(Some(7));
+    program.handle_desired(br#"{"version":3,"desired":{"led":"on"}}"#, 100);
+    program.handle_desired(b"nonsense", 101);
+    program.handle_desired(br#"{"version":3}"#, 101);
+    assert_eq!(run(&mut program, 200), said(&[(107, "twin/reported {\"led\":\"on\"}")]));
+    let mut stubborn = Program::new(Vec::new(), Vec::new(), Replies::default());
+    stubborn.handle_desired(br#"{"version":3,"desired":{"led":"on"}}"#, 100);
+    assert_eq!(stubborn.next_deadline(), None);
+}
+
+#[test]
 fn what_is_overdue_is_left_out_and_counted_and_the_payloads_go_on_as_if_it_were_not() {
     let mut program = Program::new(vec![stream(0, Some(10))], Vec::new(), Replies::default());
     let act = program.poll(100, 25).expect("the last two and this one are not too late");

@@ -52,6 +52,9 @@ pub(in crate::dev) fn scenario(manifest: &ManifestView, examples: &[Example]) ->
     if !replies.is_empty() {
         group.insert("replies".into(), replies.into());
     }
+    if manifest.twin {
+        group.insert("adopts".into(), "2s".into());
+    }
     json!({"groups": [group]})
 }
 

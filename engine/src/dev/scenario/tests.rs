@@ -116,3 +116,18 @@ fn the_scenario_of_a_new_function_is_one() {
     assert_eq!(parse(text).expect("a scenario").len(), 3);
     assert!(published(text, 60_000).len() >= 30);
 }
+
+#[test]
+fn the_scenario_of_the_page_is_one() {
+    let page = include_str!("../../../../docs/reference/emulator.md");
+    let (_, after) = page.split_once("```json\n").expect("there is a block");
+    let (text, _) = after.split_once("```").expect("it ends");
+    assert_eq!(parse(text).expect("a scenario").len(), 5);
+    let all = published(text, 5_000);
+    let first = all.iter().find(|(.., topic, _)| topic == "telemetry/climate").expect("a message");
+    assert!(
+        first.3.contains("\"serial\":\"device-1\"") && first.3.contains("\"humidity\":45.0"),
+        "{}",
+        first.3
+    );
+}
