@@ -36,6 +36,9 @@ pub(crate) struct Tree {
     failed: AtomicBool,
     /// It will not be made again.
     closed: AtomicBool,
+    /// The next row of a scan cannot be read.
+    #[cfg(test)]
+    fault: AtomicBool,
 }
 
 fn guarded<T>(call: impl FnOnce() -> sled::Result<T>) -> Result<T, Error> {
@@ -66,6 +69,8 @@ impl Tree {
             database: RwLock::new(Some(database)),
             failed: AtomicBool::new(false),
             closed: AtomicBool::new(false),
+            #[cfg(test)]
+            fault: AtomicBool::new(false),
         })
     }
 
@@ -116,8 +121,8 @@ impl Tree {
         result
     }
 
-    /// Reads, and waits for a database that has failed to be made again. `call` must not have shown anything to
-    /// anybody when it fails.
+    /// Reads, and waits for a database that has failed to be made again. `call` is called again then, and goes on where
+    /// it was.
     fn with<T>(&self, mut call: impl FnMut(&sled::Db) -> Result<T, Error>) -> Result<T, Error> {
         let mut tries = 0;
         loop {
@@ -166,21 +171,24 @@ impl Tree {
         newer: Newer,
         visit: &mut dyn FnMut(&[u8], &Bytes) -> bool,
     ) -> Result<(), Error> {
-        let from = match after {
+        let mut from = match after {
             Some(after) if after >= prefix => Bound::Excluded(after.to_vec()),
             _ => Bound::Included(prefix.to_vec()),
         };
         let to = until.map_or(Bound::Unbounded, |until| Bound::Included(until.to_vec()));
-        // A database that has failed says so at the first read: later failures are the caller's.
-        self.with(|database| guarded(|| database.get(prefix)).map(drop))?;
-        self.once(|database| {
-            let mut older = database.range((from, to));
+        let mut newer = newer.into_iter().peekable();
+        // Begins behind the last row that was shown, if a database that has failed was made again meanwhile.
+        self.with(|database| {
+            let mut older = database.range((from.clone(), to.clone()));
             let mut next_older = || -> Result<Option<(Vec<u8>, Bytes)>, Error> {
+                #[cfg(test)]
+                if self.fault.swap(false, Ordering::AcqRel) {
+                    return Err(Error::Database("a test wants it so".into()));
+                }
                 let Some(row) = guarded(|| older.next().transpose())? else { return Ok(None) };
                 let (key, value) = row;
                 Ok(key.starts_with(prefix).then(|| (key.to_vec(), Bytes::copy_from_slice(&value))))
             };
-            let mut newer = newer.into_iter().peekable();
             let mut old = next_older()?;
             loop {
                 let newer_first = match (newer.peek(), &old) {
@@ -189,23 +197,20 @@ impl Tree {
                     (None, Some(_)) => false,
                     (Some((new, _)), Some((old, _))) => new <= old,
                 };
-                if !newer_first {
-                    if let Some((key, value)) = old.take()
-                        && !visit(&key, &value)
-                    {
-                        return Ok(());
-                    }
-                    old = next_older()?;
-                    continue;
-                }
-                let Some((key, value)) = newer.next() else { return Ok(()) };
-                if old.as_ref().is_some_and(|(old, _)| *old == key) {
-                    old = next_older()?;
-                }
-                if let Some(value) = value
-                    && !visit(&key, &value)
-                {
+                let next = if newer_first {
+                    newer.next()
+                } else {
+                    old.take().map(|(key, value)| (key, Some(value)))
+                };
+                let Some((key, value)) = next else { return Ok(()) };
+                let is_replaced = old.as_ref().is_some_and(|(old, _)| *old == key);
+                let goes_on = value.is_none_or(|value| visit(&key, &value));
+                from = Bound::Excluded(key);
+                if !goes_on {
                     return Ok(());
+                }
+                if is_replaced || !newer_first {
+                    old = next_older()?;
                 }
             }
         })
@@ -312,6 +317,36 @@ mod tests {
         for note in [&7_u64.to_le_bytes()[..], &[7, 0, 0, 0, 0, 0, 0, 0, 1], b"?"] {
             tree.once(|database| guarded(|| database.insert(APPLIED, note)).map(drop)).expect("writes");
             assert_eq!(tree.applied().expect("reads"), None);
+        }
+    }
+
+    #[test]
+    fn a_scan_in_which_the_database_fails_shows_each_row_once() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let tree = Tree::create(dir.path().join("view"), 1 << 20).expect("opens");
+        let row = |key: &str, value: &'static str| (key.as_bytes().to_vec(), Some(Bytes::from(value)));
+        let older = Rows::from([
+            row("a1", "old"),
+            row("a3", "old"),
+            row("a4", "old"),
+            row("a6", "old"),
+            row("b", "old"),
+        ]);
+        tree.write(older.iter(), Offset(7)).expect("writes");
+        let newer =
+            || Rows::from([row("a2", "new"), row("a3", "new"), (b"a4".to_vec(), None), row("a5", "new")]);
+        let expected = ["a1 old", "a2 new", "a3 new", "a5 new", "a6 old"];
+        for fails_after in 0..=expected.len() {
+            let mut shown = Vec::new();
+            tree.fault.store(fails_after == 0, Ordering::Release);
+            tree.merge(b"a", None, None, newer(), &mut |key, value| {
+                let text = [key, b" ", value].concat();
+                shown.push(String::from_utf8(text).expect("it is text"));
+                tree.fault.store(shown.len() == fails_after, Ordering::Release);
+                true
+            })
+            .expect("reads");
+            assert_eq!(shown, expected, "it fails after {fails_after} rows");
         }
     }
 }
