@@ -6,10 +6,7 @@ use crate::link::{Load, Until};
 use crate::statistics::median;
 use crate::system::{Durability, System};
 use crate::table::Table;
-use anyhow::Result;
-
-/// Entities that one reading reaches; the function says the same.
-const SPREAD: u64 = 64;
+use anyhow::{Result, ensure};
 
 /// Bytes of state of each entity.
 const STATE_BYTES: usize = 100;
@@ -23,14 +20,14 @@ pub(crate) fn run(options: &Options, table: &mut Table) -> Result<()> {
     let entities = fill(&full, options)?;
     let bytes = full.resident_bytes()?.saturating_sub(before);
     table.report(
-        &format!("memory for {entities} entities with 100 bytes of state each"),
+        &format!("memory for {entities:.0} entities with 100 bytes of state each"),
         megabytes(bytes),
         "MB",
         "",
     );
     table.report("the same on disk, with the log of what made them", megabytes(full.disk_bytes()?), "MB", "");
     let (full, elapsed) = full.restart(Durability::Fsync)?;
-    table.report(&format!("start after SIGKILL with {entities} entities"), elapsed.as_secs_f64(), "s", "");
+    table.report(&format!("start after SIGKILL with {entities:.0} entities"), elapsed.as_secs_f64(), "s", "");
     table.report("memory after that start", megabytes(full.resident_bytes()?), "MB", "");
 
     let empty = System::ours(&options.directory, Durability::Fsync)?;
@@ -52,24 +49,28 @@ pub(crate) fn run(options: &Options, table: &mut Table) -> Result<()> {
     }
     let medians: Vec<f64> = turns.into_iter().map(|(_, _, figures)| median(figures)).collect();
     if let [full, empty] = medians.as_slice() {
-        let what = format!("CPU per event among {entities} entities (reference: none)");
+        let what = format!("CPU per event among {entities:.0} entities (reference: none)");
         table.compare(&what, *full, *empty, "us", "unchanged");
     }
     Ok(())
 }
 
-/// Lets readings spread until there are enough entities; returns how many there are.
-fn fill(system: &System, options: &Options) -> Result<u64> {
+/// Lets readings spread until there are enough entities, each reached by one message; returns how many there are.
+fn fill(system: &System, options: &Options) -> Result<f64> {
     let load = Load { devices: "spreader", channel: "spread", payload_bytes: STATE_BYTES };
     let mut fleet = Fleet::join(system.mqtt, options.devices, load, Until::Acked)?;
-    let mut readings = 0;
-    while readings * SPREAD < options.entities {
+    let wanted = as_f64(options.entities);
+    loop {
         let pace = Pace::Offered { per_second: 1_000.0 };
-        readings += fleet.run(pace, options.warm_up())?.events;
-        eprintln!("{} of {} entities", readings * SPREAD, options.entities);
+        fleet.run(pace, options.warm_up())?;
         system.settle()?;
+        ensure!(system.metric("fleetfn_invocation_errors_total")? == 0.0, "the function failed");
+        let entities = system.metric("fleetfn_sends_total")?;
+        eprintln!("{entities:.0} of {wanted:.0} entities");
+        if entities >= wanted {
+            return Ok(entities);
+        }
     }
-    Ok(readings * SPREAD)
 }
 
 fn megabytes(bytes: u64) -> f64 {
