@@ -53,7 +53,8 @@ pub struct Counts {
     pub refused: u32,
     /// Refused by the server, or too long for it or for the agent's send buffer; they are not sent again.
     pub rejected: u32,
-    /// Times that the ring was in a state that could not be repaired, and was erased with all that was in it.
+    /// Times that the ring was in a state that could not be repaired, or full of nothing that can be read, and was erased
+    /// with all that was in it.
     pub erased: u32,
 }
 
@@ -73,7 +74,7 @@ impl<'b, F: MultiwriteNorFlash> Outbox<'b, F> {
     /// Opens what is in that range of the flash: at least four pages, whole ones. A range that was never used is to be
     /// erased, or is erased here if it makes no sense.
     ///
-    /// `buffer` holds one entry: 14 bytes, channel and payload, a little more if the flash is written in large words.
+    /// `buffer` holds one entry: 11 bytes, channel and payload, and one byte less than a word of the flash.
     /// `random` is any number; it matters when the range was erased while the device's earlier numbers are still known
     /// to the engine.
     ///
@@ -223,7 +224,7 @@ impl<'b, F: MultiwriteNorFlash> Outbox<'b, F> {
     }
 
     async fn keep(&mut self, kind: Kind, channel: &str, payload: &[u8]) -> Result<(), Error<F::Error>> {
-        if !Entry::fits(channel, payload, self.buffer.len().min(Store::<F>::ENTRY_BYTES_MAX)) {
+        if !Store::<F>::takes(Entry::bytes(channel, payload), self.buffer.len()) {
             return Err(Error::TooLong);
         }
         let number = self.number().await?;

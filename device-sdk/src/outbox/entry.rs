@@ -9,9 +9,6 @@ use crate::agent::CHANNEL_BYTES_MAX;
 const VERSION: u8 = 1;
 const HEADER_BYTES: usize = 11;
 
-/// Room for the padding of a flash that is written in words of four bytes.
-const PADDING_BYTES: usize = 3;
-
 /// What a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -32,10 +29,9 @@ pub(super) struct Entry<'a> {
 }
 
 impl<'a> Entry<'a> {
-    /// Whether such an entry fits into so many bytes.
-    pub(super) const fn fits(channel: &str, payload: &[u8], bytes: usize) -> bool {
-        let whole = HEADER_BYTES.saturating_add(channel.len()).saturating_add(payload.len());
-        whole.saturating_add(PADDING_BYTES) <= bytes
+    /// How long such an entry is.
+    pub(super) const fn bytes(channel: &str, payload: &[u8]) -> usize {
+        HEADER_BYTES.saturating_add(channel.len()).saturating_add(payload.len())
     }
 
     /// Puts it at the front of `buffer`; `None` if that is too short.
@@ -43,8 +39,7 @@ impl<'a> Entry<'a> {
         let [a, b, c, d, e, f, g, h] = self.number.to_le_bytes();
         let channel_bytes = u8::try_from(self.channel.len()).ok()?;
         let header = [VERSION, self.kind as u8, a, b, c, d, e, f, g, h, channel_bytes];
-        let len = HEADER_BYTES.checked_add(self.channel.len())?.checked_add(self.payload.len())?;
-        let bytes = buffer.get_mut(..len)?;
+        let bytes = buffer.get_mut(..Self::bytes(self.channel, self.payload))?;
         let parts = header.iter().chain(self.channel.as_bytes()).chain(self.payload);
         bytes.iter_mut().zip(parts).for_each(|(to, from)| *to = *from);
         Some(bytes)
@@ -105,8 +100,7 @@ mod tests {
             let mut buffer = [0; 1024];
             let bytes = entry.write(&mut buffer).expect("it fits");
             prop_assert_eq!(Entry::read(bytes), Some(entry));
-            prop_assert!(Entry::fits(&channel, &payload, bytes.len() + 3));
-            prop_assert!(!Entry::fits(&channel, &payload, bytes.len() + 2));
+            prop_assert_eq!(Entry::bytes(&channel, &payload), bytes.len());
             let shorter = bytes.len() - 1;
             prop_assert!(entry.write(&mut [0; 1024][..shorter]).is_none());
         }

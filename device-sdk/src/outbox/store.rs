@@ -69,10 +69,17 @@ impl<F: MultiwriteNorFlash> Store<F> {
     const WORD_BYTES: usize = if F::WRITE_SIZE > F::READ_SIZE { F::WRITE_SIZE } else { F::READ_SIZE };
 
     /// What a page holds besides its two marks and the header of an entry.
-    pub(super) const ENTRY_BYTES_MAX: usize = {
+    const ENTRY_BYTES_MAX: usize = {
         let header = 8_usize.next_multiple_of(Self::WORD_BYTES);
         F::ERASE_SIZE.saturating_sub(header.saturating_add(Self::WORD_BYTES.saturating_mul(2)))
     };
+
+    /// Whether an entry of so many bytes fits into a page, and into a buffer of so many: it is written and read in whole
+    /// words.
+    pub(super) fn takes(entry_bytes: usize, buffer_bytes: usize) -> bool {
+        let padded = entry_bytes.saturating_add(Self::WORD_BYTES.saturating_sub(1));
+        padded <= buffer_bytes.min(Self::ENTRY_BYTES_MAX)
+    }
 
     pub(super) fn new(flash: F, range: Range<u32>) -> Result<Self, Error<F::Error>> {
         let page = u32::try_from(F::ERASE_SIZE).map_err(|_| Error::Range)?;
@@ -160,8 +167,8 @@ impl<F: MultiwriteNorFlash> Store<F> {
         Ok(newest)
     }
 
-    /// Shows the entries of a part to `judge`, oldest first, and does to each what it says. Pages without an entry are erased on
-    /// the way. One function for all walks, which saves kilobytes.
+    /// Shows the entries of a part to `judge`, oldest first, and does to each what it says. Pages without an entry are
+    /// erased on the way. One function for all walks, which saves kilobytes.
     pub(super) async fn walk(
         &mut self,
         part: Part,

@@ -1,7 +1,7 @@
 //! No room: what each policy does, what is counted, and what is refused to the caller.
 
 use crate::device::{Device, Memory, payloads};
-use crate::flash::{Flash, PAGE_BYTES, now};
+use crate::flash::{Flash, PAGE_BYTES, WORD_BYTES, now};
 use crate::server::Server;
 use fleetfn_device::outbox::{Counts, Error, Outbox, Policy};
 
@@ -75,7 +75,7 @@ fn what_cannot_be_kept_is_refused_to_the_caller() {
     for bad in ["", "a/+", "#", "a\0", &"c".repeat(129)] {
         assert_eq!(now(device.outbox.send(bad, b"")), Err(Error::Channel), "{bad}");
     }
-    let room = 192 - 14 - "climate".len();
+    let room = 192 - (WORD_BYTES - 1) - 11 - "climate".len();
     assert_eq!(device.send(&"x".repeat(room + 1)), Err(Error::TooLong));
     device.send(&"x".repeat(room)).expect("it fits");
     assert_eq!(now(device.outbox.kept()), Ok(1));
