@@ -45,7 +45,13 @@ use crate::mqtt::{
 use backoff::Backoff;
 use effects::Effects;
 use fleetfn_protocol::{DeviceId, EffectId};
+#[cfg(feature = "outbox")]
+pub(crate) use topic::PART_BYTES_MAX as CHANNEL_BYTES_MAX;
 use topic::{DeviceTopic, PART_BYTES_MAX, below};
+
+/// The user property under which the engine looks for a message's own id.
+#[cfg(feature = "outbox")]
+const ID_PROPERTY: &str = "id";
 
 /// Who the device is, and how it keeps in touch.
 #[derive(Clone, Copy)]
@@ -250,7 +256,7 @@ impl<'a> Agent<'a> {
     /// # Errors
     /// [`Misuse`] if the channel is none, [`Shortage`](crate::mqtt::Shortage) if the send buffer is full.
     pub fn send(&mut self, channel: &str, payload: &[u8]) -> Result<Option<PacketId>, Error> {
-        self.publish(&["/telemetry/", channel], channel, payload)
+        self.publish(&["/telemetry/", channel], channel, payload, &[])
     }
 
     /// Answers a command by its name.
@@ -258,7 +264,7 @@ impl<'a> Agent<'a> {
     /// # Errors
     /// [`Misuse`] if the name is none, [`Shortage`](crate::mqtt::Shortage) if the send buffer is full.
     pub fn reply(&mut self, command: &str, payload: &[u8]) -> Result<Option<PacketId>, Error> {
-        self.publish(&["/commands/", command, "/reply"], command, payload)
+        self.publish(&["/commands/", command, "/reply"], command, payload, &[])
     }
 
     /// Says what the device is: a JSON object that the engine merges into the reported part of its twin.
@@ -266,15 +272,39 @@ impl<'a> Agent<'a> {
     /// # Errors
     /// [`Shortage`](crate::mqtt::Shortage) if the send buffer is full.
     pub fn report(&mut self, reported: &[u8]) -> Result<Option<PacketId>, Error> {
-        self.publish(&["/twin/reported"], "twin", reported)
+        self.publish(&["/twin/reported"], "twin", reported, &[])
     }
 
-    fn publish(&mut self, parts: &[&str], name: &str, payload: &[u8]) -> Result<Option<PacketId>, Error> {
+    /// As [`Agent::send`], under an id by which the engine knows it again.
+    #[cfg(feature = "outbox")]
+    pub(crate) fn send_as(
+        &mut self,
+        channel: &str,
+        payload: &[u8],
+        id: &str,
+    ) -> Result<Option<PacketId>, Error> {
+        self.publish(&["/telemetry/", channel], channel, payload, &[(ID_PROPERTY, id)])
+    }
+
+    /// As [`Agent::report`], under an id by which the engine knows it again.
+    #[cfg(feature = "outbox")]
+    pub(crate) fn report_as(&mut self, reported: &[u8], id: &str) -> Result<Option<PacketId>, Error> {
+        self.publish(&["/twin/reported"], "twin", reported, &[(ID_PROPERTY, id)])
+    }
+
+    fn publish(
+        &mut self,
+        parts: &[&str],
+        name: &str,
+        payload: &[u8],
+        user_properties: &[(&str, &str)],
+    ) -> Result<Option<PacketId>, Error> {
         if name.is_empty() || name.len() > PART_BYTES_MAX {
             return Err(Misuse::TopicName.into());
         }
         let topic = DeviceTopic::new(&self.identity.device, parts).ok_or(Misuse::TopicName)?;
-        self.client.publish(&Publish::new(topic.as_str(), payload).with_qos(Qos::AtLeastOnce))
+        let message = Publish::new(topic.as_str(), payload).with_qos(Qos::AtLeastOnce);
+        self.client.publish(&Publish { user_properties, ..message })
     }
 
     /// Asks for commands and twin once a connection stands; if there is no room for that yet, the next time.

@@ -34,7 +34,8 @@
 //! # }
 //! ```
 //!
-//! With the feature `std`, `tcp` moves the bytes over a socket.
+//! With the feature `std`, `tcp` moves the bytes over a socket. With the feature `outbox`, what a device says is kept in
+//! flash until the engine has it.
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -55,5 +56,7 @@ extern crate std;
 
 pub mod agent;
 pub mod mqtt;
+#[cfg(feature = "outbox")]
+pub mod outbox;
 #[cfg(feature = "std")]
 pub mod tcp;

@@ -4,7 +4,7 @@ use fleetfn_protocol::DeviceId;
 use fleetfn_protocol::limits::NAME_BYTES_MAX;
 
 /// Longest name of a telemetry channel or command, in bytes: what the engine takes as the name of a command.
-pub(super) const PART_BYTES_MAX: usize = 128;
+pub(crate) const PART_BYTES_MAX: usize = 128;
 
 /// Longest topic, in bytes: the longest device, the longest part, and the words between.
 const TOPIC_BYTES_MAX: usize = "devices//commands//reply".len() + NAME_BYTES_MAX + PART_BYTES_MAX;

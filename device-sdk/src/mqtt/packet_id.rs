@@ -18,7 +18,7 @@ impl PacketId {
     }
 
     /// The identifier that is tried after `last`.
-    pub(super) const fn after(last: u16) -> Self {
+    pub(crate) const fn after(last: u16) -> Self {
         match NonZeroU16::new(last.wrapping_add(1)) {
             Some(id) => Self(id),
             None => Self(NonZeroU16::MIN),

@@ -17,12 +17,15 @@ use tokio::runtime::Runtime;
 struct Backend {
     /// Topics and payloads.
     admitted: Mutex<Vec<(String, Vec<u8>)>>,
+    /// The ids of those, in the same order.
+    ids: Mutex<Vec<String>>,
     acknowledged: Mutex<Vec<EffectId>>,
 }
 
 impl Ingress for Backend {
     fn admit(&self, message: &Message<'_>, receipt: Arc<dyn Receipt>) -> Result<(), Busy> {
         if let MessageKind::Published(topic) = message.kind {
+            self.ids.lock().expect("nobody panics").push(message.message_id.to_owned());
             self.admitted.lock().expect("nobody panics").push((topic.to_string(), message.payload.to_vec()));
         }
         receipt.settled(Outcome::Durable);
@@ -73,6 +76,10 @@ impl Fleet {
 
     pub(crate) fn admitted(&self) -> Vec<(String, Vec<u8>)> {
         self.backend.admitted.lock().expect("nobody panics").clone()
+    }
+
+    pub(crate) fn ids(&self) -> Vec<String> {
+        self.backend.ids.lock().expect("nobody panics").clone()
     }
 
     pub(crate) fn acknowledged(&self) -> Vec<String> {

@@ -3,6 +3,10 @@
 mod agent;
 mod backend;
 mod device;
+#[expect(dead_code, reason = "the tests of the outbox alone use more of it")]
+#[path = "../outbox/flash.rs"]
+mod flash;
 mod fleetfn;
 mod mosquitto;
 mod mosquitto_program;
+mod outbox;

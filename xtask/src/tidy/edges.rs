@@ -70,12 +70,13 @@ struct Home {
     tests: &'static [&'static str],
 }
 
-const HOMES: [Home; 6] = [
+const HOMES: [Home; 7] = [
     Home { name: "sled", packages: &["fleetfn-store"], tests: &[] },
     Home { name: "rumqttd", packages: &["fleetfn-broker"], tests: &[] },
     Home { name: "wasmi", packages: &["fleetfn-host"], tests: &[] },
     Home { name: "wasmi_core", packages: &["fleetfn-host"], tests: &[] },
     Home { name: "wasmtime", packages: &["fleetfn-host", "fleetfn-bench"], tests: &[] },
+    Home { name: "sequential-storage", packages: &["fleetfn-device"], tests: &[] },
     Home {
         name: "tokio",
         packages: &["fleetfn-broker", "fleetfn", "fleetfn-bench"],
