@@ -164,7 +164,7 @@ fn at_sixty_times_a_minute_of_the_calendar_comes_every_second() {
     // A machine that stands still for a second misses a minute, and what was missed comes once.
     assert!((6..=12).contains(&minutes.len()), "{minutes:?}");
     assert!(minutes.windows(2).all(|pair| pair[0] < pair[1]), "no minute comes twice: {minutes:?}");
-    assert_eq!(times("quiet, trigger 1").len(), 1, "{out}");
+    assert_eq!(times("quiet t for 30 s").len(), 1, "{out}");
 }
 
 #[test]

@@ -173,7 +173,7 @@ pub(crate) fn fill_again<R: Receipt>(
     replay(log, from, until, |offset, stored| {
         each_row(stored, |row| {
             bytes += row.key.len() + row.value.as_ref().map_or(0, Bytes::len);
-            pending.insert(row.key, row.value);
+            pending.insert(row.key, row.value.as_deref().map(Bytes::copy_from_slice));
         })?;
         if bytes > READ_BYTES {
             filler.write(pending.iter(), offset.next())?;
@@ -229,8 +229,10 @@ pub(crate) fn open_view<R: Receipt>(
         let mut taken = Vec::new();
         each_row(stored, |row| taken.push(row))?;
         for row in taken {
+            // A slice would keep all that was read with it in memory.
+            let value = row.value.as_deref().map(Bytes::copy_from_slice);
             // The tree may hold the key already: it must be deleted there, too.
-            view.apply(stored.partition, view::overlay::Row { once: false, ..row })?;
+            view.apply(stored.partition, view::overlay::Row { key: row.key, value, once: false })?;
         }
         if view.dirty_bytes() > config.overlay_bytes_max / 2 {
             view.flush(offset.next(), || Ok(()))?;
