@@ -20,6 +20,7 @@ mod output;
 mod publish;
 mod record;
 mod serve;
+mod signals;
 mod subscribe;
 mod timestamp;
 mod trace;

@@ -1,7 +1,7 @@
 //! `fleetfn demo`.
 
 use super::failure::Failure;
-use super::serve::{Signals, runtime};
+use super::signals::until_stopped;
 use super::{duration, logging};
 use crate::demo::Plan;
 use std::path::PathBuf;
@@ -21,22 +21,5 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, data: Option<PathBuf>) -> Result<(), Failure> {
     logging::start("warn");
     let plan = Plan { time: arguments.time, devices: arguments.devices, data };
-    let runtime = runtime()?;
-    let shown = runtime.block_on(async {
-        let mut signals = Signals::listen()?;
-        let stop = async move {
-            signals.next().await;
-            tokio::spawn(async move {
-                signals.next().await;
-                std::process::exit(1);
-            });
-        };
-        crate::demo::run(plan, stop).await.map_err(|error| {
-            error
-                .downcast::<Failure>()
-                .unwrap_or_else(|error| Failure::new("the demo failed", format!("{error:#}")))
-        })
-    });
-    runtime.shutdown_background();
-    shown
+    until_stopped("the demo failed", |stop| crate::demo::run(plan, stop))
 }

@@ -1,7 +1,7 @@
 //! `fleetfn dev`.
 
 use super::failure::Failure;
-use super::serve::{Signals, runtime};
+use super::signals::{runtime, until_stopped};
 use super::{duration, logging, output};
 use crate::clock::Speed;
 use crate::dev::{Form, Plan, suggest};
@@ -36,9 +36,8 @@ pub(super) struct Arguments {
 /// `data` is used as it is given and kept; without it, the engine gets a directory of its own for the time.
 pub(super) fn run(arguments: &Arguments, data: Option<PathBuf>) -> Result<(), Failure> {
     logging::start("warn");
-    let runtime = runtime()?;
     if arguments.print_scenario {
-        let scenario = runtime.block_on(suggest(arguments.path.clone()))?;
+        let scenario = runtime()?.block_on(suggest(arguments.path.clone()))?;
         return output::json(&scenario);
     }
     let plan = Plan {
@@ -50,21 +49,5 @@ pub(super) fn run(arguments: &Arguments, data: Option<PathBuf>) -> Result<(), Fa
         form: arguments.output,
         data,
     };
-    let ran = runtime.block_on(async {
-        let mut signals = Signals::listen()?;
-        let stop = async move {
-            signals.next().await;
-            tokio::spawn(async move {
-                signals.next().await;
-                std::process::exit(1);
-            });
-        };
-        crate::dev::run(plan, stop).await.map_err(|error| {
-            error
-                .downcast::<Failure>()
-                .unwrap_or_else(|error| Failure::new("the emulator failed", format!("{error:#}")))
-        })
-    });
-    runtime.shutdown_background();
-    ran
+    until_stopped("the emulator failed", |stop| crate::dev::run(plan, stop))
 }

@@ -51,7 +51,7 @@ pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
     }
     let options = arguments.connection.options("pub", data)?;
     let messages = messages(arguments, &tried)?;
-    let runtime = super::serve::runtime()?;
+    let runtime = super::signals::runtime()?;
     let published = runtime.block_on(publish(arguments, &tried, options, messages));
     // A thread may still wait for a line of stdin.
     runtime.shutdown_background();

@@ -1,6 +1,7 @@
 //! `fleetfn serve`.
 
 use super::failure::Failure;
+use super::signals::{Signals, runtime};
 use super::{bytes, duration, logging, output};
 use crate::api::{Running, Server};
 use crate::engine::{Engine, Options, Retention};
@@ -11,7 +12,6 @@ use fleetfn_store::Durability;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Exit code after a second signal: nothing was drained.
 const HURRIED: i32 = 130;
@@ -92,14 +92,6 @@ pub(super) fn run(arguments: &Arguments, data: PathBuf) -> Result<(), Failure> {
     served
 }
 
-/// The runtime of everything that waits for sockets; functions run on threads of their own.
-pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::new("cannot start the runtime", error))
-}
-
 async fn serve(http: SocketAddr, options: Options, otlp: Option<&str>) -> Result<(), Failure> {
     let (engine, api) = start(http, options).await?;
     if let Some(url) = otlp {
@@ -144,26 +136,4 @@ async fn start(http: SocketAddr, options: Options) -> Result<(Engine, Running), 
 fn stopping(error: &anyhow::Error) -> Failure {
     Failure::new("cannot stop the engine in order", format!("{error:#}"))
         .next("nothing that was acknowledged is lost: the next start recovers from the log")
-}
-
-/// The signals that ask a process to end.
-pub(super) struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    /// From now on these signals do not end the process by themselves.
-    pub(super) fn listen() -> Result<Self, Failure> {
-        let listen = |kind| signal(kind).map_err(|error| Failure::new("cannot listen for signals", error));
-        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
-    }
-
-    /// Resolves when one of them comes.
-    pub(super) async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
 }

@@ -41,7 +41,7 @@ pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
         }
     }
     let options = arguments.connection.options("sub", data)?;
-    let runtime = super::serve::runtime()?;
+    let runtime = super::signals::runtime()?;
     runtime.block_on(async {
         let Some(wait) = arguments.wait else { return subscribe(arguments, options).await };
         match tokio::time::timeout(wait, subscribe(arguments, options)).await {
