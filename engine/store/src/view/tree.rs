@@ -19,8 +19,9 @@ use std::time::Duration;
 /// The form of the rows, noted with the offset: a tree of another form is made again.
 const ROWS_VERSION: u8 = 2;
 
-/// Rows that one batch writes: bounds the memory that a batch takes a second time.
-const BATCH_ROWS_MAX: usize = 16_384;
+/// Rows that one batch writes. sled copies a node of some kilobytes for each row and frees none of them before the batch
+/// is over: batches of 16,384 rows took gigabytes.
+const BATCH_ROWS_MAX: usize = 256;
 
 /// How often a reader looks whether a failed database was made again, and how many times: 30 s together, after
 /// which somebody should look at the machine.
