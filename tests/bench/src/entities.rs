@@ -40,19 +40,44 @@ pub(crate) fn run(options: &Options, table: &mut Table) -> Result<()> {
     }
     for _ in 0..options.rounds {
         for (system, fleet, figures) in &mut turns {
-            let pace = Pace::Closed { in_flight: 1 };
-            fleet.run(pace, options.warm_up())?;
-            let before = system.cpu()?;
-            let events = fleet.run(pace, options.duration())?.events;
-            figures.push((system.cpu()? - before).as_secs_f64() * 1e6 / as_f64(events));
+            figures.push(turn(system, fleet, options)?);
         }
     }
-    let medians: Vec<f64> = turns.into_iter().map(|(_, _, figures)| median(figures)).collect();
-    if let [full, empty] = medians.as_slice() {
-        let what = format!("CPU per event among {entities:.0} entities (reference: none)");
-        table.compare(&what, *full, *empty, "us", "unchanged");
-    }
+    let medians = |of: fn(&Turn) -> f64| -> Vec<f64> {
+        turns.iter().map(|(_, _, figures)| median(figures.iter().map(of))).collect()
+    };
+    let mut row = |what: &str, of: fn(&Turn) -> f64| {
+        if let [full, empty] = medians(of).as_slice() {
+            let what = format!("{what} among {entities:.0} entities (reference: none)");
+            table.compare(&what, *full, *empty, "us", "unchanged");
+        }
+    };
+    row("one invocation: reset, run, read out (wall)", |turn| turn.guest_us);
+    row("CPU per event, with snapshots", |turn| turn.cpu_us);
     Ok(())
+}
+
+/// What one turn of a server measured.
+struct Turn {
+    guest_us: f64,
+    cpu_us: f64,
+}
+
+/// As fast as it goes, one event in flight for each device.
+fn turn(system: &System, fleet: &mut Fleet, options: &Options) -> Result<Turn> {
+    let pace = Pace::Closed { in_flight: 1 };
+    fleet.run(pace, options.warm_up())?;
+    let guest = || -> Result<(f64, f64)> {
+        let seconds = system.metric("fleetfn_guest_seconds_total")?;
+        Ok((seconds, system.metric("fleetfn_invocations_total")?))
+    };
+    let (cpu, (seconds, invocations)) = (system.cpu()?, guest()?);
+    let events = fleet.run(pace, options.duration())?.events;
+    let ((now_seconds, now_invocations), now_cpu) = (guest()?, system.cpu()?);
+    Ok(Turn {
+        guest_us: (now_seconds - seconds) * 1e6 / (now_invocations - invocations),
+        cpu_us: (now_cpu - cpu).as_secs_f64() * 1e6 / as_f64(events),
+    })
 }
 
 /// Lets readings spread until there are enough entities, each reached by one message; returns how many there are.
