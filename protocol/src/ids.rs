@@ -125,6 +125,14 @@ name! {
     ProductId
 }
 name! {
+    /// A class of hardware: which images a device of a product can run.
+    ClassId
+}
+name! {
+    /// A part of a device that has a version of its own: `image`, `boot`, a modem.
+    ComponentId
+}
+name! {
     /// A function: the name under which versions are deployed.
     FunctionName
 }

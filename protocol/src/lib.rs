@@ -10,8 +10,10 @@ mod ids;
 pub mod limits;
 mod topic;
 mod trace_parent;
+pub mod update;
+mod wire;
 
 pub use effect_id::{EffectId, EffectIdError};
-pub use ids::{DeviceId, FunctionName, IdError, ProductId};
+pub use ids::{ClassId, ComponentId, DeviceId, FunctionName, IdError, ProductId};
 pub use topic::{Topic, TopicError, filter_matches, validate_filter, validate_name};
 pub use trace_parent::TraceParent;

@@ -6,7 +6,7 @@
 //! devices/{id}/twin/desired               down
 //! devices/{id}/commands/{name}            down   QoS 1
 //! devices/{id}/commands/{name}/reply      up     event
-//! devices/{id}/update/manifest            down   signed envelope
+//! devices/{id}/update/manifest            down   offer of an update
 //! devices/{id}/update/request             up     window of blocks wanted
 //! devices/{id}/update/block               down   QoS 0
 //! devices/{id}/update/status              up     event
@@ -51,7 +51,7 @@ pub enum Topic<'a> {
         /// The name of the command that is answered.
         name: &'a str,
     },
-    /// The signed envelope of an update on offer.
+    /// The offer of an update.
     UpdateManifest {
         /// The device that is addressed.
         device: DeviceId,
