@@ -145,7 +145,7 @@ impl Running {
 
 fn router(api: Api) -> Router {
     let resources = Router::new()
-        .route("/devices", get(device::list).post(device::add))
+        .route("/devices", get(device::list::list).post(device::add))
         .route("/devices/{id}", get(device::show).patch(device::change::patch).delete(device::remove))
         .route("/devices/{id}/twin", get(device::twin::show).patch(device::twin::patch))
         .route("/devices/{id}/commands/{name}", post(device::command::request))

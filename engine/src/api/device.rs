@@ -2,15 +2,15 @@
 
 pub(super) mod change;
 pub(super) mod command;
+pub(super) mod list;
 pub(super) mod state;
 pub(super) mod twin;
 
 pub(crate) use change::DevicePatch;
 
 use super::Api;
-use super::page::{Page, PageQuery};
 use super::problem::{Kind, Problem};
-use super::request::{Document, Name, Parameters};
+use super::request::{Document, Name};
 use crate::registry::{self, DeviceInfo};
 use axum::Json;
 use axum::extract::State;
@@ -79,19 +79,6 @@ impl From<DeviceInfo> for DeviceView {
             online: info.online,
         }
     }
-}
-
-/// `GET /devices`: by id.
-pub(super) async fn list(
-    State(api): State<Api>,
-    Parameters(query): Parameters<PageQuery>,
-) -> Result<Json<Page<DeviceView>>, Problem> {
-    let limit = query.limit()?;
-    let after = query.after.as_deref().map(DeviceId::parse).transpose();
-    let after = after.map_err(|error| Problem::malformed("after", &error))?;
-    let devices = api.engine.devices(after, limit.saturating_add(1))?;
-    let devices = devices.into_iter().map(DeviceView::from).collect();
-    Ok(Json(Page::cut(devices, limit, |device| device.id.clone())))
 }
 
 /// `GET /devices/{id}`.

@@ -4,6 +4,8 @@ use super::{Access, Error, OPERATOR, Registry, new_token, sha256};
 use crate::calendar;
 use fleetfn_core::Change;
 use fleetfn_core::commit::DeviceRow;
+use fleetfn_core::selection::Traits;
+use fleetfn_core::twin::Twin;
 use fleetfn_protocol::{DeviceId, ProductId};
 
 /// A device, as it is listed.
@@ -27,6 +29,20 @@ impl DeviceInfo {
     pub(crate) fn new(id: DeviceId, row: DeviceRow, online: bool) -> Self {
         let DeviceRow { product, tags, time_zone, added_at_ms, .. } = row;
         Self { id, product, tags, time_zone, added_at_ms, online }
+    }
+
+    /// As a selection sees it.
+    pub(crate) fn traits<'a>(&'a self, twin: Option<&'a Twin>) -> Traits<'a> {
+        Traits {
+            id: self.id.as_str(),
+            product: self.product.as_ref().map(ProductId::as_str),
+            tags: &self.tags,
+            time_zone: self.time_zone.as_deref(),
+            version: None,
+            sequence: None,
+            online: self.online,
+            twin,
+        }
     }
 }
 
