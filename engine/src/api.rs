@@ -15,6 +15,7 @@ mod invocation;
 mod listener;
 mod manifest;
 mod metrics;
+mod openapi;
 mod page;
 mod problem;
 mod record;
@@ -186,6 +187,7 @@ fn router(api: Api) -> Router {
         .route("/dead-letters/{offset}", get(dead_letter::show))
         .route("/functions/{name}/redrive", post(redrive::create))
         .route("/functions/{name}/refused", get(dead_letter::refused))
+        .route("/openapi.json", get(openapi::show))
         .route("/status", get(status::show))
         .route("/usage", get(usage::list))
         .route("/replays", post(replay::create).layer(DefaultBodyLimit::max(MODULE_BYTES_MAX)))

@@ -16,6 +16,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use fleetfn_protocol::{DeviceId, ProductId};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Most tags of a device: they are kept and listed with it.
@@ -25,7 +26,7 @@ const TAGS_MAX: usize = 32;
 const TAG_BYTES_MAX: usize = fleetfn_protocol::limits::NAME_BYTES_MAX;
 
 /// A device to be registered.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewDevice {
     /// Unique in the fleet.
@@ -42,7 +43,7 @@ pub(crate) struct NewDevice {
 }
 
 /// A device that has just been registered.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct AddedDevice {
     /// Its id, also its MQTT user name.
     pub(crate) id: String,
@@ -51,7 +52,7 @@ pub(crate) struct AddedDevice {
 }
 
 /// A registered device.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct DeviceView {
     /// Unique in the fleet.
     pub(crate) id: String,

@@ -4,6 +4,7 @@ use crate::registry;
 use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::error::Error;
 
@@ -53,7 +54,7 @@ impl Kind {
 }
 
 /// An error, as a client gets it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Problem {
     /// Which kind of problem, as a URI reference: the same for all of a kind.
     #[serde(rename = "type")]
