@@ -6,8 +6,8 @@ use crate::api::{
     Acted, AddedDevice, BudgetView, ComparisonView, ConfigView, DeadLetterView, Deployed, DevicePatch,
     DeviceView, FunctionView, KeyView, KnownVersion, LogView, NewBudget, NewDevice, NewKey, Order, Page,
     RecordView, RedriveOrder, RedriveView, ReleaseView, ReplayView, Requested, SecretView, StateView, Terms,
-    TimerView, TraceView, TwinView, UpdateOrder, UpdateView, UsageView, dead_letter, device, invocation,
-    record, release, replay, status, trace, usage,
+    TimerView, TraceView, TwinView, UpdateOrder, UpdateView, UsageView, artifact, dead_letter, device,
+    invocation, record, release, replay, status, trace, usage,
 };
 use axum::http::StatusCode;
 
