@@ -4,7 +4,7 @@ use super::{Job, Report, State, Update};
 use fleetfn_protocol::update::{Phase, Status};
 
 /// How far a phase is; pauses are nowhere on the way.
-const fn rank(phase: Phase) -> u8 {
+pub(super) const fn rank(phase: Phase) -> u8 {
     match phase {
         Phase::Idle | Phase::Paused => 0,
         Phase::Downloading => 1,
