@@ -5,6 +5,11 @@
 
 pub(crate) mod blocks;
 mod pace;
+mod revoked;
+mod undelivered;
+
+pub(crate) use revoked::withdraw_revoked;
+pub(crate) use undelivered::Undelivered;
 
 use crate::artifacts;
 use crate::engine::Engine;
@@ -98,9 +103,12 @@ pub(crate) async fn withdraw(engine: &Engine, id: DeviceId) -> Result<Update, Er
         return Err(Error::Refused(format!("device '{id}' has no open job")));
     };
     let mut room = [0; 8];
-    let offer =
-        Offer::write_withdrawn(&mut room, job.number).map_err(|error| Error::Refused(error.to_string()))?;
+    let offer = withdrawal(&mut room, job.number)?;
     perform(engine, id, offer, |known| if known.withdrawn { Offset(u64::MAX) } else { known.cause }).await
+}
+
+fn withdrawal(room: &mut [u8], job: u32) -> Result<&[u8], Error> {
+    Offer::write_withdrawn(room, job).map_err(|error| Error::Refused(error.to_string()))
 }
 
 /// Why a release should not be offered to a device, if anything that is known speaks against it.
@@ -141,16 +149,10 @@ fn objection(
     })
 }
 
-/// Makes an order durable and waits until it is handled: then the job's `mark` is at its place in the log or above.
-async fn perform(
-    engine: &Engine,
-    id: DeviceId,
-    offer: &[u8],
-    mark: impl Fn(&Job) -> Offset,
-) -> Result<Update, Error> {
-    let entity = Entity::Device(id);
+/// Makes an order durable, and returns its place in the log.
+async fn admit(engine: &Engine, id: DeviceId, offer: &[u8]) -> Result<Offset, Error> {
     let parts = EventParts {
-        entity,
+        entity: Entity::Device(id),
         kind: EventKind::UpdateRequested,
         received_at_ms: engine.clock().now_ms(),
         expiry_s: 0,
@@ -158,8 +160,18 @@ async fn perform(
         origin: None,
         payload: offer,
     };
-    let offset = engine.admit(parts).await?;
-    let partition = entity.partition(engine.partitions());
+    Ok(engine.admit(parts).await?)
+}
+
+/// Makes an order durable and waits until it is handled: then the job's `mark` is at its place in the log or above.
+async fn perform(
+    engine: &Engine,
+    id: DeviceId,
+    offer: &[u8],
+    mark: impl Fn(&Job) -> Offset,
+) -> Result<Update, Error> {
+    let offset = admit(engine, id, offer).await?;
+    let partition = Entity::Device(id).partition(engine.partitions());
     let start = Instant::now();
     while engine.store().view().cursor(partition)? <= offset {
         if start.elapsed() >= HANDLED_MAX {

@@ -58,9 +58,9 @@ impl Update {
 }
 
 impl Job {
-    /// Whether the device has come to an end, be it withdrawn or not.
+    /// Whether the device has come to an end, be it withdrawn or not, or cannot begin.
     fn is_done(&self) -> bool {
-        self.reached.is_some_and(Phase::is_end)
+        self.undelivered || self.reached.is_some_and(Phase::is_end)
     }
 
     /// Whether the report fits; only then it moves the job.
