@@ -9,10 +9,11 @@ use axum::Json;
 use axum::extract::State;
 use fleetfn_core::update::{Job, Report, State as JobState, Step, Update};
 use fleetfn_protocol::update::{Phase, Reason};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What is known of a device's firmware.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct UpdateView {
     /// What the device last said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -27,7 +28,7 @@ pub(crate) struct UpdateView {
 }
 
 /// What a device last said about its firmware.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct ReportView {
     /// The version that runs.
     pub(crate) version: String,
@@ -44,7 +45,7 @@ pub(crate) struct ReportView {
 }
 
 /// What a device was asked to do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct JobView {
     /// Its number: grows with each job of the device.
     pub(crate) number: u32,
@@ -74,7 +75,7 @@ pub(crate) struct JobView {
 }
 
 /// Something that changed about a job.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct JobStepView {
     /// What it became.
     pub(crate) state: String,
@@ -85,7 +86,7 @@ pub(crate) struct JobStepView {
 }
 
 /// An order.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct UpdateOrder {
     /// `PRODUCT@VERSION`, or the beginning of the release's id.
