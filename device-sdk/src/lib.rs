@@ -54,6 +54,9 @@
 #[cfg(any(test, feature = "std"))]
 extern crate std;
 
+#[cfg(all(feature = "std", feature = "update"))]
+extern crate alloc;
+
 pub mod agent;
 pub mod mqtt;
 #[cfg(feature = "outbox")]
