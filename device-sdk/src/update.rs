@@ -75,6 +75,7 @@ pub struct Job {
 }
 
 /// Where the job is.
+#[expect(clippy::large_enum_variant, reason = "there is one of it, and no allocator")]
 enum Stage {
     /// There is none.
     Idle,

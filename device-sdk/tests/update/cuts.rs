@@ -40,8 +40,7 @@ impl Tale {
             new.0.extend_from_slice(&old.0[5..]);
             new.0.extend_from_slice(b"and something more, which is longer than a word");
         }
-        let server =
-            if self.is_patch { Server::patching(1, &old, &new) } else { Server::offering(1, &new) };
+        let server = if self.is_patch { Server::patching(1, &old, &new) } else { Server::offering(1, &new) };
         Told { tale: self, old, new, server }
     }
 
@@ -69,7 +68,10 @@ impl Tale {
             Behaviour::IsDeaf | Behaviour::Lies => {
                 let is_known = matches!(
                     said,
-                    Some((Phase::RolledBack, Reason::Unhealthy | Reason::Reset) | (Phase::Failed, Reason::Boot))
+                    Some(
+                        (Phase::RolledBack, Reason::Unhealthy | Reason::Reset)
+                            | (Phase::Failed, Reason::Boot)
+                    )
                 );
                 assert!(is_known, "{context}");
                 assert_eq!(runs.sequence(), old, "{context}");
@@ -77,7 +79,10 @@ impl Tale {
         }
         for (floor, running) in &world.floors {
             let is_raised = *floor > old;
-            assert!(!is_raised || *running == 6 && said == Some((Phase::Confirmed, Reason::None)), "{context}");
+            assert!(
+                !is_raised || *running == 6 && said == Some((Phase::Confirmed, Reason::None)),
+                "{context}"
+            );
         }
     }
 }

@@ -71,14 +71,7 @@ impl Server {
         let mut buffer = [0; 128];
         let bytes = status.write(&mut buffer).expect("it is one");
         assert_eq!(Status::parse(bytes), Ok(*status));
-        self.heard.push((
-            status.job,
-            status.sequence,
-            status.phase,
-            status.reason,
-            status.have,
-            status.of,
-        ));
+        self.heard.push((status.job, status.sequence, status.phase, status.reason, status.have, status.of));
     }
 
     /// The last word about the job.
@@ -93,6 +86,9 @@ impl Server {
     /// What comes of a request.
     pub(crate) fn blocks(&mut self, request: &BlockRequest) -> Vec<Vec<u8>> {
         self.requests += 1;
+        if request.job != self.job {
+            return Vec::new();
+        }
         let mut blocks: Vec<Vec<u8>> = request.indices().map(|index| self.block(request, index)).collect();
         self.served += u32::try_from(blocks.len()).expect("at most 32");
         match self.manner {
@@ -126,7 +122,9 @@ impl Server {
         match self.manner {
             Manner::Wrong(-1) => drop(bytes.pop()),
             Manner::Wrong(_) => bytes.push(0),
-            Manner::Bad(downloads) if index == 1 && self.served < downloads * self.count(request) => bytes[0] ^= 1,
+            Manner::Bad(downloads) if index == 1 && self.served < downloads * self.count(request) => {
+                bytes[0] ^= 1
+            }
             _ => {}
         }
         let mut buffer = [0; 5_000];

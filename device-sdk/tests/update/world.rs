@@ -56,6 +56,8 @@ pub(crate) struct World {
     /// The highest floor that was seen, and the image that ran then.
     pub(crate) floors: Vec<(u32, u32)>,
     pub(crate) on_round: Option<OnRound>,
+    /// Whether the board does not reset when it should.
+    is_late: bool,
 }
 
 /// What the application of the device does in each round.
@@ -68,6 +70,10 @@ pub(crate) trait App {
     fn healthy(&mut self);
     fn offer(&mut self, bytes: &[u8]);
     fn jump_ms(&mut self, ms: i64);
+    fn phase(&self) -> Phase;
+    fn have(&self) -> u32;
+    fn now_ms(&self) -> u64;
+    fn is_alive(&self) -> bool;
 }
 
 impl World {
@@ -90,6 +96,7 @@ impl World {
             resets: 0,
             floors: Vec::new(),
             on_round: None,
+            is_late: false,
         }
     }
 
@@ -111,20 +118,46 @@ impl World {
 
     /// One life.
     pub(crate) fn live(&mut self) -> Life {
+        let on_round = self.on_round;
+        self.live_while(&mut |app, round| {
+            if let Some(on_round) = on_round {
+                on_round(app, round);
+            }
+        })
+    }
+
+    /// One life, with what the application does in each round.
+    pub(crate) fn live_while(&mut self, on_round: &mut dyn FnMut(&mut dyn App, u32)) -> Life {
+        let each = &mut |app: &mut dyn App, round: u32| {
+            on_round(app, round);
+            true
+        };
+        self.live_until(each).expect("it goes on until its end")
+    }
+
+    /// One life that ends, by a reset, when `goes_on` says so.
+    pub(crate) fn live_until(&mut self, goes_on: &mut dyn FnMut(&mut dyn App, u32) -> bool) -> Option<Life> {
         if !self.load() {
-            return Life::Cut;
+            return Some(Life::Cut);
         }
         let image = self.running();
         if image.behaviour() == Behaviour::Hangs {
-            return Life::Reset;
+            return Some(Life::Reset);
         }
         match self.loader {
-            Loader::Model => self.live_with(&image, self.board.slots()),
+            Loader::Model => self.live_with(&image, self.board.slots(), goes_on),
             Loader::Embassy => {
                 let board = self.board.clone();
-                self.live_with(&image, EmbassyBoot::new(board.active(), board.download(), board.state()))
+                let slots = EmbassyBoot::new(board.active(), board.download(), board.state());
+                self.live_with(&image, slots, goes_on)
             }
         }
+    }
+
+    /// As [`World::live_until`], on a board that does not reset when it should.
+    pub(crate) fn live_with_late_board(&mut self, goes_on: &mut dyn FnMut(&mut dyn App, u32) -> bool) {
+        self.is_late = true;
+        assert_eq!(self.live_until(goes_on), None);
     }
 
     /// The boot loader; `false` if the power went.
@@ -146,7 +179,12 @@ impl World {
         running.expect("what would be started is an image, whole").clone()
     }
 
-    fn live_with<S: Slots>(&mut self, image: &Image, slots: S) -> Life {
+    fn live_with<S: Slots>(
+        &mut self,
+        image: &Image,
+        slots: S,
+        goes_on: &mut dyn FnMut(&mut dyn App, u32) -> bool,
+    ) -> Option<Life> {
         let keys = self.keys.clone();
         let firmware = Firmware {
             threshold: self.threshold,
@@ -167,25 +205,21 @@ impl World {
             life.update.handle_connected(life.now_ms);
         }
         for round in 0..ROUNDS_MAX {
-            if let Some(on_round) = self.on_round {
-                on_round(&mut life, round);
+            if !goes_on(&mut life, round) {
+                return None;
             }
             if let Some(end) = self.round(&mut life, is_deaf) {
                 if end != Life::Cut {
                     self.floors.push((life.update.floor(), image.signed_sequence()));
                 }
-                return end;
+                return Some(end);
             }
         }
         unreachable!("the machine is never quiet: {:?}", self.server.heard);
     }
 
     /// One round of the main loop.
-    fn round<S: Slots>(
-        &mut self,
-        life: &mut Running<'_, S>,
-        is_deaf: bool,
-    ) -> Option<Life> {
+    fn round<S: Slots>(&mut self, life: &mut Running<'_, S>, is_deaf: bool) -> Option<Life> {
         let update = &mut life.update;
         if !is_deaf && !life.is_offered && (self.offers_again || !life.is_acknowledged) {
             now(update.handle_offer(&self.server.offer, life.now_ms));
@@ -202,7 +236,8 @@ impl World {
             update.handle_reported();
         }
         if update.poll_restart() {
-            return Some(Life::Reset);
+            life.now_ms += 1_000;
+            return (!self.is_late).then_some(Life::Reset);
         }
         if let Some(request) = now(update.poll_request(life.now_ms)) {
             for block in self.server.blocks(&request) {
@@ -254,6 +289,22 @@ impl<S: Slots> App for Running<'_, S> {
 
     fn jump_ms(&mut self, ms: i64) {
         self.now_ms = self.now_ms.saturating_add_signed(ms);
+    }
+
+    fn phase(&self) -> Phase {
+        self.update.status().phase
+    }
+
+    fn have(&self) -> u32 {
+        self.update.status().have
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.now_ms
+    }
+
+    fn is_alive(&self) -> bool {
+        self.update.is_alive()
     }
 }
 

@@ -3,7 +3,6 @@
 #![expect(
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
-    clippy::panic,
     reason = "whoever breaks the rules of the flash is to hear of it at once"
 )]
 
