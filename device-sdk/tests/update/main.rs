@@ -2,6 +2,7 @@
 
 mod cuts;
 mod image;
+mod network;
 mod offers;
 mod patches;
 mod server;

@@ -99,6 +99,8 @@ fn flash_that_fails_now_and_then_is_tried_again_and_flash_that_fails_always_fail
     for failures in 1..40 {
         for is_write in [false, true] {
             let mut world = world(Behaviour::Works);
+            // Half of the image is one window.
+            world.block_bytes = 64;
             let chip = world.board.chip().clone();
             world.live_until(&mut |app, _| app.have() == 0);
             if is_write {
