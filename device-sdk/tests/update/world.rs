@@ -257,7 +257,13 @@ impl World {
                 life.now_ms += 1_000;
                 None
             }
-            None => (update.poll_status(life.now_ms).is_none() || is_deaf).then_some(Life::Quiet),
+            None if is_deaf => Some(Life::Quiet),
+            // Quiet when there is nothing to say, either.
+            None => {
+                let status = update.poll_status(life.now_ms);
+                status.iter().for_each(|status| self.server.hear(status));
+                status.is_none().then_some(Life::Quiet)
+            }
         }
     }
 }
