@@ -35,7 +35,7 @@
 //! ```
 //!
 //! With the feature `std`, `tcp` moves the bytes over a socket. With the feature `outbox`, what a device says is kept in
-//! flash until the engine has it.
+//! flash until the engine has it. With the feature `update`, its firmware is updated.
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -54,9 +54,14 @@
 #[cfg(any(test, feature = "std"))]
 extern crate std;
 
+#[cfg(all(feature = "std", feature = "update"))]
+extern crate alloc;
+
 pub mod agent;
 pub mod mqtt;
 #[cfg(feature = "outbox")]
 pub mod outbox;
 #[cfg(feature = "std")]
 pub mod tcp;
+#[cfg(feature = "update")]
+pub mod update;
