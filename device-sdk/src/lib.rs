@@ -35,7 +35,8 @@
 //! ```
 //!
 //! With the feature `std`, `tcp` moves the bytes over a socket. With the feature `outbox`, what a device says is kept in
-//! flash until the engine has it.
+//! flash until the engine has it. With the feature `embassy`, tasks of an asynchronous firmware talk to a device that keeps
+//! in touch by itself.
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -55,6 +56,8 @@
 extern crate std;
 
 pub mod agent;
+#[cfg(feature = "embassy")]
+pub mod embassy;
 pub mod mqtt;
 #[cfg(feature = "outbox")]
 pub mod outbox;

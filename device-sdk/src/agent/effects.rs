@@ -30,10 +30,19 @@ impl Effects {
         self.next = self.next.wrapping_add(1) % EFFECTS_MAX;
         true
     }
+
+    /// The effect that arrived last has not.
+    pub(super) fn forget_last(&mut self) {
+        let last = self.next.checked_sub(1).unwrap_or(EFFECTS_MAX.wrapping_sub(1));
+        if let Some(slot) = self.seen.get_mut(last) {
+            *slot = 0;
+        }
+        self.next = last;
+    }
 }
 
 /// FNV-1a, never 0: that stands for nothing.
-fn hash(text: &[u8]) -> u64 {
+pub(crate) fn hash(text: &[u8]) -> u64 {
     let start = 0xcbf2_9ce4_8422_2325_u64;
     let fold = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
     text.iter().fold(start, fold).max(1)
@@ -52,6 +61,15 @@ mod tests {
                 assert_eq!(effects.arrive(&(offset.to_string() + ".0.f")), round, "{offset}");
             }
         }
+    }
+
+    #[test]
+    fn an_effect_that_was_declined_arrives_again() {
+        let mut effects = Effects::new();
+        effects.forget_last();
+        assert!(effects.arrive("1") && effects.arrive("2"));
+        effects.forget_last();
+        assert!(effects.arrive("2") && !effects.arrive("1") && !effects.arrive("2"));
     }
 
     #[test]

@@ -1,0 +1,112 @@
+//! The end that keeps in touch: one task that owns transport and flash.
+
+use super::Raw;
+use super::keeping::Kind;
+use super::network::Network;
+use super::resources::Shared;
+use super::transport::Transport;
+use crate::agent::Agent;
+use crate::outbox::{self, Outbox, Policy};
+use core::convert::Infallible;
+use core::ops::Range;
+use embassy_futures::join::join;
+use embassy_sync::mutex::Mutex;
+use embedded_storage_async::nor_flash::{MultiwriteNorFlash, NorFlashError, NorFlashErrorKind};
+
+/// Where in flash things are kept, in whole pages, and what to do when there is no room.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    /// Four pages or more, for the [outbox](crate::outbox).
+    pub outbox: Range<u32>,
+    /// What happens to a message for which there is no room in it.
+    pub policy: Policy,
+    /// Two pages or more, for what the device is desired to be.
+    pub twin: Range<u32>,
+}
+
+/// Why a device cannot run at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RunError {
+    /// The caller's: the layout does not fit the flash, or an entry in flash is longer than the buffers.
+    #[error("the layout does not fit the flash, or the buffers are shorter than what is kept in it")]
+    Layout,
+    /// The caller's: the token is longer than the buffers.
+    #[error("the buffers are too short for the device's name and token")]
+    Buffers,
+    /// The flash failed, or does not keep what is written to it.
+    #[error("the flash failed: {0}")]
+    Flash(NorFlashErrorKind),
+}
+
+impl<E: NorFlashError> From<outbox::Error<E>> for RunError {
+    fn from(error: outbox::Error<E>) -> Self {
+        match error {
+            outbox::Error::Flash(error) => Self::Flash(error.kind()),
+            outbox::Error::Damaged => Self::Flash(NorFlashErrorKind::Other),
+            outbox::Error::Channel
+            | outbox::Error::TooLong
+            | outbox::Error::Range
+            | outbox::Error::Buffer(_)
+            | outbox::Error::Full => Self::Layout,
+        }
+    }
+}
+
+/// The end of a device that is to be run by one task.
+pub struct Runner<'r> {
+    shared: &'r Shared<'r>,
+    agent: Agent<'r>,
+    entry: &'r mut [u8],
+}
+
+impl<'r> Runner<'r> {
+    pub(super) const fn new(shared: &'r Shared<'r>, agent: Agent<'r>, entry: &'r mut [u8]) -> Self {
+        Self { shared, agent, entry }
+    }
+
+    /// Keeps in touch: forever, over lost connections. `random` gives any number, for the waits between connections and
+    /// the first id of the outbox.
+    ///
+    /// Dropping the future is as good as a loss of power: what is in flash stays.
+    ///
+    /// # Errors
+    /// [`RunError`] if the flash cannot be used at all; what a task sends then waits for ever.
+    pub async fn run<T: Transport, F: MultiwriteNorFlash>(
+        self,
+        transport: T,
+        flash: F,
+        layout: Layout,
+        mut random: impl FnMut() -> u32,
+    ) -> Result<Infallible, RunError> {
+        let Self { shared, agent, entry } = self;
+        let mut outbox = Outbox::open(flash, layout.outbox, layout.policy, entry, random()).await?;
+        shared.desired.lock().await.recall(outbox.flash(), layout.twin.clone()).await;
+        shared.desired_there.signal(());
+        let outbox = Mutex::<Raw, _>::new(outbox);
+        let mut network = Network::new(shared, agent, &outbox, layout.twin);
+        let (never, ended) = join(keep(shared, &outbox), network.run(transport, random)).await;
+        match never {
+            Some(never) => Ok(never),
+            None => ended,
+        }
+    }
+}
+
+/// Keeps what tasks say.
+async fn keep<F: MultiwriteNorFlash>(
+    shared: &Shared<'_>,
+    outbox: &Mutex<Raw, Outbox<'_, F>>,
+) -> Option<Infallible> {
+    loop {
+        let write = async |kind, channel: &str, payload: &[u8]| {
+            let mut outbox = outbox.lock().await;
+            match kind {
+                Kind::Telemetry => outbox.send(channel, payload).await?,
+                Kind::Reported => outbox.report(payload).await?,
+            }
+            Ok(())
+        };
+        shared.keeping.serve(write).await;
+        shared.nudge.signal(());
+    }
+}
