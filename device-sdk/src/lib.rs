@@ -56,8 +56,10 @@
 extern crate std;
 
 pub mod agent;
+mod checksum;
 #[cfg(feature = "embassy")]
 pub mod embassy;
+pub mod factory;
 pub mod mqtt;
 #[cfg(feature = "outbox")]
 pub mod outbox;

@@ -1,5 +1,7 @@
 //! Which effects have arrived: the engine sends each at least once, under the same id, and a device acts on it once.
 
+use crate::checksum::fnv1a;
+
 /// How many of the last effects are remembered. What comes again after a lost connection is what was not acknowledged,
 /// 32 at most, since the client takes no more at once. An engine that crashes may send again what it had not yet noted as
 /// acknowledged: the other half is for that.
@@ -41,11 +43,9 @@ impl Effects {
     }
 }
 
-/// FNV-1a, never 0: that stands for nothing.
+/// Never 0: that stands for nothing.
 pub(crate) fn hash(text: &[u8]) -> u64 {
-    let start = 0xcbf2_9ce4_8422_2325_u64;
-    let fold = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
-    text.iter().fold(start, fold).max(1)
+    fnv1a(text).max(1)
 }
 
 #[cfg(test)]

@@ -8,7 +8,6 @@ use super::twin::{self, fits};
 use crate::agent::{Agent, Notice, hash};
 use crate::mqtt;
 use crate::outbox::Outbox;
-use core::convert::Infallible;
 use core::ops::Range;
 use embassy_futures::select::{Either, Either3, select, select3};
 use embassy_sync::mutex::Mutex;
@@ -48,13 +47,15 @@ impl<'n, 'r, F: MultiwriteNorFlash> Network<'n, 'r, F> {
         &mut self,
         mut transport: T,
         mut random: impl FnMut() -> u32,
-    ) -> Result<Infallible, RunError> {
+    ) -> RunError {
         loop {
             while !self.agent.poll_dial(now_ms()) {
                 self.wait_offline().await;
             }
             if let Ok(Ok(())) = with_timeout(PATIENCE, transport.dial()).await {
-                self.agent.handle_opened(now_ms()).map_err(|_| RunError::Buffers)?;
+                if self.agent.handle_opened(now_ms()).is_err() {
+                    return RunError::Buffers;
+                }
                 let (reader, writer) = transport.split();
                 // However it ended, the next one is on its way.
                 let Ended = self.converse(reader, writer).await;

@@ -9,7 +9,7 @@ use crate::agent::Agent;
 use crate::outbox::{self, Outbox, Policy};
 use core::convert::Infallible;
 use core::ops::Range;
-use embassy_futures::join::join;
+use embassy_futures::select::{Either, select};
 use embassy_sync::mutex::Mutex;
 use embedded_storage_async::nor_flash::{MultiwriteNorFlash, NorFlashError, NorFlashErrorKind};
 
@@ -64,39 +64,38 @@ impl<'r> Runner<'r> {
         Self { shared, agent, entry }
     }
 
-    /// Keeps in touch: forever, over lost connections. `random` gives any number, for the waits between connections and
+    /// Keeps in touch: forever, over lost connections, unless the flash cannot be used at all; what a task sends then waits
+    /// for ever. `random` gives any number, for the waits between connections and
     /// the first id of the outbox.
     ///
     /// Dropping the future is as good as a loss of power: what is in flash stays.
     ///
-    /// # Errors
-    /// [`RunError`] if the flash cannot be used at all; what a task sends then waits for ever.
     pub async fn run<T: Transport, F: MultiwriteNorFlash>(
         self,
         transport: T,
         flash: F,
         layout: Layout,
         mut random: impl FnMut() -> u32,
-    ) -> Result<Infallible, RunError> {
+    ) -> RunError {
         let Self { shared, agent, entry } = self;
-        let mut outbox = Outbox::open(flash, layout.outbox, layout.policy, entry, random()).await?;
+        let opened = Outbox::open(flash, layout.outbox, layout.policy, entry, random()).await;
+        let mut outbox = match opened {
+            Ok(outbox) => outbox,
+            Err(error) => return error.into(),
+        };
         shared.desired.lock().await.recall(outbox.flash(), layout.twin.clone()).await;
         shared.desired_there.signal(());
         let outbox = Mutex::<Raw, _>::new(outbox);
         let mut network = Network::new(shared, agent, &outbox, layout.twin);
-        let (never, ended) = join(keep(shared, &outbox), network.run(transport, random)).await;
-        match never {
-            Some(never) => Ok(never),
-            None => ended,
+        match select(keep(shared, &outbox), network.run(transport, random)).await {
+            Either::First(never) => match never {},
+            Either::Second(error) => error,
         }
     }
 }
 
 /// Keeps what tasks say.
-async fn keep<F: MultiwriteNorFlash>(
-    shared: &Shared<'_>,
-    outbox: &Mutex<Raw, Outbox<'_, F>>,
-) -> Option<Infallible> {
+async fn keep<F: MultiwriteNorFlash>(shared: &Shared<'_>, outbox: &Mutex<Raw, Outbox<'_, F>>) -> Infallible {
     loop {
         let write = async |kind, channel: &str, payload: &[u8]| {
             let mut outbox = outbox.lock().await;
