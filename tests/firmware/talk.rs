@@ -6,13 +6,12 @@ use crate::plant::Plant;
 use fleetfn_qemu::Board;
 use serde_json::json;
 
-#[test]
-fn readings_go_up_and_commands_come_down() {
-    if !can_run(Board::Mps2An385) {
+fn readings_go_up_and_commands_come_down(board: Board) {
+    if !can_run(board) {
         return;
     }
     let plant = Plant::new();
-    let mut device = plant.device(Board::Mps2An385, "room-1");
+    let mut device = plant.device(board, "room-1");
     device.power_on();
     device.until("room-1 starts");
     wait_until("the engine has handled a reading", || plant.diary().len() > 1);
@@ -27,12 +26,32 @@ fn readings_go_up_and_commands_come_down() {
 }
 
 #[test]
+fn readings_go_up_and_commands_come_down_on_a_cortex_m3() {
+    readings_go_up_and_commands_come_down(Board::Mps2An385);
+}
+
+#[test]
+fn readings_go_up_and_commands_come_down_with_code_for_a_cortex_m0() {
+    readings_go_up_and_commands_come_down(Board::Mps2An385Thumbv6m);
+}
+
+#[test]
+fn readings_go_up_and_commands_come_down_on_risc_v() {
+    readings_go_up_and_commands_come_down(Board::Riscv32Virt);
+}
+
+#[test]
 fn what_is_desired_is_known_after_a_power_cut_without_a_network() {
-    if !can_run(Board::Mps2An385) {
-        return;
+    for board in [Board::Mps2An385, Board::Riscv32Virt] {
+        if can_run(board) {
+            what_is_desired_is_known_after_a_power_cut(board);
+        }
     }
+}
+
+fn what_is_desired_is_known_after_a_power_cut(board: Board) {
     let plant = Plant::new();
-    let mut device = plant.device(Board::Mps2An385, "room-1");
+    let mut device = plant.device(board, "room-1");
     plant.fleetfn(&["device", "twin", "set", "room-1", r#"{"period_s":7}"#]);
     device.power_on();
     device.until("settings Settings { period_s: 7 }");

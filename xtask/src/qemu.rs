@@ -13,7 +13,7 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: cargo xtask qemu NAME --device ID --token TOKEN [FLAGS]
 
-  NAME            mps2-an385 (Cortex-M3), mps2-an385-thumbv6m (the same with code for a Cortex-M0)
+  NAME            mps2-an385 (Cortex-M3), mps2-an385-thumbv6m (the same with code for a Cortex-M0), riscv32-virt
   --device ID     who the board is; fleetfn device add ID
   --token TOKEN   what fleetfn device add showed
   --server ADDR   host and port of the server's MQTT listener (127.0.0.1:1883)

@@ -5,8 +5,10 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+mod chance;
 mod sensor;
 
+pub use chance::Chance;
 pub use sensor::{Sensor, Simulated};
 
 use embassy_futures::select::{Either3, select3};

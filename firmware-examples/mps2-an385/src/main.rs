@@ -2,7 +2,7 @@
 #![no_std]
 #![no_main]
 
-use climate::{Board, Simulated};
+use climate::{Board, Chance, Simulated};
 use core::fmt::Arguments;
 use embassy_executor::{SpawnError, SpawnToken, Spawner};
 use embassy_time::Timer;
@@ -59,15 +59,8 @@ async fn feed() {
 #[embassy_executor::task]
 async fn keep_in_touch(runner: Runner<'static>, modem: SerialModem<Receiver, Sender>, seed: u32) {
     let layout = Layout { outbox: layout::OUTBOX, policy: Policy::DropOldest, twin: layout::TWIN };
-    let mut state = seed | 1;
-    let random = move || {
-        // xorshift32: the board has no source of chance.
-        state ^= state << 13;
-        state ^= state >> 17;
-        state ^= state << 5;
-        state
-    };
-    let error = runner.run(modem, Flash::whole(), layout, random).await;
+    let mut chance = Chance::new(seed);
+    let error = runner.run(modem, Flash::whole(), layout, move || chance.next()).await;
     Console::new().line(format_args!("the device cannot run: {error}"));
 }
 

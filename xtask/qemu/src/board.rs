@@ -10,11 +10,13 @@ pub enum Board {
     Mps2An385,
     /// The same with code for a Cortex-M0, which a Cortex-M3 runs as well.
     Mps2An385Thumbv6m,
+    /// QEMU's own board with a RISC-V core of 32 bits.
+    Riscv32Virt,
 }
 
 impl Board {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Mps2An385, Self::Mps2An385Thumbv6m];
+    pub const ALL: [Self; 3] = [Self::Mps2An385, Self::Mps2An385Thumbv6m, Self::Riscv32Virt];
 
     /// The one of that name.
     #[must_use]
@@ -28,6 +30,7 @@ impl Board {
         match self {
             Self::Mps2An385 => "mps2-an385",
             Self::Mps2An385Thumbv6m => "mps2-an385-thumbv6m",
+            Self::Riscv32Virt => "riscv32-virt",
         }
     }
 
@@ -37,6 +40,7 @@ impl Board {
         match self {
             Self::Mps2An385 => "thumbv7m-none-eabi",
             Self::Mps2An385Thumbv6m => "thumbv6m-none-eabi",
+            Self::Riscv32Virt => "riscv32imc-unknown-none-elf",
         }
     }
 
@@ -44,13 +48,15 @@ impl Board {
     pub(crate) const fn package(self) -> &'static str {
         match self {
             Self::Mps2An385 | Self::Mps2An385Thumbv6m => "mps2-an385",
+            Self::Riscv32Virt => "riscv32-virt",
         }
     }
 
-    /// The package of its boot loader.
-    pub(crate) const fn boot_package(self) -> &'static str {
+    /// The package of its boot loader, which starts the image in the flash; without one the emulator starts the firmware.
+    pub(crate) const fn boot_package(self) -> Option<&'static str> {
         match self {
-            Self::Mps2An385 | Self::Mps2An385Thumbv6m => "mps2-an385-boot",
+            Self::Mps2An385 | Self::Mps2An385Thumbv6m => Some("mps2-an385-boot"),
+            Self::Riscv32Virt => None,
         }
     }
 
@@ -58,14 +64,16 @@ impl Board {
     pub(crate) const fn flash_bytes(self) -> u64 {
         match self {
             Self::Mps2An385 | Self::Mps2An385Thumbv6m => 16 << 20,
+            Self::Riscv32Virt => 32 << 20,
         }
     }
 
-    /// Where in its flash the image lies that runs.
+    /// Where in its flash the image lies that runs; nowhere if the emulator loads it.
     #[must_use]
     pub const fn active(self) -> Range<u64> {
         match self {
             Self::Mps2An385 | Self::Mps2An385Thumbv6m => 0..0x4_0000,
+            Self::Riscv32Virt => 0..0,
         }
     }
 
@@ -73,6 +81,7 @@ impl Board {
     pub(crate) const fn factory(self) -> u64 {
         match self {
             Self::Mps2An385 | Self::Mps2An385Thumbv6m => 0x11_0000,
+            Self::Riscv32Virt => 0x18_0000,
         }
     }
 
@@ -80,6 +89,7 @@ impl Board {
     pub(crate) const fn flash_address(self) -> u64 {
         match self {
             Self::Mps2An385 | Self::Mps2An385Thumbv6m => 0x2100_0000,
+            Self::Riscv32Virt => 0x2200_0000,
         }
     }
 
@@ -88,6 +98,7 @@ impl Board {
     pub const fn program(self) -> &'static str {
         match self {
             Self::Mps2An385 | Self::Mps2An385Thumbv6m => "qemu-system-arm",
+            Self::Riscv32Virt => "qemu-system-riscv32",
         }
     }
 
@@ -96,23 +107,48 @@ impl Board {
     pub(crate) fn arguments(self, kernel: &Path, flash: &Path, modem_port: u16) -> Vec<String> {
         let (kernel, flash) = (kernel.display(), flash.display());
         let modem = format!("socket,id=modem,host=127.0.0.1,port={modem_port}");
-        let mut arguments: Vec<String> = match self {
-            Self::Mps2An385 | Self::Mps2An385Thumbv6m => {
-                let memory = format!("memory-backend-file,id=nor,size=16M,mem-path={flash},share=on");
-                let machine = "mps2-an385,memory-backend=nor".to_owned();
-                ["-M".into(), machine, "-object".into(), memory, "-icount".into(), "shift=5".into()].into()
-            }
+        let memory = format!("memory-backend-file,id=nor,size=16M,mem-path={flash},share=on");
+        // Not as a kernel: with a flash in the second place that is expected to be in the flash.
+        let loader = format!("loader,file={kernel}");
+        let kernel = kernel.to_string();
+        let drive = format!("if=pflash,unit=1,format=raw,file={flash}");
+        let own: &[&str] = match self {
+            Self::Mps2An385 | Self::Mps2An385Thumbv6m => &[
+                "-M",
+                "mps2-an385,memory-backend=nor",
+                "-object",
+                &memory,
+                "-icount",
+                "shift=5",
+                "-serial",
+                "chardev:modem",
+                "-serial",
+                "chardev:console",
+                "-kernel",
+                &kernel,
+            ],
+            Self::Riscv32Virt => &[
+                "-M",
+                "virt",
+                "-m",
+                "128M",
+                "-bios",
+                "none",
+                "-drive",
+                &drive,
+                "-icount",
+                "shift=5",
+                "-serial",
+                "chardev:modem",
+                "-semihosting-config",
+                "enable=on,target=native,chardev=console",
+                "-device",
+                &loader,
+            ],
         };
-        for argument in ["-display", "none", "-monitor", "none", "-no-user-config", "-nodefaults"] {
-            arguments.push(argument.to_owned());
-        }
-        for argument in
-            ["-chardev", &modem, "-serial", "chardev:modem", "-chardev", "stdio,id=console,signal=off"]
-        {
-            arguments.push(argument.to_owned());
-        }
-        arguments.extend(["-serial".to_owned(), "chardev:console".to_owned()]);
-        arguments.extend(["-kernel".to_owned(), kernel.to_string()]);
-        arguments
+        let all =
+            ["-display", "none", "-monitor", "none", "-no-user-config", "-nodefaults", "-chardev", &modem];
+        let console = ["-chardev", "stdio,id=console,signal=off"];
+        all.iter().chain(&console).chain(own).map(|word| (*word).to_owned()).collect()
     }
 }

@@ -14,7 +14,7 @@ pub struct Firmware {
     pub board: Board,
     /// What the emulator starts.
     pub kernel: PathBuf,
-    /// What lies at the front of the flash.
+    /// What lies at the front of the flash; nothing if the emulator loads the firmware.
     pub image: Vec<u8>,
 }
 
@@ -25,8 +25,11 @@ impl Firmware {
     /// If it does not build, say because the target is not installed.
     pub fn build(board: Board) -> Result<Self> {
         let package = board.package();
-        let kernel = build(board, board.boot_package(), &[])?;
         let program = build(board, package, &["--features", "firmware"])?;
+        let Some(boot_package) = board.boot_package() else {
+            return Ok(Self { board, kernel: program, image: Vec::new() });
+        };
+        let kernel = build(board, boot_package, &[])?;
         let file = std::fs::read(&program).with_context(|| format!("reading {}", program.display()))?;
         let image = elf::image(&file, board.flash_address())
             .with_context(|| format!("{} is no image for {}", program.display(), board.name()))?;
