@@ -37,6 +37,8 @@
 mod backoff;
 mod effects;
 mod topic;
+#[cfg(feature = "update")]
+mod update;
 
 use crate::mqtt::{
     Client, Connect, Credentials, Error, Event, Message, Misuse, PacketId, Publish, Qos, RECEIVE_MAXIMUM,
@@ -108,6 +110,13 @@ pub enum Notice<'a> {
     Command(Command<'a>),
     /// What the device is to become: the whole desired part of its twin, as the engine sent it.
     Desired(&'a [u8]),
+    /// A job of an update is offered, for [`Update::handle_notice`](crate::update::Update::handle_notice). It is acknowledged
+    /// when the next notice is asked for.
+    #[cfg(feature = "update")]
+    Offer(&'a [u8]),
+    /// A block that was asked for, likewise.
+    #[cfg(feature = "update")]
+    Block(&'a [u8]),
     /// An effect that has arrived before. It is acknowledged and there is nothing to do.
     Repeated {
         /// Its id.
@@ -147,6 +156,8 @@ pub struct Agent<'a> {
     backoff: Backoff,
     effects: Effects,
     listening: Listening,
+    #[cfg(feature = "update")]
+    wants_updates: bool,
     /// When the next transport is to be opened; `None` while there is one.
     dial_at_ms: Option<u64>,
 }
@@ -161,6 +172,8 @@ impl<'a> Agent<'a> {
             backoff: Backoff::new(),
             effects: Effects::new(),
             listening: Listening::No,
+            #[cfg(feature = "update")]
+            wants_updates: false,
             dial_at_ms: Some(0),
         }
     }
@@ -330,25 +343,52 @@ impl<'a> Agent<'a> {
         self.client.publish(&Publish { user_properties, ..message })
     }
 
+    /// How many of what there is it listens to.
+    const fn listened(&self) -> usize {
+        #[cfg(feature = "update")]
+        if self.wants_updates {
+            return 4;
+        }
+        2
+    }
+
     /// Asks for commands and twin once a connection stands; if there is no room for that yet, the next time.
     fn subscribe(&mut self) {
         if self.listening != Listening::Wanted {
             return;
         }
         let device = &self.identity.device;
-        let topics =
-            (DeviceTopic::new(device, &["/commands/+"]), DeviceTopic::new(device, &["/twin/desired"]));
-        let (Some(commands), Some(desired)) = topics else { return };
-        let wanted = [&commands, &desired].map(|topic| Subscription::new(topic.as_str(), Qos::AtLeastOnce));
-        if self.client.subscribe(&wanted).is_ok() {
+        let topics = LISTENED.map(|(part, _)| DeviceTopic::new(device, &[part]));
+        let [Some(commands), Some(desired), Some(offers), Some(blocks)] = &topics else { return };
+        let wanted = [commands, desired, offers, blocks];
+        let mut qos = LISTENED.iter().map(|(_, qos)| *qos);
+        let wanted =
+            wanted.map(|topic| Subscription::new(topic.as_str(), qos.next().unwrap_or(Qos::AtMostOnce)));
+        let count = self.listened();
+        let wanted = wanted.get(..count).unwrap_or_default();
+        if self.client.subscribe(wanted).is_ok() {
             self.listening = Listening::Asked;
         }
     }
 }
 
+/// What a device listens to, below its own topic; the last two for updates.
+const LISTENED: [(&str, Qos); 4] = [
+    ("/commands/+", Qos::AtLeastOnce),
+    ("/twin/desired", Qos::AtLeastOnce),
+    ("/update/manifest", Qos::AtLeastOnce),
+    ("/update/block", Qos::AtMostOnce),
+];
+
 /// What a message means to the device.
 fn meaning<'m>(device: &DeviceId, effects: &mut Effects, message: Message<'m>) -> Notice<'m> {
     let topic = below(device, message.topic).unwrap_or_default();
+    #[cfg(feature = "update")]
+    match topic {
+        "update/manifest" => return Notice::Offer(message.payload),
+        "update/block" => return Notice::Block(message.payload),
+        _ => {}
+    }
     let command = topic.strip_prefix("commands/").filter(|name| !name.bytes().any(|byte| byte == b'/'));
     if command.is_none() && topic != "twin/desired" {
         return Notice::Other(message);

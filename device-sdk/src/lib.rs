@@ -36,7 +36,7 @@
 //!
 //! With the feature `std`, `tcp` moves the bytes over a socket. With the feature `outbox`, what a device says is kept in
 //! flash until the engine has it. With the feature `embassy`, tasks of an asynchronous firmware talk to a device that keeps
-//! in touch by itself.
+//! in touch by itself. With the feature `update`, its firmware is updated.
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -55,6 +55,9 @@
 #[cfg(any(test, feature = "std"))]
 extern crate std;
 
+#[cfg(all(feature = "std", feature = "update"))]
+extern crate alloc;
+
 pub mod agent;
 mod checksum;
 #[cfg(feature = "embassy")]
@@ -65,3 +68,5 @@ pub mod mqtt;
 pub mod outbox;
 #[cfg(feature = "std")]
 pub mod tcp;
+#[cfg(feature = "update")]
+pub mod update;

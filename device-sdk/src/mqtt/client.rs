@@ -158,6 +158,12 @@ impl<'b> Client<'b> {
         self.input.space()
     }
 
+    /// Length of the receive buffer: the longest packet that is taken.
+    #[must_use]
+    pub const fn receive_bytes(&self) -> usize {
+        self.input.buffer.len()
+    }
+
     /// So many bytes came into [`Client::receive_space`].
     pub fn handle_received(&mut self, count: usize, now_ms: u64) {
         self.input.add(count);
