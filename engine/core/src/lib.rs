@@ -33,6 +33,7 @@ mod seen;
 pub mod settings;
 mod timer;
 pub mod twin;
+pub mod update;
 pub mod usage;
 pub mod wheel;
 

@@ -1,6 +1,6 @@
 //! `PATCH /devices/{id}`: changes what is known of a device.
 
-use super::{DeviceView, check_tags, not_utc, parse_id, parse_product};
+use super::{DeviceView, check_tags, not_utc, parse_class, parse_id, parse_product};
 use crate::api::Api;
 use crate::api::problem::{Kind, Problem};
 use crate::api::request::{Body, Name, Parameters};
@@ -16,6 +16,9 @@ pub(crate) struct DevicePatch {
     /// What it is one of.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub(crate) product: Option<Option<String>>,
+    /// On which hardware it runs.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub(crate) class: Option<Option<String>>,
     /// All its tags: they take the place of those that it has.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub(crate) tags: Option<Option<Vec<String>>>,
@@ -54,9 +57,10 @@ pub(in crate::api) async fn patch(
         }
     };
     let product = patch.product.map(|product| parse_product(product.as_deref())).transpose()?;
+    let class = patch.class.map(|class| parse_class(class.as_deref())).transpose()?;
     let tags = patch.tags.map(Option::unwrap_or_default);
     check_tags(tags.as_deref().unwrap_or_default())?;
-    let change = DeviceChange { product, tags, time_zone: patch.time_zone.map(not_utc) };
+    let change = DeviceChange { product, class, tags, time_zone: patch.time_zone.map(not_utc) };
     let row = api.engine.registry().set_device(id, change, mode).await?;
     let online = api.engine.device(id)?.online;
     Ok(Json(crate::registry::DeviceInfo::new(id, row, online).into()))
