@@ -42,6 +42,7 @@ mod runner;
 mod serial;
 mod transport;
 mod twin;
+mod updates;
 
 pub use command::Command;
 pub use device::Device;
@@ -51,6 +52,7 @@ pub use resources::{Resources, new};
 pub use runner::{Layout, RunError, Runner};
 pub use serial::{Hangup, SerialModem, SerialReader, SerialWriter};
 pub use transport::Transport;
+pub use updates::{NoUpdates, Updates, Wishes};
 
 /// What tasks on one or several executors, and interrupts, may share.
 type Raw = embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;

@@ -3,13 +3,13 @@
 use crate::harness::wait_until;
 use fleetfn_device::factory::Factory;
 use fleetfn_protocol::DeviceId;
-use fleetfn_qemu::{Board, Firmware, Flash, Machine, Modem};
+use fleetfn_qemu::{Board, Firmware, Flash, Machine, Modem, Release};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 /// Environment variable that is `all` where every emulator must be there.
 const FIRMWARE_VARIABLE: &str = "FLEETFN_TEST_FIRMWARE";
@@ -27,12 +27,14 @@ pub(crate) fn can_run(board: Board) -> bool {
     false
 }
 
-/// The firmware of a board, built once.
-pub(crate) fn firmware(board: Board) -> Firmware {
-    static BUILT: OnceLock<Mutex<HashMap<Board, Firmware>>> = OnceLock::new();
+/// A release of the firmware of a board, built once.
+pub(crate) fn firmware(board: Board, release: &Release) -> Firmware {
+    type Built = HashMap<(Board, Release), Firmware>;
+    static BUILT: OnceLock<Mutex<Built>> = OnceLock::new();
     let mut built = BUILT.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
-    let build = || Firmware::build(board).unwrap_or_else(|error| panic!("{}: {error:#}", board.name()));
-    built.entry(board).or_insert_with(build).clone()
+    let build =
+        || Firmware::build(board, release).unwrap_or_else(|error| panic!("{}: {error:#}", board.name()));
+    built.entry((board, release.clone())).or_insert_with(build).clone()
 }
 
 /// A board with its flash and its modem.
@@ -41,6 +43,8 @@ pub(crate) struct Emulated {
     flash: Flash,
     pub(crate) modem: Modem,
     machine: Option<Machine>,
+    /// Writes down what it says while it has power.
+    listener: Option<JoinHandle<()>>,
     console: Arc<Mutex<Vec<String>>>,
     /// How much of the console was waited for.
     read: usize,
@@ -48,14 +52,21 @@ pub(crate) struct Emulated {
 
 impl Emulated {
     /// A new device, without power yet.
-    pub(crate) fn new(board: Board, directory: &Path, server: SocketAddr, id: &str, token: &str) -> Self {
-        let firmware = firmware(board);
+    pub(crate) fn new(
+        board: Board,
+        directory: &Path,
+        server: SocketAddr,
+        id: &str,
+        token: &str,
+        keys: &[[u8; 32]],
+    ) -> Self {
+        let firmware = firmware(board, &Release::default());
         let device = DeviceId::parse(id).expect("a name");
-        let factory = Factory { device, token: token.as_bytes(), seed: 4711, keys: &[] };
+        let factory = Factory { device, token: token.as_bytes(), seed: 4711, keys };
         let path = directory.join(format!("{id}.bin"));
         let flash = Flash::make(&path, &firmware, &factory).expect("a flash can be made");
         let modem = Modem::start(server).expect("a modem can be started");
-        Self { firmware, flash, modem, machine: None, console: Arc::default(), read: 0 }
+        Self { firmware, flash, modem, machine: None, listener: None, console: Arc::default(), read: 0 }
     }
 
     /// Switches it on.
@@ -64,17 +75,25 @@ impl Emulated {
         let (machine, lines) =
             Machine::start(&self.firmware, &self.flash, &self.modem).expect("the emulator starts");
         let console = Arc::clone(&self.console);
-        thread::spawn(move || {
+        self.listener = Some(thread::spawn(move || {
             for line in lines {
                 console.lock().unwrap_or_else(PoisonError::into_inner).push(line);
             }
-        });
+        }));
         self.machine = Some(machine);
     }
 
     /// Takes the power away, whatever it is doing.
     pub(crate) fn power_off(&mut self) {
         self.machine = None;
+        if let Some(listener) = self.listener.take() {
+            listener.join().expect("it only listens");
+        }
+    }
+
+    /// Passes over what it has said so far.
+    pub(crate) fn skip(&mut self) {
+        self.read = self.console().len();
     }
 
     /// Waits for a line that begins so, behind those that were waited for before, and returns it.

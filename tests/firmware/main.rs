@@ -9,4 +9,7 @@ mod emulated;
 mod harness;
 mod outbox;
 mod plant;
+mod power_cuts;
 mod talk;
+mod update;
+mod vendor;

@@ -7,6 +7,7 @@ use crate::harness::wait_until;
 use fleetfn_qemu::Board;
 use serde_json::Value;
 use std::path::PathBuf;
+use std::process::Stdio;
 use tempfile::TempDir;
 
 /// A running server.

@@ -3,6 +3,7 @@
 
 mod bench;
 mod footprint;
+mod image;
 mod qemu;
 mod replay;
 mod repository;
@@ -21,6 +22,8 @@ usage: cargo xtask COMMAND
                                        table; --check fails if a figure has grown over the one in the docs
   qemu NAME --device ID --token TOKEN  run a firmware example on an emulated board, as that device of a running fleetfn
                                        (all flags: cargo xtask qemu --help)
+  image NAME -o FILE                   build a firmware example and write its image, for a release
+                                       (all flags: cargo xtask image --help)
   replay FILE                          go step by step through a case in which the core's model failed";
 
 fn main() -> ExitCode {
@@ -31,6 +34,7 @@ fn main() -> ExitCode {
         ["bench", what @ ("event-path" | "functions"), rest @ ..] => bench::run(what, rest),
         ["footprint"] => footprint::run(false),
         ["footprint", "--check"] => footprint::run(true),
+        ["image", rest @ ..] => image::run(rest),
         ["qemu", rest @ ..] => qemu::run(rest),
         ["replay", file] => replay::run(file),
         _ => {

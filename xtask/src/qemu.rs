@@ -1,10 +1,10 @@
 //! `cargo xtask qemu NAME`: builds a firmware example and runs it on an emulated board, as a device of a running server.
 
 use crate::repository;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use fleetfn_device::factory::Factory;
 use fleetfn_protocol::DeviceId;
-use fleetfn_qemu::{Board, Firmware, Flash, Machine, Modem};
+use fleetfn_qemu::{Board, Firmware, Flash, Machine, Modem, Release, update_key};
 use std::hash::{BuildHasher, RandomState};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
@@ -17,8 +17,8 @@ usage: cargo xtask qemu NAME --device ID --token TOKEN [FLAGS]
   --device ID     who the board is; fleetfn device add ID
   --token TOKEN   what fleetfn device add showed
   --server ADDR   host and port of the server's MQTT listener (127.0.0.1:1883)
-  --update-key K  a public key that may sign updates for the board, 64 hexadecimal digits or a file of them or of 32 bytes;
-                  up to four
+  --update-key K  a public key that may sign updates for the board: the file that fleetfn release keygen wrote, or 64
+                  hexadecimal digits; up to four
   --flash FILE    where the board keeps its flash (target/qemu/NAME-ID.bin); what is in it stays from one run to the next
   --fresh         begin with a new flash
 
@@ -42,7 +42,7 @@ pub(crate) fn run(words: &[&str]) -> Result<ExitCode> {
     }
     let arguments = parse(words)?;
     eprintln!("building {}", arguments.board.name());
-    let firmware = Firmware::build(arguments.board)?;
+    let firmware = Firmware::build(arguments.board, &Release::default())?;
     let flash = flash(&arguments, &firmware)?;
     let modem = Modem::start(arguments.server)?;
     modem.talk();
@@ -85,7 +85,7 @@ fn parse(words: &[&str]) -> Result<Arguments> {
             "--token" => token = Some(value()?),
             "--server" => server = value()?,
             "--flash" => flash = Some(value()?),
-            "--update-key" => keys.push(key(value()?)?),
+            "--update-key" => keys.push(update_key(value()?)?),
             "--fresh" => fresh = true,
             flag if flag.starts_with('-') => bail!("{flag} is not known\n{USAGE}"),
             _ if name.is_none() => name = Some(word),
@@ -110,30 +110,4 @@ fn parse(words: &[&str]) -> Result<Arguments> {
         None => repository::root()?.join(format!("target/qemu/{name}-{device}.bin")),
     };
     Ok(Arguments { board, device, token, server, keys, flash, fresh })
-}
-
-/// A public key, given as hexadecimal digits or as the file that it is in.
-fn key(text: &str) -> Result<[u8; 32]> {
-    if let Some(key) = hexadecimal(text) {
-        return Ok(key);
-    }
-    let bytes = std::fs::read(text)
-        .with_context(|| format!("'{text}' is neither a key nor a file that can be read"))?;
-    if let Ok(key) = <[u8; 32]>::try_from(bytes.as_slice()) {
-        return Ok(key);
-    }
-    let key = std::str::from_utf8(&bytes).ok().and_then(|text| hexadecimal(text.trim()));
-    ensure!(key.is_some(), "'{text}' holds no public key: 32 bytes, or 64 hexadecimal digits");
-    key.context("it was just there")
-}
-
-fn hexadecimal(text: &str) -> Option<[u8; 32]> {
-    let mut key = [0; 32];
-    if text.len() != 64 || !text.is_ascii() {
-        return None;
-    }
-    for (byte, at) in key.iter_mut().zip((0..64).step_by(2)) {
-        *byte = u8::from_str_radix(text.get(at..at + 2)?, 16).ok()?;
-    }
-    Some(key)
 }

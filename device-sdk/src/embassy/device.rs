@@ -88,6 +88,34 @@ impl<'r> Device<'r> {
         }
     }
 
+    /// Says whether the application can bear an update now: while it is busy nothing is fetched, and no new image is
+    /// started. It begins as not busy.
+    pub fn set_busy(&self, is_busy: bool) {
+        self.shared.updates.wish(|wishes| wishes.is_busy = is_busy);
+        self.shared.nudge.signal(());
+    }
+
+    /// Says that the image works, for good. It counts while the image is on trial, if the updater was told to wait for it.
+    pub fn set_healthy(&self) {
+        self.shared.updates.wish(|wishes| wishes.is_healthy = true);
+        self.shared.nudge.signal(());
+    }
+
+    /// Waits until the board is to be reset, to start a new image or to put the old one back. Then reset it.
+    ///
+    /// One task waits. Dropped half-way nothing is lost.
+    pub async fn restart_due(&self) {
+        self.shared.updates.restart.wait().await;
+        // For whoever asks again.
+        self.shared.updates.restart.signal(());
+    }
+
+    /// Whether the watchdog may be fed: not when a reset has been due for ten seconds and has not come.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        self.shared.updates.is_alive()
+    }
+
     async fn keep(&self, kind: Kind, channel: &str, put: Put<'_>) -> Result<(), Error> {
         self.shared.keeping.keep(kind, channel, put).await
     }

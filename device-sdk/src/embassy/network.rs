@@ -5,6 +5,7 @@ use super::resources::Shared;
 use super::runner::RunError;
 use super::transport::Transport;
 use super::twin::{self, fits};
+use super::updates::Updates;
 use crate::agent::{Agent, Notice, hash};
 use crate::mqtt;
 use crate::outbox::Outbox;
@@ -22,25 +23,27 @@ const PATIENCE: Duration = Duration::from_secs(30);
 struct Ended;
 
 /// The connected half of a runner.
-pub(super) struct Network<'n, 'r, F> {
+pub(super) struct Network<'n, 'r, F, U> {
     shared: &'r Shared<'r>,
     agent: Agent<'r>,
     outbox: &'n Mutex<Raw, Outbox<'r, F>>,
     twin: Range<u32>,
+    updates: U,
     /// Hash of the effect that the command is which a task has; 0 for none.
     command: u64,
     /// There may be something to hand over or to take out of flash.
     flushes: bool,
 }
 
-impl<'n, 'r, F: MultiwriteNorFlash> Network<'n, 'r, F> {
+impl<'n, 'r, F: MultiwriteNorFlash, U: Updates> Network<'n, 'r, F, U> {
     pub(super) const fn new(
         shared: &'r Shared<'r>,
         agent: Agent<'r>,
         outbox: &'n Mutex<Raw, Outbox<'r, F>>,
         twin: Range<u32>,
+        updates: U,
     ) -> Self {
-        Self { shared, agent, outbox, twin, command: 0, flushes: true }
+        Self { shared, agent, outbox, twin, updates, command: 0, flushes: true }
     }
 
     pub(super) async fn run<T: Transport>(
@@ -65,10 +68,13 @@ impl<'n, 'r, F: MultiwriteNorFlash> Network<'n, 'r, F> {
         }
     }
 
-    /// Waits for the next line. Tasks need nothing in the meantime; the answer to a command is kept by the agent.
+    /// Waits for the next line. An image is checked and a trial ends in the meantime, and the answer to a command is handed
+    /// to the agent; tasks need nothing else.
     async fn wait_offline(&mut self) {
         self.finish_command().await;
-        let due = Timer::at(instant(self.agent.next_deadline()));
+        self.update().await;
+        self.tell_of_restart();
+        let due = self.due().await;
         select(due, self.shared.nudge.wait()).await;
     }
 
@@ -80,10 +86,13 @@ impl<'n, 'r, F: MultiwriteNorFlash> Network<'n, 'r, F> {
             let heard = if alive { self.hear().await } else { return Ended };
             self.finish_command().await;
             self.flush().await;
+            self.update().await;
             if self.write(&mut writer).await.is_err() || heard.is_err() || self.agent.is_closed() {
                 return Ended;
             }
-            let due = Timer::at(instant(self.agent.next_deadline()));
+            // What it has said about that is on its way.
+            self.tell_of_restart();
+            let due = self.due().await;
             let space = self.agent.client().receive_space();
             if space.is_empty() {
                 // What is in it can be looked at now that something was written.
@@ -101,12 +110,42 @@ impl<'n, 'r, F: MultiwriteNorFlash> Network<'n, 'r, F> {
         }
     }
 
+    /// When to look again. Work that is due at once lets the other tasks have their turn first.
+    async fn due(&self) -> Timer {
+        let deadline_ms = match (self.agent.next_deadline(), self.updates.next_deadline()) {
+            (Some(first), Some(second)) => Some(first.min(second)),
+            (first, second) => first.or(second),
+        };
+        if deadline_ms.is_some_and(|at_ms| at_ms <= now_ms()) {
+            embassy_futures::yield_now().await;
+        }
+        Timer::at(deadline_ms.map_or(Instant::MAX, Instant::from_millis))
+    }
+
+    /// Does a slice of what an update needs.
+    async fn update(&mut self) {
+        let now_ms = now_ms();
+        self.updates.wish(self.shared.updates.wishes(), now_ms);
+        self.updates.handle_timeout(now_ms).await;
+        self.updates.flush(&mut self.agent, now_ms).await;
+        self.shared.updates.set_alive(self.updates.is_alive());
+    }
+
+    fn tell_of_restart(&self) {
+        if self.updates.wants_restart() {
+            self.shared.updates.restart.signal(());
+        }
+    }
+
     /// Looks at all that came.
     async fn hear(&mut self) -> Result<(), Ended> {
-        let Self { shared, agent, outbox, twin, command, flushes } = self;
+        let Self { shared, agent, outbox, twin, updates, command, flushes } = self;
         while let Some(notice) = agent.poll_notice().map_err(|_| Ended)? {
             if outbox.lock().await.handle_notice(&notice) {
                 *flushes = true;
+                continue;
+            }
+            if updates.handle_notice(&notice, now_ms()).await {
                 continue;
             }
             match notice {
@@ -138,6 +177,8 @@ impl<'n, 'r, F: MultiwriteNorFlash> Network<'n, 'r, F> {
                 Notice::Listening
                 | Notice::Repeated { .. }
                 | Notice::Other(_)
+                | Notice::Offer(_)
+                | Notice::Block(_)
                 | Notice::Delivered { .. }
                 | Notice::Lost { .. }
                 | Notice::Refused(_) => {}
@@ -189,8 +230,4 @@ impl<'n, 'r, F: MultiwriteNorFlash> Network<'n, 'r, F> {
 
 fn now_ms() -> u64 {
     Instant::now().as_millis()
-}
-
-fn instant(deadline_ms: Option<u64>) -> Instant {
-    deadline_ms.map_or(Instant::MAX, Instant::from_millis)
 }

@@ -6,6 +6,7 @@ use super::device::Device;
 use super::keeping::Keeping;
 use super::runner::Runner;
 use super::twin::Latest;
+use super::updates::{NoUpdates, Talk};
 use crate::agent::{Agent, Identity};
 use embassy_sync::mutex::Mutex;
 use embassy_sync::signal::Signal;
@@ -37,6 +38,7 @@ pub(super) struct Shared<'r> {
     pub(super) command_there: Signal<Raw, ()>,
     pub(super) desired: Mutex<Raw, Latest<'r>>,
     pub(super) desired_there: Signal<Raw, ()>,
+    pub(super) updates: Talk,
     /// The runner is to look again.
     pub(super) nudge: Signal<Raw, ()>,
 }
@@ -70,7 +72,7 @@ impl<const PACKET: usize, const SEND: usize, const MESSAGE: usize> Default
 pub fn new<'r, const PACKET: usize, const SEND: usize, const MESSAGE: usize>(
     resources: &'r mut Resources<'r, PACKET, SEND, MESSAGE>,
     identity: Identity<'r>,
-) -> (Device<'r>, Runner<'r>) {
+) -> (Device<'r>, Runner<'r, NoUpdates>) {
     let Resources { receive, send, entry, keeping, command, reply, desired, shared } = resources;
     let shared = &*shared.insert(Shared {
         keeping: Keeping::new(keeping),
@@ -78,6 +80,7 @@ pub fn new<'r, const PACKET: usize, const SEND: usize, const MESSAGE: usize>(
         command_there: Signal::new(),
         desired: Mutex::new(Latest::new(desired)),
         desired_there: Signal::new(),
+        updates: Talk::new(),
         nudge: Signal::new(),
     });
     // One command at a time: it is acknowledged when the application has done it.

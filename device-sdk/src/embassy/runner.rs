@@ -5,6 +5,7 @@ use super::keeping::Kind;
 use super::network::Network;
 use super::resources::Shared;
 use super::transport::Transport;
+use super::updates::{NoUpdates, Updates};
 use crate::agent::Agent;
 use crate::outbox::{self, Outbox, Policy};
 use core::convert::Infallible;
@@ -53,17 +54,36 @@ impl<E: NorFlashError> From<outbox::Error<E>> for RunError {
 }
 
 /// The end of a device that is to be run by one task.
-pub struct Runner<'r> {
+pub struct Runner<'r, U> {
     shared: &'r Shared<'r>,
     agent: Agent<'r>,
     entry: &'r mut [u8],
+    updates: U,
 }
 
-impl<'r> Runner<'r> {
+impl<'r> Runner<'r, NoUpdates> {
     pub(super) const fn new(shared: &'r Shared<'r>, agent: Agent<'r>, entry: &'r mut [u8]) -> Self {
-        Self { shared, agent, entry }
+        Self { shared, agent, entry, updates: NoUpdates }
     }
 
+    /// The longest block of an update that the buffers take; `None` if they take none.
+    #[cfg(feature = "update")]
+    #[must_use]
+    pub fn block_bytes(&mut self) -> Option<fleetfn_protocol::update::BlockBytes> {
+        self.agent.block_bytes()
+    }
+
+    /// A device whose firmware is updated. The machine was opened with [`Runner::block_bytes`].
+    #[cfg(feature = "update")]
+    #[must_use]
+    pub fn with_updates<U: Updates>(self, updates: U) -> Runner<'r, U> {
+        let Self { shared, mut agent, entry, .. } = self;
+        agent.want_updates();
+        Runner { shared, agent, entry, updates }
+    }
+}
+
+impl<U: Updates> Runner<'_, U> {
     /// Keeps in touch: forever, over lost connections, unless the flash cannot be used at all; what a task sends then waits
     /// for ever. `random` gives any number, for the waits between connections and
     /// the first id of the outbox.
@@ -77,7 +97,7 @@ impl<'r> Runner<'r> {
         layout: Layout,
         mut random: impl FnMut() -> u32,
     ) -> RunError {
-        let Self { shared, agent, entry } = self;
+        let Self { shared, agent, entry, updates } = self;
         let opened = Outbox::open(flash, layout.outbox, layout.policy, entry, random()).await;
         let mut outbox = match opened {
             Ok(outbox) => outbox,
@@ -86,7 +106,7 @@ impl<'r> Runner<'r> {
         shared.desired.lock().await.recall(outbox.flash(), layout.twin.clone()).await;
         shared.desired_there.signal(());
         let outbox = Mutex::<Raw, _>::new(outbox);
-        let mut network = Network::new(shared, agent, &outbox, layout.twin);
+        let mut network = Network::new(shared, agent, &outbox, layout.twin, updates);
         match select(keep(shared, &outbox), network.run(transport, random)).await {
             Either::First(never) => match never {},
             Either::Second(error) => error,

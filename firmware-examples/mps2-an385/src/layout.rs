@@ -14,6 +14,9 @@ pub const NEXT: Range<u32> = 0x4_0000..0x8_1000;
 /// What the boot loader remembers of a swap.
 pub const SWAP: Range<u32> = 0x10_0000..0x10_1000;
 
+/// How far an update is.
+pub const JOURNAL: Range<u32> = 0x10_2000..0x10_4000;
+
 /// Who the device is, written in the factory.
 pub const FACTORY: Range<u32> = 0x11_0000..0x11_1000;
 

@@ -13,7 +13,7 @@ use core::fmt::Arguments;
 use embassy_executor::{SpawnError, SpawnToken, Spawner};
 use flash::Flash;
 use fleetfn_device::agent::Identity;
-use fleetfn_device::embassy::{self, Device, Layout, Resources, Runner, SerialModem};
+use fleetfn_device::embassy::{self, Device, Layout, NoUpdates, Resources, Runner, SerialModem};
 use fleetfn_device::factory::Factory;
 use fleetfn_device::outbox::Policy;
 use register::Register;
@@ -51,7 +51,7 @@ fn start<S>(spawner: Spawner, task: Result<SpawnToken<S>, SpawnError>) {
 
 #[embassy_executor::task]
 async fn keep_in_touch(
-    runner: Runner<'static>,
+    runner: Runner<'static, NoUpdates>,
     modem: SerialModem<Receiver, Sender>,
     flash: Flash,
     mut chance: Chance,

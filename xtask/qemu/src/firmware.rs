@@ -18,18 +18,30 @@ pub struct Firmware {
     pub image: Vec<u8>,
 }
 
+/// Which release of a firmware is built.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Release {
+    /// Another version than its source says.
+    pub version: Option<String>,
+    /// Another sequence than its source says.
+    pub sequence: Option<u32>,
+    /// A feature that breaks it on purpose.
+    pub broken: Option<String>,
+}
+
 impl Firmware {
     /// Builds it, if it is not built; cargo says on stderr what it does.
     ///
     /// # Errors
     /// If it does not build, say because the target is not installed.
-    pub fn build(board: Board) -> Result<Self> {
+    pub fn build(board: Board, release: &Release) -> Result<Self> {
         let package = board.package();
-        let program = build(board, package, &["--features", "firmware"])?;
+        let features = format!("firmware,{}", release.broken.as_deref().unwrap_or_default());
+        let program = build(board, package, &["--features", features.trim_end_matches(',')], release)?;
         let Some(boot_package) = board.boot_package() else {
             return Ok(Self { board, kernel: program, image: Vec::new() });
         };
-        let kernel = build(board, boot_package, &[])?;
+        let kernel = build(board, boot_package, &[], &Release::default())?;
         let file = std::fs::read(&program).with_context(|| format!("reading {}", program.display()))?;
         let image = elf::image(&file, board.flash_address())
             .with_context(|| format!("{} is no image for {}", program.display(), board.name()))?;
@@ -51,10 +63,20 @@ fn target_directory() -> PathBuf {
     all.join("firmware")
 }
 
-fn build(board: Board, package: &str, more: &[&str]) -> Result<PathBuf> {
+fn build(board: Board, package: &str, more: &[&str], release: &Release) -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let target = board.target();
-    let status = Command::new(cargo)
+    let mut command = Command::new(cargo);
+    for (name, value) in [
+        ("FIRMWARE_VERSION", release.version.clone()),
+        ("FIRMWARE_SEQUENCE", release.sequence.map(|sequence| sequence.to_string())),
+    ] {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    let status = command
         .args(["build", "--quiet", "--locked", "--release", "--package", package, "--bin", package])
         .args(["--target", target])
         .args(more)

@@ -7,11 +7,13 @@ mod board;
 mod elf;
 mod firmware;
 mod flash;
+mod key;
 mod machine;
 mod modem;
 
 pub use board::Board;
-pub use firmware::Firmware;
+pub use firmware::{Firmware, Release};
 pub use flash::Flash;
+pub use key::update_key;
 pub use machine::{Console, Machine};
 pub use modem::Modem;
