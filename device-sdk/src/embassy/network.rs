@@ -177,11 +177,11 @@ impl<'n, 'r, F: MultiwriteNorFlash, U: Updates> Network<'n, 'r, F, U> {
                 Notice::Listening
                 | Notice::Repeated { .. }
                 | Notice::Other(_)
-                | Notice::Offer(_)
-                | Notice::Block(_)
                 | Notice::Delivered { .. }
                 | Notice::Lost { .. }
                 | Notice::Refused(_) => {}
+                #[cfg(feature = "update")]
+                Notice::Offer(_) | Notice::Block(_) => {}
             }
         }
         Ok(())

@@ -5,7 +5,6 @@
 
 mod release;
 
-use climate::{Board, Chance, Simulated};
 use core::fmt::Arguments;
 use embassy_executor::{SpawnError, SpawnToken, Spawner};
 use embassy_time::Timer;
@@ -22,6 +21,7 @@ use mps2_an385::flash::Flash;
 use mps2_an385::uart::{Receiver, Sender};
 use mps2_an385::{clock, layout, restart, uart, watchdog};
 use release::{CLASS, PRODUCT, SEQUENCE, VERSION};
+use room_sensor::{Board, Chance, Simulated};
 use static_cell::{ConstStaticCell, StaticCell};
 
 /// How long a new image has to measure and to be connected, in milliseconds.
@@ -116,7 +116,7 @@ async fn keep_in_touch(
 
 #[embassy_executor::task]
 async fn measure(device: Device<'static>) {
-    climate::run(device, Simulated::default(), Mps2).await
+    room_sensor::run(device, Simulated::default(), Mps2).await
 }
 
 /// The board as the application sees it.

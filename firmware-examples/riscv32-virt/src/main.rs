@@ -8,7 +8,6 @@ mod flash;
 mod register;
 mod uart;
 
-use climate::{Board, Chance, Simulated};
 use core::fmt::Arguments;
 use embassy_executor::{SpawnError, SpawnToken, Spawner};
 use flash::Flash;
@@ -17,6 +16,7 @@ use fleetfn_device::embassy::{self, Device, Layout, NoUpdates, Resources, Runner
 use fleetfn_device::factory::Factory;
 use fleetfn_device::outbox::Policy;
 use register::Register;
+use room_sensor::{Board, Chance, Simulated};
 use static_cell::{ConstStaticCell, StaticCell};
 use uart::{Receiver, Sender};
 
@@ -63,7 +63,7 @@ async fn keep_in_touch(
 
 #[embassy_executor::task]
 async fn measure(device: Device<'static>) {
-    climate::run(device, Simulated::default(), Virt).await
+    room_sensor::run(device, Simulated::default(), Virt).await
 }
 
 /// The board as the application sees it.
