@@ -75,6 +75,7 @@ pub struct Job {
 }
 
 /// Where the job is.
+#[expect(clippy::large_enum_variant, reason = "there is one of it, and no allocator")]
 enum Stage {
     /// There is none.
     Idle,
@@ -100,8 +101,6 @@ pub struct Update<'a, S, F> {
     slots: S,
     journal: Journal<F>,
     clock: Clock,
-    record: Option<Record>,
-    stage: Stage,
     report: Report,
     /// Trials of the job, those of the record included.
     trials: u8,
@@ -116,6 +115,8 @@ pub struct Update<'a, S, F> {
     is_busy: bool,
     has_word: bool,
     restart_since_ms: Option<u64>,
+    record: Option<Record>,
+    stage: Stage,
 }
 
 impl<'a, S: Slots, F: NorFlash> Update<'a, S, F> {
@@ -138,13 +139,13 @@ impl<'a, S: Slots, F: NorFlash> Update<'a, S, F> {
         if version.is_empty() || version.len() > VERSION_BYTES_MAX || !is_text {
             return Err(Error::Version);
         }
-        let (block, sector) = (u32::from(config.block_bytes.get()), S::SECTOR_BYTES);
-        let fits = sector.is_multiple_of(64)
-            && (block.is_multiple_of(sector) || sector.is_multiple_of(block))
+        let sector = S::SECTOR_BYTES;
+        let fits = sector.is_power_of_two()
+            && sector >= 64
             && S::WORD_BYTES.is_power_of_two()
             && S::WORD_BYTES <= 64
-            && slots.slot_bytes().is_multiple_of(sector);
-        if sector == 0 || !fits {
+            && slots.slot_bytes() & sector.wrapping_sub(1) == 0;
+        if !fits {
             return Err(Error::Sizes);
         }
         let mut update = Self {

@@ -19,6 +19,9 @@ const PATCH_BYTES: usize = 32;
 /// What is written at once: sectors and blocks are multiples of it, and it is one of words.
 const WRITE_BYTES: usize = 64;
 
+/// The bits of a position within what is read at once of the image that runs.
+const OFFSET: u32 = 63;
+
 /// Whose digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum What {
@@ -201,14 +204,13 @@ impl Apply {
 
     /// A byte of the image that runs.
     async fn old<S: Slots>(&mut self, slots: &mut S, at: u32) -> Result<u8, Fault> {
-        let offset = at & (WRITE_BYTES as u32 - 1);
-        let from = at.saturating_sub(offset);
+        let from = at & !OFFSET;
         if self.old_at != Some(from) {
             self.old_at = None;
             slots.read_active(from, &mut self.old).await?;
             self.old_at = Some(from);
         }
-        let offset = usize::try_from(offset).unwrap_or_default();
+        let offset = usize::try_from(at & OFFSET).unwrap_or_default();
         Ok(self.old.get(offset).copied().unwrap_or_default())
     }
 

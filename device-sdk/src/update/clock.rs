@@ -9,13 +9,13 @@ const STEP_MS_MAX: u64 = 60_000;
 pub(super) struct Clock {
     caller_ms: Option<u64>,
     elapsed_ms: u64,
-    /// Seconds since 1970 at the start, if they are known.
-    started_s: Option<u64>,
+    /// Milliseconds since 1970 at the start, if they are known.
+    started_ms: Option<u64>,
 }
 
 impl Clock {
     pub(super) const fn new() -> Self {
-        Self { caller_ms: None, elapsed_ms: 0, started_s: None }
+        Self { caller_ms: None, elapsed_ms: 0, started_ms: None }
     }
 
     /// It is so late. Returns the time since the start, in milliseconds.
@@ -38,13 +38,23 @@ impl Clock {
     }
 
     pub(super) const fn set_unix_s(&mut self, unix_s: u64) {
-        self.started_s = Some(unix_s.saturating_sub(self.elapsed_ms / 1_000));
+        self.started_ms = Some(milliseconds(unix_s).saturating_sub(self.elapsed_ms));
     }
 
-    /// Seconds since 1970, if they are known.
-    pub(super) fn unix_s(&self) -> Option<u64> {
-        Some(self.started_s?.saturating_add(self.elapsed_ms / 1_000))
+    /// Whether it is later than that, in seconds since 1970; never, while the time is not known.
+    pub(super) fn is_after_s(&self, unix_s: u64) -> bool {
+        let is_after = |started_ms: u64| {
+            started_ms.saturating_add(self.elapsed_ms) >= milliseconds(unix_s.saturating_add(1))
+        };
+        self.started_ms.is_some_and(is_after)
     }
+}
+
+/// A multiplication, since a division of 64 bits takes a kilobyte of a small microcontroller. Years beyond all use are one.
+const fn milliseconds(seconds: u64) -> u64 {
+    const SECONDS_MAX: u64 = 1 << 50;
+    let seconds = if seconds > SECONDS_MAX { SECONDS_MAX } else { seconds };
+    seconds.wrapping_mul(1_000)
 }
 
 #[cfg(test)]
@@ -59,8 +69,10 @@ mod tests {
         assert_eq!(clock.tick(u64::MAX), 60_500);
         assert_eq!(clock.tick(7), 60_500);
         assert_eq!((clock.callers_ms(60_600), clock.callers_ms(u64::MAX)), (107, 60_007));
+        assert!(!clock.is_after_s(0), "it is not known");
         clock.set_unix_s(1_000);
-        clock.tick(3_007);
-        assert_eq!(clock.unix_s(), Some(1_003));
+        clock.tick(2_007);
+        assert_eq!((clock.is_after_s(1_001), clock.is_after_s(1_002)), (true, false));
+        assert!(!clock.is_after_s(u64::MAX));
     }
 }

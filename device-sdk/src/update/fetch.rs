@@ -2,6 +2,7 @@
 
 use super::check::{Check, What};
 use super::journal::Mark;
+use super::offer::sectors;
 use super::record::Record;
 use super::window::Window;
 use super::{Fault, Slots, Stage, Update};
@@ -35,9 +36,12 @@ impl Fetch {
     /// Goes on behind so many units.
     pub(super) fn new(record: &Record, block_bytes: BlockBytes, marked: u32, now_ms: u64) -> Self {
         let done = marked.saturating_mul(record.unit_bytes);
-        let first = done.checked_div(block_bytes.get().into()).unwrap_or_default();
+        // Shifts instead of divisions: all of these are powers of two.
+        let shift = block_bytes.get().trailing_zeros();
+        let first = done >> shift;
+        let blocks = Record::units(record.payload().size, 1 << shift);
         Self {
-            window: Window::new(first, block_bytes.count(record.payload().size)),
+            window: Window::new(first, blocks),
             block_bytes,
             marked,
             erased: done,
@@ -175,7 +179,7 @@ impl<S: Slots, F: NorFlash> Update<'_, S, F> {
     /// Where the payload begins in the download slot.
     pub(super) fn payload_at(&self, record: &Record) -> u32 {
         record.patch.map_or(0, |patch| {
-            let sectors = patch.patch.size.checked_next_multiple_of(S::SECTOR_BYTES);
+            let sectors = sectors(patch.patch.size, S::SECTOR_BYTES);
             self.slots.slot_bytes().saturating_sub(sectors.unwrap_or(u32::MAX))
         })
     }

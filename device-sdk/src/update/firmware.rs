@@ -40,7 +40,7 @@ impl<'a> Firmware<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct Config {
     /// Length of a block: [`Agent::block_bytes`](crate::agent::Agent::block_bytes) says the longest that fits the receive
-    /// buffer. It and a sector of the download slot are multiples of each other.
+    /// buffer.
     pub block_bytes: BlockBytes,
     /// How many blocks are asked for at once, from 1 to 32: what the transport can hold while the flash is written.
     pub window: u8,
@@ -67,8 +67,8 @@ pub enum Error {
         "the range of the journal is not an even number of whole pages of the flash, or they are too short"
     )]
     Range,
-    /// The slots' sectors, words or blocks do not fit each other.
-    #[error("sectors, words and blocks do not fit each other")]
+    /// The slots' sectors or words are not powers of two within their bounds, or the download slot is not whole sectors.
+    #[error("sectors and words of the download slot are not as they have to be")]
     Sizes,
     /// The version of the firmware is empty, longer than 32 bytes, or holds control characters.
     #[error("the version of the firmware is not valid")]

@@ -75,7 +75,7 @@ impl<S: Slots, F: NorFlash> Update<'_, S, F> {
     /// Whether the offer is followed. The signatures come first; the manifest is not looked at before.
     fn judge(&self, job: u32, delivery: &Delivery, envelope: &Envelope<'_>) -> Result<Record, Reason> {
         let manifest = trust::open(&self.firmware, envelope)?;
-        trust::check(&self.firmware, &manifest, self.floor(), self.clock.unix_s())?;
+        trust::check(&self.firmware, &manifest, self.floor(), &self.clock)?;
         let record = self.record_of(job, delivery, &manifest);
         self.check_sizes(&record)?;
         Ok(record)
@@ -105,7 +105,7 @@ impl<S: Slots, F: NorFlash> Update<'_, S, F> {
     fn check_sizes(&self, record: &Record) -> Result<(), Reason> {
         let (image, payload) = (record.image.size, record.payload().size);
         let slot = self.slots.slot_bytes();
-        let whole = |bytes: u32| bytes.checked_next_multiple_of(S::SECTOR_BYTES);
+        let whole = |bytes: u32| sectors(bytes, S::SECTOR_BYTES);
         // A patch lies behind the image that is made of it.
         let both = match record.patch {
             None => whole(image),
@@ -120,6 +120,15 @@ impl<S: Slots, F: NorFlash> Update<'_, S, F> {
             Some(patch) if patch.base.size > self.slots.image_bytes_max() => Err(Reason::Base),
             _ => Ok(()),
         }
+    }
+}
+
+/// So many bytes in whole sectors, in bytes.
+pub(super) const fn sectors(bytes: u32, sector_bytes: u32) -> Option<u32> {
+    let mask = sector_bytes.wrapping_sub(1);
+    match bytes.checked_add(mask) {
+        Some(bytes) => Some(bytes & !mask),
+        None => None,
     }
 }
 

@@ -60,13 +60,10 @@ impl Record {
         self.patch.map_or(self.image, |patch| patch.patch)
     }
 
-    /// Of how many units the payload is.
+    /// Of how many units the payload is, whose length is a power of two.
     pub(super) const fn units(payload_bytes: u32, unit_bytes: u32) -> u32 {
-        match payload_bytes.checked_div(unit_bytes) {
-            Some(whole) if payload_bytes.is_multiple_of(unit_bytes) => whole,
-            Some(whole) => whole.saturating_add(1),
-            None => 0,
-        }
+        let whole = payload_bytes >> (unit_bytes.trailing_zeros() & 31);
+        if payload_bytes & unit_bytes.wrapping_sub(1) == 0 { whole } else { whole.saturating_add(1) }
     }
 
     pub(super) fn write(&self) -> [u8; Self::BYTES] {

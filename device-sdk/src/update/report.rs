@@ -81,8 +81,7 @@ impl Report {
     }
 
     pub(super) fn progress(&mut self, have: u32, of: u32, now_ms: u64) {
-        let part = u64::from(have).saturating_mul(PARTS.into()).checked_div(of.into()).unwrap_or_default();
-        let part = u32::try_from(part).unwrap_or(PARTS);
+        let part = have.checked_div((of / PARTS).max(1)).unwrap_or_default();
         if part > self.part && now_ms >= self.said_at_ms.saturating_add(PROGRESS_MS) {
             (self.part, self.said_at_ms) = (part, now_ms);
             self.changed();

@@ -43,7 +43,7 @@ pub enum Boot {
 /// since; erases are whole sectors. A call that fails may have done a part. All of them are only ever cut off by a loss of
 /// power, or by dropping the future, which is the same.
 pub trait Slots {
-    /// What the download slot is erased in, in bytes: a multiple of 64.
+    /// What the download slot is erased in, in bytes: a power of two, at least 64.
     const SECTOR_BYTES: u32;
     /// What it is written in, in bytes: a power of two, at most 64.
     const WORD_BYTES: u32;

@@ -12,10 +12,8 @@ impl<S: Slots, F: NorFlash> Update<'_, S, F> {
             return self.end(Phase::RolledBack, Reason::Reset).await;
         }
         // Counted before: an image that was started and not counted could be started for ever.
-        if self.journal.mark(Mark::Trial(self.marked_trials)).await.is_err() {
-            return self.end(Phase::Failed, Reason::Flash).await;
-        }
-        if self.slots.arm().await.is_err() {
+        let is_marked = self.journal.mark(Mark::Trial(self.marked_trials)).await.is_ok();
+        if !is_marked || self.slots.arm().await.is_err() {
             return self.handle_fault().await;
         }
         self.marked_trials = self.marked_trials.saturating_add(1);

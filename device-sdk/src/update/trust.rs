@@ -1,5 +1,6 @@
 //! Whether an offer is to be followed: who signed it, and whether what they signed is for this device.
 
+use super::clock::Clock;
 use super::firmware::Firmware;
 use ed25519_dalek::{Signature, VerifyingKey};
 use fleetfn_protocol::update::{Envelope, Manifest, Reason, UpdateKey};
@@ -48,7 +49,7 @@ pub(super) fn check(
     firmware: &Firmware<'_>,
     manifest: &Manifest<'_>,
     floor: u32,
-    unix_s: Option<u64>,
+    clock: &Clock,
 ) -> Result<(), Reason> {
     if manifest.product != firmware.product {
         return Err(Reason::Product);
@@ -59,7 +60,7 @@ pub(super) fn check(
     if manifest.sequence <= floor {
         return Err(Reason::Sequence);
     }
-    if manifest.not_after_s.zip(unix_s).is_some_and(|(not_after_s, now_s)| now_s > not_after_s) {
+    if manifest.not_after_s.is_some_and(|not_after_s| clock.is_after_s(not_after_s)) {
         return Err(Reason::Expired);
     }
     let has = |name: &str| {
