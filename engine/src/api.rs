@@ -16,6 +16,7 @@ mod invocation;
 mod listener;
 mod manifest;
 mod metrics;
+mod openapi;
 mod page;
 mod problem;
 mod record;
@@ -30,6 +31,7 @@ mod timer;
 mod trace;
 mod usage;
 
+use artifact::ArtifactView;
 pub(crate) use blob::Blob;
 pub(crate) use dead_letter::DeadLetterView;
 pub(crate) use device::command::Requested;
@@ -150,7 +152,7 @@ impl Running {
 
 fn router(api: Api) -> Router {
     let resources = Router::new()
-        .route("/devices", get(device::list).post(device::add))
+        .route("/devices", get(device::list::list).post(device::add))
         .route("/devices/{id}", get(device::show).patch(device::change::patch).delete(device::remove))
         .route("/devices/{id}/twin", get(device::twin::show).patch(device::twin::patch))
         .route("/devices/{id}/commands/{name}", post(device::command::request))
@@ -200,6 +202,7 @@ fn router(api: Api) -> Router {
         .route("/dead-letters/{offset}", get(dead_letter::show))
         .route("/functions/{name}/redrive", post(redrive::create))
         .route("/functions/{name}/refused", get(dead_letter::refused))
+        .route("/openapi.json", get(openapi::show))
         .route("/status", get(status::show))
         .route("/usage", get(usage::list))
         .route("/replays", post(replay::create).layer(DefaultBodyLimit::max(MODULE_BYTES_MAX)))

@@ -9,3 +9,4 @@ mod kill9;
 mod power_cut;
 mod shutdown;
 mod transcript;
+mod updates;

@@ -31,18 +31,37 @@ impl Plant {
 
     /// Registers a device, and puts it on a board without power.
     pub(crate) fn device(&self, board: Board, id: &str) -> Emulated {
-        let token = Api::of(&self.server).add_device(id);
-        Emulated::new(board, self.directory.path(), self.server.mqtt, id, &token)
+        self.device_with_keys(board, id, &[])
+    }
+
+    /// As [`Plant::device`], with keys that may update it.
+    pub(crate) fn device_with_keys(&self, board: Board, id: &str, keys: &[[u8; 32]]) -> Emulated {
+        let words = ["device", "add", id, "--product", "room-sensor", "-o", "json"];
+        let added: Value = serde_json::from_str(&self.fleetfn(&words)).expect("JSON");
+        let token = added["token"].as_str().unwrap_or_else(|| panic!("no token in {added}"));
+        Emulated::new(board, self.directory.path(), self.server.mqtt, id, token, keys)
     }
 
     /// Runs the command line, which must succeed, and returns what it prints.
     pub(crate) fn fleetfn(&self, words: &[&str]) -> String {
+        let (code, said) = self.try_fleetfn(words);
+        assert_eq!(code, Some(0), "fleetfn {words:?}:\n{said}");
+        said
+    }
+
+    /// Runs the command line, and returns its exit code and what it prints, complaints last.
+    pub(crate) fn try_fleetfn(&self, words: &[&str]) -> (Option<i32>, String) {
         let mut command = binary();
-        let output = command.arg("--data").arg(self.data()).args(words).output().expect("the binary starts");
-        let (stdout, stderr) =
-            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        assert!(output.status.success(), "fleetfn {words:?}:\n{stdout}\n{stderr}");
-        stdout.into_owned()
+        command.arg("--data").arg(self.data()).args(words).stdin(Stdio::null()).env("RUST_LOG", "off");
+        let output = command.output().expect("the binary starts");
+        let complaints = if output.status.success() { Vec::new() } else { output.stderr };
+        let said = [output.stdout, complaints].concat();
+        (output.status.code(), String::from_utf8_lossy(&said).into_owned())
+    }
+
+    /// Where a test may put its files.
+    pub(crate) fn file(&self, name: &str) -> String {
+        self.directory.path().join(name).display().to_string()
     }
 
     /// What the diary says of the readings that the engine has handled, oldest first.

@@ -116,20 +116,18 @@ impl Session {
 
     /// Sends what waits in the mailbox, as far as the client takes it.
     pub(super) fn send_parcels(&mut self) {
-        if self.principal.device().is_none() || !self.handle.has_unsent() {
-            return;
-        }
+        let Some(device) = self.principal.device().filter(|_| self.handle.has_unsent()) else { return };
         let (handle, now_ms) = (Arc::clone(&self.handle), self.shared.config.wall_clock.now_ms());
         handle.send_parcels(|parcel, qos| {
             if !self.may_send(self.sent.len()) {
                 return Handed::Later;
             }
             let Some(left_s) = seconds_left(parcel.expires_at_ms, now_ms) else { return Handed::Done };
-            if self.put_parcel(parcel, qos, left_s) && qos == Qos::AtLeastOnce {
-                return Handed::Sent;
+            match (self.put_parcel(parcel, qos, left_s), qos) {
+                (true, Qos::AtLeastOnce) => return Handed::Sent,
+                (true, Qos::AtMostOnce) => self.unreported.push(parcel.effect),
+                (false, _) => self.shared.reports.too_long(device, parcel.effect),
             }
-            // Longer than the client takes: it counts as delivered (MQTT 5, section 3.1.2.11.4).
-            self.unreported.push(parcel.effect);
             Handed::Done
         });
     }

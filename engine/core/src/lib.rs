@@ -30,6 +30,7 @@ pub mod request;
 pub mod retry;
 pub mod route;
 mod seen;
+pub mod selection;
 pub mod settings;
 mod timer;
 pub mod twin;

@@ -10,6 +10,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use fleetfn_protocol::update::Digest;
 use futures_util::StreamExt;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
@@ -17,7 +18,7 @@ use tokio::sync::mpsc;
 const PIECES_MAX: usize = 8;
 
 /// An image.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct ArtifactView {
     /// SHA-256.
     pub(crate) digest: String,

@@ -2,6 +2,7 @@
 
 pub(super) mod change;
 pub(super) mod command;
+pub(super) mod list;
 pub(super) mod state;
 pub(super) mod twin;
 pub(super) mod update;
@@ -10,14 +11,14 @@ pub(crate) use change::DevicePatch;
 use update::UpdateView;
 
 use super::Api;
-use super::page::{Page, PageQuery};
 use super::problem::{Kind, Problem};
-use super::request::{Document, Name, Parameters};
+use super::request::{Document, Name};
 use crate::registry::{self, DeviceInfo};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use fleetfn_protocol::{ClassId, DeviceId, ProductId};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Most tags of a device: they are kept and listed with it.
@@ -27,7 +28,7 @@ const TAGS_MAX: usize = 32;
 const TAG_BYTES_MAX: usize = fleetfn_protocol::limits::NAME_BYTES_MAX;
 
 /// A device to be registered.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewDevice {
     /// Unique in the fleet.
@@ -47,7 +48,7 @@ pub(crate) struct NewDevice {
 }
 
 /// A device that has just been registered.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct AddedDevice {
     /// Its id, also its MQTT user name.
     pub(crate) id: String,
@@ -56,7 +57,7 @@ pub(crate) struct AddedDevice {
 }
 
 /// A registered device.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct DeviceView {
     /// Unique in the fleet.
     pub(crate) id: String,
@@ -92,19 +93,6 @@ impl From<DeviceInfo> for DeviceView {
             update: None,
         }
     }
-}
-
-/// `GET /devices`: by id.
-pub(super) async fn list(
-    State(api): State<Api>,
-    Parameters(query): Parameters<PageQuery>,
-) -> Result<Json<Page<DeviceView>>, Problem> {
-    let limit = query.limit()?;
-    let after = query.after.as_deref().map(DeviceId::parse).transpose();
-    let after = after.map_err(|error| Problem::malformed("after", &error))?;
-    let devices = api.engine.devices(after, limit.saturating_add(1))?;
-    let devices = devices.into_iter().map(DeviceView::from).collect();
-    Ok(Json(Page::cut(devices, limit, |device| device.id.clone())))
 }
 
 /// `GET /devices/{id}`.

@@ -6,6 +6,7 @@ use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use fleetfn_core::update::ReleaseError;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::error::Error;
 
@@ -55,7 +56,7 @@ impl Kind {
 }
 
 /// An error, as a client gets it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Problem {
     /// Which kind of problem, as a URI reference: the same for all of a kind.
     #[serde(rename = "type")]
@@ -81,12 +82,6 @@ impl Problem {
             detail: detail.into(),
             next: None,
         }
-    }
-
-    /// The same with the next command to run.
-    pub(super) fn next(mut self, command: impl Into<String>) -> Self {
-        self.next = Some(command.into());
-        self
     }
 
     /// An error of the engine, with its causes.

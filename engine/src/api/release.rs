@@ -10,11 +10,12 @@ use crate::registry::{self, Release};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// A published release.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct ReleaseView {
     /// SHA-256 of its manifest.
     pub(crate) id: String,
@@ -67,7 +68,7 @@ fn view(api: &Api, release: &Release) -> Result<ReleaseView, Problem> {
     })
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PublishQuery {
     /// 1 to only say whether the manifest would be taken.
@@ -109,8 +110,9 @@ pub(super) async fn publish(
     }
 }
 
-/// `DELETE /releases/{release}`: it is not offered any more.
+/// `DELETE /releases/{release}`: it is not offered any more, and open jobs of it are withdrawn.
 pub(super) async fn remove(State(api): State<Api>, Name(reference): Name) -> Result<StatusCode, Problem> {
     api.engine.registry().remove_release(&reference).await?;
+    crate::update::withdraw_revoked(&api.engine).await?;
     Ok(StatusCode::NO_CONTENT)
 }

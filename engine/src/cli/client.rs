@@ -21,6 +21,9 @@ const ANSWER_MAX: Duration = Duration::from_secs(60);
 /// Most bytes of an answer: a page of dead letters with their payloads.
 const ANSWER_BYTES_MAX: u64 = 128 * 1024 * 1024;
 
+/// Entries that are asked for at once: as many as the engine gives.
+const PAGE_ITEMS: &str = "1000";
+
 /// Media type of a change of a twin (RFC 7396, section 4).
 const MERGE_PATCH: &str = "application/merge-patch+json";
 
@@ -71,18 +74,28 @@ impl Client {
         self.read(tried, request.call())
     }
 
-    /// All pages of a list; `query` holds further parameters, each with a leading `&`.
+    /// All pages of a list.
     pub(super) fn list<T: DeserializeOwned>(&self, tried: &str, path: &str) -> Result<Vec<T>, Failure> {
+        self.list_with(tried, path, &[])
+    }
+
+    /// All pages of a list with parameters of its own, which are escaped here.
+    pub(super) fn list_with<T: DeserializeOwned>(
+        &self,
+        tried: &str,
+        path: &str,
+        parameters: &[(String, String)],
+    ) -> Result<Vec<T>, Failure> {
         let mut items = Vec::new();
-        let mut after = String::new();
+        let mut parameters = parameters.to_vec();
+        parameters.push(("limit".into(), PAGE_ITEMS.into()));
+        let own = parameters.len();
         loop {
-            let page: Page<T> = self.get(tried, &format!("{path}?limit=1000{after}"))?;
+            let page: Page<T> = self.get_with(tried, path, &parameters)?;
             items.extend(page.items);
-            match page.next {
-                // A cursor is a name and needs no escaping.
-                Some(next) => after = format!("&after={next}"),
-                None => return Ok(items),
-            }
+            let Some(next) = page.next else { return Ok(items) };
+            parameters.truncate(own);
+            parameters.push(("after".into(), next));
         }
     }
 

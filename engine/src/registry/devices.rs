@@ -4,6 +4,9 @@ use super::{Access, Error, OPERATOR, Registry, new_token, sha256};
 use crate::calendar;
 use fleetfn_core::Change;
 use fleetfn_core::commit::DeviceRow;
+use fleetfn_core::selection::Traits;
+use fleetfn_core::twin::Twin;
+use fleetfn_core::update::Report;
 use fleetfn_protocol::{ClassId, DeviceId, ProductId};
 
 /// A device, as it is listed.
@@ -29,6 +32,20 @@ impl DeviceInfo {
     pub(crate) fn new(id: DeviceId, row: DeviceRow, online: bool) -> Self {
         let DeviceRow { product, class, tags, time_zone, added_at_ms, .. } = row;
         Self { id, product, class, tags, time_zone, added_at_ms, online }
+    }
+
+    /// As a selection sees it.
+    pub(crate) fn traits<'a>(&'a self, twin: Option<&'a Twin>, firmware: Option<&'a Report>) -> Traits<'a> {
+        Traits {
+            id: self.id.as_str(),
+            product: self.product.as_ref().map(ProductId::as_str),
+            tags: &self.tags,
+            time_zone: self.time_zone.as_deref(),
+            version: firmware.map(|report| report.version.as_str()),
+            sequence: firmware.map(|report| report.sequence),
+            online: self.online,
+            twin,
+        }
     }
 }
 

@@ -7,10 +7,11 @@ use crate::api::request::{Body, Name, Parameters};
 use crate::registry::{DeviceChange, Mode};
 use axum::Json;
 use axum::extract::State;
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// What is to be different (RFC 7396): what is left out stays, `null` takes it away.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DevicePatch {
     /// What it is one of.
@@ -32,7 +33,7 @@ fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(value: D) -> Result<O
     T::deserialize(value).map(Some)
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct PatchQuery {
     /// 1 to only say what the device would be.

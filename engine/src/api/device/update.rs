@@ -9,10 +9,11 @@ use axum::Json;
 use axum::extract::State;
 use fleetfn_core::update::{Job, Report, State as JobState, Step, Update};
 use fleetfn_protocol::update::{Phase, Reason};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What is known of a device's firmware.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct UpdateView {
     /// What the device last said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -27,7 +28,7 @@ pub(crate) struct UpdateView {
 }
 
 /// What a device last said about its firmware.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct ReportView {
     /// The version that runs.
     pub(crate) version: String,
@@ -44,7 +45,7 @@ pub(crate) struct ReportView {
 }
 
 /// What a device was asked to do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct JobView {
     /// Its number: grows with each job of the device.
     pub(crate) number: u32,
@@ -56,7 +57,7 @@ pub(crate) struct JobView {
     pub(crate) version: String,
     /// Its sequence.
     pub(crate) sequence: u32,
-    /// `queued`, `withdrawn`, or the phase that the device reports.
+    /// `queued`, `withdrawn`, `undeliverable`, or the phase that the device reports.
     pub(crate) state: String,
     /// Why, as a word; `none` if there is nothing to say.
     pub(crate) reason: String,
@@ -74,7 +75,7 @@ pub(crate) struct JobView {
 }
 
 /// Something that changed about a job.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct JobStepView {
     /// What it became.
     pub(crate) state: String,
@@ -85,7 +86,7 @@ pub(crate) struct JobStepView {
 }
 
 /// An order.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct UpdateOrder {
     /// `PRODUCT@VERSION`, or the beginning of the release's id.
@@ -157,7 +158,14 @@ impl From<&Job> for JobView {
         let manifest = job.manifest();
         let reason = match state {
             JobState::Withdrawn => Reason::Withdrawn,
+            JobState::Undeliverable => Reason::Size,
             JobState::Queued | JobState::Device(_) => job.reason,
+        };
+        let detail = match state {
+            JobState::Undeliverable => {
+                Some("the offer is longer than the largest packet that the device takes")
+            }
+            JobState::Queued | JobState::Withdrawn | JobState::Device(_) => words(reason),
         };
         let of = payload(job).map_or(0, |(_, size)| size);
         let is_complete = matches!(
@@ -172,7 +180,7 @@ impl From<&Job> for JobView {
             sequence: manifest.map(|manifest| manifest.sequence).unwrap_or_default(),
             state: state.as_str().to_owned(),
             reason: reason.to_string(),
-            detail: words(reason).map(str::to_owned),
+            detail: detail.map(str::to_owned),
             have: if is_complete { of } else { job.have.min(of) },
             of,
             done: state.is_end(),

@@ -10,10 +10,11 @@ use axum::http::StatusCode;
 use fleetfn_core::update::KeyRow;
 use fleetfn_protocol::ProductId;
 use fleetfn_protocol::update::{Digest, UpdateKey};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A key that may sign for a product.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct KeyView {
     /// The first eight bytes of the key, by which signatures name it.
     pub(crate) id: String,
@@ -26,7 +27,7 @@ pub(crate) struct KeyView {
 }
 
 /// A key that is to be added.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewKey {
     /// The 32 bytes of the public key, in hexadecimal digits.
@@ -76,11 +77,13 @@ pub(in crate::api) async fn add(
     Ok((StatusCode::CREATED, Json(view(product, key, row))))
 }
 
-/// `DELETE /products/{product}/keys/{key}`: what the key signed is not offered any more.
+/// `DELETE /products/{product}/keys/{key}`: what the key signed is not offered any more, and open jobs of it are
+/// withdrawn.
 pub(in crate::api) async fn remove(
     State(api): State<Api>,
     NameAndRest(product, key): NameAndRest,
 ) -> Result<StatusCode, Problem> {
     api.engine.registry().remove_update_key(parse(&product)?, &key).await?;
+    crate::update::withdraw_revoked(&api.engine).await?;
     Ok(StatusCode::NO_CONTENT)
 }
