@@ -41,11 +41,13 @@ mod topic;
 mod update;
 
 use crate::mqtt::{
-    Client, Connect, Credentials, Error, Event, Message, Misuse, PacketId, Publish, Qos, Reason, Silence,
-    State, Subscription, Violation,
+    Client, Connect, Credentials, Error, Event, Message, Misuse, PacketId, Publish, Qos, RECEIVE_MAXIMUM,
+    Reason, Silence, State, Subscription, Violation,
 };
 use backoff::Backoff;
 use effects::Effects;
+#[cfg(feature = "embassy")]
+pub(crate) use effects::hash;
 use fleetfn_protocol::{DeviceId, EffectId};
 #[cfg(feature = "outbox")]
 pub(crate) use topic::PART_BYTES_MAX as CHANNEL_BYTES_MAX;
@@ -64,13 +66,16 @@ pub struct Identity<'a> {
     pub token: &'a [u8],
     /// Seconds between packets, at most.
     pub keep_alive_s: u16,
+    /// How many commands and twins the server may have on their way at once, from 1 to
+    /// [`RECEIVE_MAXIMUM`](crate::mqtt::RECEIVE_MAXIMUM).
+    pub receive_maximum: u16,
 }
 
 impl<'a> Identity<'a> {
     /// An identity with a keep alive of a minute.
     #[must_use]
     pub const fn new(device: DeviceId, token: &'a [u8]) -> Self {
-        Self { device, token, keep_alive_s: 60 }
+        Self { device, token, keep_alive_s: 60, receive_maximum: RECEIVE_MAXIMUM }
     }
 }
 
@@ -187,6 +192,7 @@ impl<'a> Agent<'a> {
     pub fn handle_opened(&mut self, now_ms: u64) -> Result<(), Misuse> {
         let connect = Connect {
             keep_alive_s: self.identity.keep_alive_s,
+            receive_maximum: self.identity.receive_maximum,
             credentials: Some(Credentials {
                 username: self.identity.device.as_str(),
                 password: self.identity.token,
@@ -261,6 +267,23 @@ impl<'a> Agent<'a> {
             Event::Lost { id } => Notice::Lost { id },
             Event::Message(message) => meaning(&identity.device, effects, message),
         }))
+    }
+
+    /// Puts off the acknowledgement of the command or twin that was told last, as [`Client::hold`] says.
+    pub fn hold(&mut self) -> bool {
+        self.client.hold()
+    }
+
+    /// What is held is done, as [`Client::release`] says.
+    pub fn release(&mut self) {
+        self.client.release();
+    }
+
+    /// The command that was told last cannot be taken now: it is not acknowledged and, though it has arrived once, told
+    /// again when it comes again. Close the transport.
+    pub fn decline(&mut self) {
+        self.client.decline();
+        self.effects.forget_last();
     }
 
     /// Sends a reading on a channel of one or more levels. It is kept until the engine has it on disk, over any number of

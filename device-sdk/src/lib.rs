@@ -35,7 +35,8 @@
 //! ```
 //!
 //! With the feature `std`, `tcp` moves the bytes over a socket. With the feature `outbox`, what a device says is kept in
-//! flash until the engine has it. With the feature `update`, its firmware is updated.
+//! flash until the engine has it. With the feature `embassy`, tasks of an asynchronous firmware talk to a device that keeps
+//! in touch by itself. With the feature `update`, its firmware is updated.
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -58,6 +59,10 @@ extern crate std;
 extern crate alloc;
 
 pub mod agent;
+mod checksum;
+#[cfg(feature = "embassy")]
+pub mod embassy;
+pub mod factory;
 pub mod mqtt;
 #[cfg(feature = "outbox")]
 pub mod outbox;

@@ -17,16 +17,16 @@ const fn package(name: &'static str, may_import: &'static [&'static str]) -> Pac
     Package { name, may_import, tests_may_import: &[] }
 }
 
-const PACKAGES: [Package; 23] = [
+const PACKAGES: [Package; 25] = [
     package("fleetfn-protocol", &[]),
     package("fleetfn-abi", &[]),
     package("fleetfn-broker", &["fleetfn-protocol"]),
     package("fleetfn-core", &["fleetfn-protocol"]),
     package("fleetfn-store", &["fleetfn-core", "fleetfn-protocol"]),
     package("fleetfn-host", &["fleetfn-core", "fleetfn-abi", "fleetfn-protocol"]),
-    package(
-        "fleetfn",
-        &[
+    Package {
+        name: "fleetfn",
+        may_import: &[
             "fleetfn-protocol",
             "fleetfn-broker",
             "fleetfn-core",
@@ -34,7 +34,9 @@ const PACKAGES: [Package; 23] = [
             "fleetfn-host",
             "fleetfn-abi",
         ],
-    ),
+        // Firmware on emulated boards is tried against the binary.
+        tests_may_import: &["fleetfn-device", "fleetfn-qemu"],
+    },
     package("fleetfn-function-macros", &["fleetfn-abi"]),
     package("fleetfn-function", &["fleetfn-abi", "fleetfn-function-macros"]),
     // Both ends of the wire meet in the tests of one of them.
@@ -44,6 +46,8 @@ const PACKAGES: [Package; 23] = [
         tests_may_import: &["fleetfn-broker"],
     },
     package("fleetfn-footprint", &["fleetfn-device", "fleetfn-protocol"]),
+    package("fleetfn-qemu", &["fleetfn-device", "fleetfn-protocol"]),
+    package("xtask", &["fleetfn-device", "fleetfn-protocol", "fleetfn-qemu"]),
     package("climate", &["fleetfn-function"]),
     package("geofence", &["fleetfn-function"]),
     package("counter", &["fleetfn-function"]),
