@@ -35,7 +35,8 @@
 //! ```
 //!
 //! With the feature `std`, `tcp` moves the bytes over a socket. With the feature `outbox`, what a device says is kept in
-//! flash until the engine has it.
+//! flash until the engine has it. With the feature `tokio`, `host` is a whole device for programs on hosts, and with
+//! `simulation` there are as many as one likes.
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -55,8 +56,16 @@
 extern crate std;
 
 pub mod agent;
+#[cfg(feature = "tokio")]
+pub mod dial;
+#[cfg(feature = "tokio")]
+pub mod host;
 pub mod mqtt;
 #[cfg(feature = "outbox")]
 pub mod outbox;
+#[cfg(feature = "simulation")]
+pub mod simulation;
+#[cfg(feature = "tokio")]
+mod stream;
 #[cfg(feature = "std")]
 pub mod tcp;
