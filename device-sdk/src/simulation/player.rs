@@ -219,12 +219,12 @@ impl<S: Script> Player<S> {
     fn lose<D>(&mut self, stage: &Stage<D>, agent: &mut Agent<'_>, phase: Phase, cause: Cause) {
         agent.handle_closed(stage.now_ms(), self.random.number());
         let listened = std::mem::take(&mut self.grants) > 0;
-        // One that cannot connect does not keep the others waiting.
-        self.arrive(&stage.gathering);
         if phase != Phase::Ended {
             let cause = if self.wants { cause } else { Cause::Script };
             self.script.handle(Happened::Disconnected { cause, listened }, stage.script_now_ms(phase));
         }
+        // One that cannot connect does not keep the others waiting.
+        self.arrive(&stage.gathering);
     }
 
     /// Takes everything that has happened. An error means that the stream is to be closed.
@@ -246,8 +246,8 @@ impl<S: Script> Player<S> {
                 }
                 Ok(Some(Notice::Listening)) => {
                     if self.listen(agent) {
-                        self.arrive(&stage.gathering);
                         self.script.handle(Happened::Notice(Notice::Listening), now_ms);
+                        self.arrive(&stage.gathering);
                     }
                 }
                 Ok(Some(notice)) => self.script.handle(Happened::Notice(notice), now_ms),

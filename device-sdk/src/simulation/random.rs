@@ -12,10 +12,11 @@ impl Random {
         let mut random = Self(seed);
         for byte in name.bytes() {
             random.0 ^= u64::from(byte);
-            random.next();
+            // Mixed, since a state that only grows by a constant would be the same for many names.
+            random.0 = random.next();
         }
         random.0 ^= number;
-        random.next();
+        random.0 = random.next();
         random
     }
 
@@ -47,6 +48,8 @@ impl Random {
 #[cfg(test)]
 mod tests {
     use super::Random;
+    use std::collections::BTreeSet;
+    use std::format;
 
     #[test]
     fn a_seed_and_a_name_give_the_same_numbers_in_every_run_and_another_name_others() {
@@ -58,6 +61,13 @@ mod tests {
         for other in [numbers(8, "a", 0), numbers(7, "b", 0), numbers(7, "a", 1)] {
             assert_ne!(numbers(7, "a", 0), other);
         }
+    }
+
+    #[test]
+    fn every_name_has_a_stream_of_its_own() {
+        let firsts: BTreeSet<u64> =
+            (0..10_000).map(|number| Random::new(0, &format!("device-{number}"), 1).next()).collect();
+        assert_eq!(firsts.len(), 10_000);
     }
 
     #[test]
