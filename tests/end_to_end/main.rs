@@ -8,4 +8,5 @@ mod hostile_network;
 mod kill9;
 mod power_cut;
 mod shutdown;
+mod simulation;
 mod transcript;
