@@ -29,7 +29,7 @@ use crate::update::{self, Undelivered};
 use crate::worker;
 use anyhow::Context;
 use bytes::Bytes;
-use fleetfn_broker::{Broker, WallClock};
+use fleetfn_broker::{Broker, Pipe, WallClock};
 use fleetfn_core::deployment::Deployment;
 use fleetfn_core::event::EventParts;
 use fleetfn_core::invocation::Role;
@@ -218,6 +218,12 @@ impl Engine {
     /// Where MQTT clients connect.
     pub(crate) fn mqtt_address(&self) -> SocketAddr {
         self.0.mqtt
+    }
+
+    /// A connection to the broker within the process; `None` if there may be no more, or the engine stops.
+    pub(crate) fn connect(&self) -> Option<Pipe> {
+        let broker = self.0.broker.lock().unwrap_or_else(PoisonError::into_inner);
+        broker.as_ref().and_then(Broker::connect)
     }
 
     /// Whether `token` is the operator's, compared in constant time.

@@ -6,6 +6,7 @@ use crate::codec::{Version, property};
 use crate::config::{BLOCKS_OUTPUT_MAX, OUTPUT_BYTES_MAX};
 use crate::handle::{Arrival, Handed, Live};
 use crate::mailbox::Parcel;
+use crate::stream::Stream;
 use fleetfn_protocol::{EffectId, Topic};
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -14,7 +15,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 /// What one read may bring. One such buffer for each thread serves all its sessions.
@@ -32,7 +32,7 @@ thread_local! {
 
 /// Waits until something was read into `input`, if that is wanted, or more can be written, if that is.
 pub(super) async fn ready(
-    stream: &mut TcpStream,
+    stream: &mut Stream,
     input: &mut Vec<u8>,
     reads: bool,
     writes: bool,

@@ -7,6 +7,7 @@ mod device;
 #[path = "../outbox/flash.rs"]
 mod flash;
 mod fleetfn;
+mod host;
 mod mosquitto;
 mod mosquitto_program;
 mod outbox;

@@ -165,6 +165,15 @@ impl Client {
         self.read(tried, request.call())
     }
 
+    /// One number of `/metrics`; `None` if it is not there or the engine does not answer.
+    pub(super) fn metric(&self, name: &str) -> Option<u64> {
+        let url = format!("{}/metrics", self.base.strip_suffix(PREFIX)?);
+        let text = self.agent.get(url).call().ok()?.body_mut().read_to_string().ok()?;
+        let line =
+            text.lines().find(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ')))?;
+        line.rsplit(' ').next()?.parse().ok()
+    }
+
     /// Removes a resource.
     pub(super) fn delete(&self, tried: &str, path: &str) -> Result<(), Failure> {
         let request = self.authorized(self.agent.delete(self.url(path)));

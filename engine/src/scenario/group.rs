@@ -1,56 +1,42 @@
-//! The scenario file: which devices there are, and what they do. The format is in `docs/reference/emulator.md`.
+//! A group of the scenario file: devices that do the same.
 
-pub(super) mod suggested;
-
-use super::generator::{Generator, Template};
-use super::program::{Program, Replies, Reply, Stream, Window};
-use super::random::Random;
+use super::Device;
+use super::kind::{Cadence, Kind};
+use super::program::{DeviceClock, Epoch, Program, Replies, Reply, Window};
 use super::span::Span;
+use super::updates::Updates;
 use crate::calendar;
-use fleetfn_protocol::limits::PAYLOAD_BYTES_MAX;
-use fleetfn_protocol::{DeviceId, Topic};
+use fleetfn_device::mqtt::Qos;
+use fleetfn_device::simulation::{Link, Random};
+use fleetfn_protocol::{DeviceId, ProductId, Topic};
 use serde::Deserialize;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// Devices of all groups: each is a real connection with two files of this process.
-pub(super) const DEVICES_MAX: usize = 10_000;
-
-/// Largest file in bytes: more than anybody writes by hand, with ten thousand names.
-pub(super) const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// Messages, reports, absences and replies of one group, each: a device has fewer.
 const ITEMS_MAX: usize = 64;
 
-/// Shortest pause between two messages: at the fastest speed nobody could tell less apart.
-const EVERY_MS_MIN: u64 = 10;
+/// Longest round trip, in milliseconds: half of what a server waits for CONNECT.
+const ROUND_TRIP_MS_MAX: u32 = 2_500;
 
-/// A device to be simulated.
-#[derive(Debug, Clone)]
-pub(super) struct Device {
-    pub(super) id: DeviceId,
-    /// Name in the IANA database; `None` for UTC.
-    pub(super) time_zone: Option<String>,
-    pub(super) program: Program,
-}
+/// Tells the chance of a device's fate from that of its messages.
+const FATES: u64 = u64::MAX;
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    #[serde(default)]
-    seed: u64,
-    groups: Vec<Group>,
-}
+/// Length of the longest payload of a device of which nothing is said.
+const PAYLOAD_BYTES_DEFAULT: usize = 128;
 
 /// Devices that do the same.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Group {
-    devices: Devices,
+pub(super) struct Group {
+    pub(super) devices: Devices,
     /// What the names of counted devices begin with.
     #[serde(default)]
     prefix: Option<String>,
+    /// What they are one of.
+    #[serde(default)]
+    product: Option<String>,
     /// Taken in turn.
     #[serde(default)]
     time_zones: Vec<String>,
@@ -65,12 +51,34 @@ struct Group {
     /// After this time they report what is desired of their twin.
     #[serde(default)]
     adopts: Option<Span>,
+    #[serde(default)]
+    link: Option<SlowLink>,
+    #[serde(default)]
+    clock: Option<WrongClock>,
+    #[serde(default)]
+    updates: Option<Updates>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SlowLink {
+    #[serde(default)]
+    bytes_per_s: Option<u32>,
+    #[serde(default)]
+    round_trip: Span,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrongClock {
+    /// Each device is by chance ahead or behind by this at most.
+    skew: Span,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(untagged, expecting = "\"devices\" is a number, or a list of names")]
-enum Devices {
-    Count(u16),
+pub(super) enum Devices {
+    Count(u32),
     Names(Vec<String>),
 }
 
@@ -80,6 +88,8 @@ struct Telemetry {
     channel: String,
     #[serde(default)]
     every: Option<Span>,
+    #[serde(default)]
+    jitter: Option<Span>,
     #[serde(default)]
     after: Option<Span>,
     #[serde(default)]
@@ -93,6 +103,8 @@ struct Report {
     twin: Value,
     #[serde(default)]
     every: Option<Span>,
+    #[serde(default)]
+    jitter: Option<Span>,
     #[serde(default)]
     after: Option<Span>,
 }
@@ -118,35 +130,16 @@ struct Answer {
     payload: Option<Value>,
 }
 
-/// Reads a scenario, or says what is wrong with it and where.
-pub(super) fn parse(text: &str) -> Result<Vec<Device>, String> {
-    let file: File = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    if file.groups.is_empty() {
-        return Err("groups: there is none".into());
-    }
-    let (mut devices, mut seen) = (Vec::new(), BTreeSet::new());
-    for (number, group) in file.groups.iter().enumerate() {
-        let path = format!("groups[{number}]");
-        for device in group.devices(file.seed, &path, devices.len())? {
-            if !seen.insert(device.id) {
-                return Err(format!(
-                    "{path}: device {} is there twice: give its group another \"prefix\"",
-                    device.id
-                ));
-            }
-            devices.push(device);
-        }
-    }
-    Ok(devices)
-}
-
 impl Group {
-    /// The devices of the group; `before` stand in groups before it.
-    fn devices(&self, seed: u64, path: &str, before: usize) -> Result<Vec<Device>, String> {
-        let ids = self.ids(path)?;
-        if before + ids.len() > DEVICES_MAX {
-            return Err(format!("{path}: there are at most {DEVICES_MAX} devices"));
-        }
+    /// The devices of the group, `count` of them.
+    pub(super) fn devices(
+        &self,
+        seed: u64,
+        epoch: &Epoch,
+        path: &str,
+        count: usize,
+    ) -> Result<Vec<Device>, String> {
+        let ids = self.ids(path, count)?;
         for (what, count) in [
             ("messages", self.messages.len()),
             ("reports", self.reports.len()),
@@ -168,29 +161,60 @@ impl Group {
         let kinds = self.kinds(path)?;
         let windows = self.windows(path)?;
         let replies = self.replies(path)?;
+        let product = self.product.as_deref().map(ProductId::parse).transpose();
+        let product = product.map_err(|error| format!("{path}.product: {error}"))?;
+        let link = self.link(path)?;
+        let updates = self.updates.as_ref().map(|updates| updates.check(path)).transpose()?;
+        let longest = kinds.iter().map(|kind| kind.payload_bytes).max();
+        let zones: Vec<Arc<str>> = self.time_zones.iter().map(|zone| zone.as_str().into()).collect();
         let device = |(number, id): (usize, DeviceId)| {
-            let name = id.to_string();
-            let streams = kinds
-                .iter()
-                .zip(0_u64..)
-                .map(|(kind, place)| kind.stream(&name, Random::new(seed, &name, place), number));
+            let name: Arc<str> = id.as_str().into();
+            let mut random = Random::new(seed, &name, FATES);
+            let clock = DeviceClock { epoch: epoch.clone(), ahead_ms: self.ahead_ms(&mut random) };
+            let update = updates.as_ref().map(|updates| updates.of_a_device(&mut random));
+            let streams =
+                kinds.iter().zip(0_u64..).map(|(kind, place)| kind.stream(&name, number, seed, place));
             Device {
                 id,
-                time_zone: self.time_zones.get(number % self.time_zones.len().max(1)).cloned(),
+                time_zone: zones.get(number % zones.len().max(1)).cloned(),
+                product,
                 program: Program::new(streams.collect(), windows.clone(), Arc::clone(&replies))
-                    .adopting(self.adopts.map(Span::ms)),
+                    .adopting(self.adopts.map(Span::ms))
+                    .with_clock(clock),
+                link,
+                update,
+                payload_bytes: longest.unwrap_or_default().max(PAYLOAD_BYTES_DEFAULT),
             }
         };
         Ok(ids.into_iter().enumerate().map(device).collect())
     }
 
-    fn ids(&self, path: &str) -> Result<Vec<DeviceId>, String> {
+    fn link(&self, path: &str) -> Result<Link, String> {
+        let Some(SlowLink { bytes_per_s, round_trip }) = &self.link else { return Ok(Link::FAST) };
+        if *bytes_per_s == Some(0) {
+            return Err(format!("{path}.link.bytes_per_s: it must be more than 0"));
+        }
+        let round_trip_ms = u32::try_from(round_trip.ms()).ok().filter(|ms| *ms <= ROUND_TRIP_MS_MAX);
+        let round_trip_ms =
+            round_trip_ms.ok_or_else(|| format!("{path}.link.round_trip: at most {ROUND_TRIP_MS_MAX}ms"))?;
+        Ok(Link { bytes_per_s: bytes_per_s.unwrap_or_default(), round_trip_ms })
+    }
+
+    /// By how much the clock of a device is ahead.
+    fn ahead_ms(&self, random: &mut Random) -> i64 {
+        let Some(WrongClock { skew }) = &self.clock else { return 0 };
+        let most = i64::try_from(skew.ms()).unwrap_or(i64::MAX / 4);
+        let part = random.below(skew.ms().saturating_mul(2).saturating_add(1));
+        i64::try_from(part).unwrap_or_default().saturating_sub(most)
+    }
+
+    fn ids(&self, path: &str, count: usize) -> Result<Vec<DeviceId>, String> {
         let parse = |name: &str| DeviceId::parse(name).map_err(|error| format!("{path}: '{name}': {error}"));
         match &self.devices {
             Devices::Count(0) => Err(format!("{path}.devices: at least 1")),
-            Devices::Count(count) => {
+            Devices::Count(_) => {
                 let prefix = self.prefix.as_deref().unwrap_or("device");
-                (1..=*count).map(|number| parse(&format!("{prefix}-{number}"))).collect()
+                (1..=count).map(|number| parse(&format!("{prefix}-{number}"))).collect()
             }
             Devices::Names(names) if names.is_empty() => Err(format!("{path}.devices: there is no name")),
             Devices::Names(_) if self.prefix.is_some() => {
@@ -208,21 +232,22 @@ impl Group {
             let topic = format!("telemetry/{}", message.channel);
             Topic::parse(&format!("devices/d/{topic}"))
                 .map_err(|error| format!("{path}.channel: '{}': {error}", message.channel))?;
-            let at_least_once = match message.qos {
-                None | Some(1) => true,
-                Some(0) => false,
+            let qos = match message.qos {
+                None | Some(1) => Qos::AtLeastOnce,
+                Some(0) => Qos::AtMostOnce,
                 Some(_) => return Err(format!("{path}.qos: it is 0 or 1")),
             };
-            let (every, after) = (message.every, message.after);
-            kinds.push(Kind::new(topic, at_least_once, &message.payload, every, after, (&path, "payload"))?);
+            let cadence = Cadence { every: message.every, jitter: message.jitter, after: message.after };
+            kinds.push(Kind::new(topic, qos, &message.payload, cadence, (&path, "payload"))?);
         }
         for (number, report) in self.reports.iter().enumerate() {
             let path = format!("{path}.reports[{number}]");
             if !report.twin.is_object() {
                 return Err(format!("{path}.twin: it is an object"));
             }
-            let (topic, every, after) = ("twin/reported".into(), report.every, report.after);
-            kinds.push(Kind::new(topic, true, &report.twin, every, after, (&path, "twin"))?);
+            let cadence = Cadence { every: report.every, jitter: report.jitter, after: report.after };
+            let topic = "twin/reported".into();
+            kinds.push(Kind::new(topic, Qos::AtLeastOnce, &report.twin, cadence, (&path, "twin"))?);
         }
         Ok(kinds)
     }
@@ -261,54 +286,3 @@ impl Group {
         Ok(Arc::new(replies))
     }
 }
-
-/// Messages of one kind, before they are a device's.
-struct Kind {
-    topic: Arc<str>,
-    at_least_once: bool,
-    template: Arc<Template>,
-    every_ms: Option<u64>,
-    after_ms: Option<u64>,
-}
-
-impl Kind {
-    fn new(
-        topic: String,
-        at_least_once: bool,
-        payload: &Value,
-        every: Option<Span>,
-        after: Option<Span>,
-        (path, member): (&str, &str),
-    ) -> Result<Self, String> {
-        if every.is_some_and(|every| every.ms() < EVERY_MS_MIN) {
-            return Err(format!("{path}.every: at least {EVERY_MS_MIN}ms"));
-        }
-        if payload.to_string().len() > PAYLOAD_BYTES_MAX {
-            return Err(format!("{path}.{member}: a payload has at most {PAYLOAD_BYTES_MAX} bytes"));
-        }
-        let template = Template::parse(payload, &format!("{path}.{member}"))?;
-        Ok(Self {
-            topic: topic.into(),
-            at_least_once,
-            template: Arc::new(template),
-            every_ms: every.map(Span::ms),
-            after_ms: after.map(Span::ms),
-        })
-    }
-
-    /// The messages of the device with this number in its group. Devices begin at different moments, spread over one pause.
-    fn stream(&self, device: &str, random: Random, number: usize) -> Stream {
-        let share = u64::try_from(number * 37 % 100).unwrap_or_default();
-        let spread = self.every_ms.unwrap_or_default() * share / 100;
-        Stream {
-            topic: Arc::clone(&self.topic),
-            at_least_once: self.at_least_once,
-            generator: Generator::new(Arc::clone(&self.template), random, device),
-            next_ms: Some(self.after_ms.unwrap_or(spread)),
-            every_ms: self.every_ms,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests;

@@ -14,13 +14,13 @@ const LEVEL: &str = "1";
 const SCHEMA_LEVELS_MAX: usize = 8;
 
 /// An example of what a channel carries.
-pub(in crate::dev) struct Example {
-    pub(in crate::dev) channel: String,
-    pub(in crate::dev) payload: Value,
+pub(super) struct Example {
+    pub(super) channel: String,
+    pub(super) payload: Value,
 }
 
 /// A scenario for what triggers a function; `examples` are payloads that its cases use.
-pub(in crate::dev) fn scenario(manifest: &ManifestView, examples: &[Example]) -> Value {
+pub(super) fn scenario(manifest: &ManifestView, examples: &[Example]) -> Value {
     let (mut messages, mut offline, mut reports, mut replies) =
         (Vec::new(), Vec::new(), Vec::new(), Map::new());
     for trigger in &manifest.triggers {
@@ -80,7 +80,7 @@ fn takes(filter: &str, channel: &str) -> bool {
 }
 
 /// A channel, or another name, that a filter takes.
-pub(in crate::dev) fn channel(filter: &str) -> String {
+pub(super) fn channel(filter: &str) -> String {
     let level = |level: &str| match level {
         "+" | "#" => LEVEL.to_owned(),
         name if name.starts_with('{') => LEVEL.to_owned(),
@@ -147,8 +147,9 @@ fn of_schema(schema: &Value, levels: usize) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::super::parse;
     use super::*;
+    use crate::dev::devices::CASTING;
+    use crate::scenario::parse;
 
     fn manifest(triggers: Value) -> ManifestView {
         serde_json::from_value(json!({"name": "f", "triggers": triggers})).expect("a manifest")
@@ -163,7 +164,7 @@ mod tests {
             {"quiet": "#", "for_s": 60}, {"presence": true}, {"twin": true}, {"reply": "reboot"}, {"cron": "* * * * *"}
         ]));
         let scenario = scenario(&manifest, &[]);
-        assert_eq!(parse(&scenario.to_string()).expect("a scenario").len(), 3);
+        assert_eq!(parse(&scenario.to_string(), CASTING).expect("a scenario").devices.len(), 3);
         let group = &scenario["groups"][0];
         assert_eq!(group["messages"][0]["channel"], "room/1/climate");
         assert_eq!(
@@ -188,7 +189,7 @@ mod tests {
             json!({"t": {"$walk": {"from": 15.375, "to": 25.625}}, "unit": "C"})
         );
         assert_eq!(messages[1]["channel"], "other");
-        assert!(parse(&scenario.to_string()).is_ok());
+        assert!(parse(&scenario.to_string(), CASTING).is_ok());
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! Payloads that are made up: JSON with places that are filled in for each message.
 //!
-//! An object whose only member begins with `$` is such a place: `$walk`, `$sine`, `$choice`, `$counter`, `$device`. What is
-//! filled in follows from the seed, the device, the place of the message in the scenario and its number, so that every run
-//! makes the same payloads.
+//! An object whose only member begins with `$` is such a place: `$walk`, `$sine`, `$choice`, `$counter`, `$device`, `$time`.
+//! What is filled in follows from the seed, the device, the place of the message in the scenario and its number, so that every
+//! run makes the same payloads, but for the time, which is that of the run.
 
-use super::random::Random;
+use fleetfn_device::simulation::Random;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Number, Value};
@@ -32,6 +32,8 @@ pub(super) enum Template {
     Counter(Counter),
     /// The name of the device.
     Device,
+    /// What the clock of the device shows, in milliseconds since 1970.
+    Time,
 }
 
 /// A number that goes up and down at random.
@@ -131,12 +133,13 @@ impl Template {
                 _ => Err(format!("{path}: it is a list of at least one value")),
             },
             "$counter" => Ok(Self::Counter(read(argument, path)?)),
-            "$device" => match argument {
+            "$device" | "$time" => match argument {
+                Value::Object(members) if members.is_empty() && name == "$time" => Ok(Self::Time),
                 Value::Object(members) if members.is_empty() => Ok(Self::Device),
-                _ => Err(format!("{path}: it takes nothing: {{\"$device\": {{}}}}")),
+                _ => Err(format!("{path}: it takes nothing: {{\"{name}\": {{}}}}")),
             },
             other => Err(format!(
-                "{path}: there is no generator {other}: it is one of $walk, $sine, $choice, $counter, $device"
+                "{path}: there is no generator {other}: it is one of $walk, $sine, $choice, $counter, $device, $time"
             )),
         }
     }
@@ -162,49 +165,60 @@ fn bounds(from: f64, to: f64, decimals: Option<u8>, path: &str) -> Result<(), St
     Ok(())
 }
 
+/// When a payload is made.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moment {
+    /// From the begin of the scenario.
+    pub(super) due_ms: u64,
+    /// What the clock of the device shows.
+    pub(super) device_clock_ms: u64,
+}
+
 /// Makes the payloads of one device, one after the other.
 #[derive(Debug, Clone)]
 pub(super) struct Generator {
     template: Arc<Template>,
     random: Random,
-    device: String,
+    device: Arc<str>,
     made: u64,
     /// Where each walk is.
     walks: Vec<f64>,
 }
 
 impl Generator {
-    pub(super) fn new(template: Arc<Template>, random: Random, device: &str) -> Self {
-        Self { template, random, device: device.into(), made: 0, walks: Vec::new() }
+    pub(super) fn new(template: Arc<Template>, random: Random, device: Arc<str>) -> Self {
+        Self { template, random, device, made: 0, walks: Vec::new() }
     }
 
-    /// The next payload; `at_ms` is when it is due, from the begin of the scenario.
-    pub(super) fn make(&mut self, at_ms: u64) -> Value {
+    /// The next payload.
+    pub(super) fn make(&mut self, at: Moment) -> Value {
         let template = Arc::clone(&self.template);
-        let value = self.fill(&template, at_ms);
+        let value = self.fill(&template, at);
         self.made += 1;
         value
     }
 
-    fn fill(&mut self, template: &Template, at_ms: u64) -> Value {
+    fn fill(&mut self, template: &Template, at: Moment) -> Value {
         match template {
             Template::Fixed(value) => value.clone(),
             Template::Object(members) => {
-                let fill = |(name, member): &(String, Template)| (name.clone(), self.fill(member, at_ms));
+                let fill = |(name, member): &(String, Template)| (name.clone(), self.fill(member, at));
                 Value::Object(members.iter().map(fill).collect())
             }
-            Template::Array(items) => items.iter().map(|item| self.fill(item, at_ms)).collect(),
+            Template::Array(items) => items.iter().map(|item| self.fill(item, at)).collect(),
             Template::Walk(place, walk) => self.walk(*place, walk),
-            Template::Sine(sine) => number(sine.at(at_ms), sine.decimals),
+            Template::Sine(sine) => number(sine.at(at.due_ms), sine.decimals),
             Template::Choice(values) => {
-                let place = self.random.below(values.len());
+                let place = self.random.below(u64::try_from(values.len()).unwrap_or(u64::MAX));
+                let place = usize::try_from(place).unwrap_or_default();
                 values.get(place).cloned().unwrap_or_default()
             }
             Template::Counter(Counter { from, step }) => {
                 let made = i64::try_from(self.made).unwrap_or(i64::MAX);
                 from.saturating_add(step.saturating_mul(made)).into()
             }
-            Template::Device => self.device.as_str().into(),
+            Template::Device => (*self.device).into(),
+            Template::Time => at.device_clock_ms.into(),
         }
     }
 

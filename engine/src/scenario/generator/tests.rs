@@ -3,12 +3,16 @@ use serde_json::json;
 
 fn generator(template: Value, seed: u64, device: &str) -> Generator {
     let template = Template::parse(&template, "payload").expect("a payload");
-    Generator::new(Arc::new(template), Random::new(seed, device, 0), device)
+    Generator::new(Arc::new(template), Random::new(seed, device, 0), device.into())
+}
+
+fn moment(due_ms: u64) -> Moment {
+    Moment { due_ms, device_clock_ms: 1_700_000_000_000 + due_ms }
 }
 
 fn first(template: Value, count: u64) -> Vec<Value> {
     let mut generator = generator(template, 1, "d-1");
-    (0..count).map(|number| generator.make(number * 1_000)).collect()
+    (0..count).map(|number| generator.make(moment(number * 1_000))).collect()
 }
 
 #[test]
@@ -16,7 +20,7 @@ fn a_run_repeats_and_devices_differ() {
     let template = json!({"t": {"$walk": {"from": 0, "to": 100}}, "c": {"$choice": ["a", "b", "c"]}});
     let run = |seed, device| {
         let mut generator = generator(template.clone(), seed, device);
-        (0..50).map(|at| generator.make(at)).collect::<Vec<_>>()
+        (0..50).map(|at| generator.make(moment(at))).collect::<Vec<_>>()
     };
     assert_eq!(run(1, "d-1"), run(1, "d-1"));
     assert_ne!(run(1, "d-1"), run(1, "d-2"));
@@ -43,12 +47,12 @@ fn a_sine_swings_once_in_its_period() {
 #[test]
 fn counters_names_lists_and_constants_are_filled_in_where_they_stand() {
     let template = json!({"n": {"$counter": {"from": 7, "step": -2}}, "i": {"$counter": {}},
-        "who": {"$device": {}}, "list": [1, {"$counter": {}}], "fixed": {"a": null}});
+        "who": {"$device": {}}, "at": {"$time": {}}, "list": [1, {"$counter": {}}], "fixed": {"a": null}});
     assert_eq!(
         first(template, 2),
         [
-            json!({"n": 7, "i": 0, "who": "d-1", "list": [1, 0], "fixed": {"a": null}}),
-            json!({"n": 5, "i": 1, "who": "d-1", "list": [1, 1], "fixed": {"a": null}}),
+            json!({"n": 7, "i": 0, "who": "d-1", "at": 1_700_000_000_000_u64, "list": [1, 0], "fixed": {"a": null}}),
+            json!({"n": 5, "i": 1, "who": "d-1", "at": 1_700_000_001_000_u64, "list": [1, 1], "fixed": {"a": null}}),
         ]
     );
 }

@@ -3,36 +3,45 @@
 //! Times are milliseconds of the scenario, from its begin. A device that is offline measures nothing: what would be due then
 //! is left out, and so is what is overdue by more than the device's patience, because the machine is too slow for the speed.
 
-use super::generator::Generator;
+use super::generator::{Generator, Moment};
+use fleetfn_device::mqtt::Qos;
+use fleetfn_device::simulation::{Act, Message, Random};
 use serde_json::Value;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Answers that wait for their time: more than commands that a device can have at once.
 const ANSWERS_MAX: usize = 1_000;
 
-/// What a device is to do.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Act {
-    /// Publish on a topic below the device's own.
-    Publish(Message),
-    /// Connect to the broker.
-    Connect,
-    /// Say goodbye.
-    Disconnect,
-    /// Go without a word, as when the power fails.
-    Vanish,
+/// When the scenario began, in milliseconds since 1970; shared by all its devices, and told once.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Epoch(Arc<AtomicU64>);
+
+impl Epoch {
+    /// It begins now.
+    pub(crate) fn begin(&self, wall_clock_ms: u64) {
+        self.0.store(wall_clock_ms, Ordering::Relaxed);
+    }
+
+    fn ms(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
-/// What is published.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Message {
-    /// Behind `devices/{id}/`.
-    pub(super) topic: String,
-    /// The payload.
-    pub(super) payload: Vec<u8>,
-    /// QoS 1, or 0.
-    pub(super) at_least_once: bool,
+/// The clock of a device, which may be wrong.
+#[derive(Debug, Clone, Default)]
+pub(super) struct DeviceClock {
+    pub(super) epoch: Epoch,
+    /// By how much it is ahead.
+    pub(super) ahead_ms: i64,
+}
+
+impl DeviceClock {
+    fn at(&self, due_ms: u64) -> Moment {
+        let right_ms = self.epoch.ms().saturating_add(due_ms);
+        Moment { due_ms, device_clock_ms: right_ms.saturating_add_signed(self.ahead_ms) }
+    }
 }
 
 /// Messages of one kind.
@@ -40,12 +49,15 @@ pub(super) struct Message {
 pub(super) struct Stream {
     /// Behind `devices/{id}/`.
     pub(super) topic: Arc<str>,
-    pub(super) at_least_once: bool,
+    pub(super) qos: Qos,
     pub(super) generator: Generator,
     /// When the next one is due.
     pub(super) next_ms: Option<u64>,
     /// Pause between two; without it there is one.
     pub(super) every_ms: Option<u64>,
+    /// By how much a pause may be shorter or longer, by chance.
+    pub(super) jitter_ms: u64,
+    pub(super) random: Random,
 }
 
 /// When a device is away.
@@ -59,14 +71,14 @@ pub(super) struct Window {
 
 /// How a command is answered.
 #[derive(Debug, Clone)]
-pub(super) struct Reply {
+pub(crate) struct Reply {
     pub(super) after_ms: u64,
     /// Without one, what came with the command.
     pub(super) payload: Option<Vec<u8>>,
 }
 
 /// How commands are answered, by name; `+` stands for all that are not named.
-pub(super) type Replies = Arc<BTreeMap<String, Reply>>;
+pub(crate) type Replies = Arc<BTreeMap<String, Reply>>;
 
 /// A window and where it is.
 #[derive(Debug, Clone)]
@@ -79,10 +91,11 @@ struct Absence {
 
 /// What one device does.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Program {
+pub(crate) struct Program {
     streams: Vec<Stream>,
     absences: Vec<Absence>,
     replies: Replies,
+    clock: DeviceClock,
     /// How long it takes to become what its twin is desired to be; never without it.
     adopts_after_ms: Option<u64>,
     script: VecDeque<(u64, Act)>,
@@ -103,30 +116,35 @@ impl Program {
         Self { streams, absences: windows.into_iter().map(absence).collect(), replies, ..Self::default() }
     }
 
+    /// The same with a clock of its own.
+    pub(super) fn with_clock(self, clock: DeviceClock) -> Self {
+        Self { clock, ..self }
+    }
+
     /// The same, and what is desired of its twin it reports after a time.
     pub(super) fn adopting(self, after_ms: Option<u64>) -> Self {
         Self { adopts_after_ms: after_ms, ..self }
     }
 
     /// What was recorded, in order; the device begins as the first change of its presence wants it.
-    pub(super) fn scripted(script: Vec<(u64, Act)>, replies: Replies) -> Self {
+    pub(crate) fn scripted(script: Vec<(u64, Act)>, replies: Replies) -> Self {
         let first = script.iter().find(|(_, act)| !matches!(act, Act::Publish(_)));
         let is_scripted_away = matches!(first, Some((_, Act::Connect)));
         Self { script: script.into(), is_scripted_away, replies, ..Self::default() }
     }
 
     /// Whether the device is connected as far as the program goes.
-    pub(super) fn is_online(&self) -> bool {
+    pub(crate) fn is_online(&self) -> bool {
         !self.is_scripted_away && self.absences.iter().all(|absence| !absence.is_on)
     }
 
     /// Messages left out so far.
-    pub(super) fn skipped(&self) -> u64 {
+    pub(crate) fn skipped(&self) -> u64 {
         self.skipped
     }
 
     /// When there is something to do next.
-    pub(super) fn next_deadline(&self) -> Option<u64> {
+    pub(crate) fn next_deadline(&self) -> Option<u64> {
         let streams = self.streams.iter().filter_map(|stream| stream.next_ms);
         let absences = self.absences.iter().filter_map(|absence| absence.edge_ms);
         let script = self.script.front().map(|(at_ms, _)| *at_ms);
@@ -135,7 +153,7 @@ impl Program {
     }
 
     /// A channel and a payload in text such as it publishes, to be tried by hand.
-    pub(super) fn example(mut self) -> Option<(String, String)> {
+    pub(crate) fn example(mut self) -> Option<(String, String)> {
         let first = |message: Message| {
             let channel = message.topic.strip_prefix("telemetry/")?.to_owned();
             Some((channel, String::from_utf8(message.payload).ok()?))
@@ -144,12 +162,13 @@ impl Program {
             Act::Publish(message) => Some(message),
             Act::Connect | Act::Disconnect | Act::Vanish => None,
         });
-        let streams = self.streams.iter_mut().map(|stream| stream.make(0));
+        let clock = self.clock;
+        let streams = self.streams.iter_mut().map(|stream| stream.make(0, &clock));
         streams.chain(scripted).find_map(first)
     }
 
     /// What is to be done now; ask again until there is nothing. What is overdue by more than `patience_ms` is left out.
-    pub(super) fn poll(&mut self, now_ms: u64, patience_ms: u64) -> Option<Act> {
+    pub(crate) fn poll(&mut self, now_ms: u64, patience_ms: u64) -> Option<Act> {
         while let Some(due_ms) = self.next_deadline().filter(|due_ms| *due_ms <= now_ms) {
             if let Some(act) = self.take(due_ms, now_ms, patience_ms) {
                 return Some(act);
@@ -159,7 +178,7 @@ impl Program {
     }
 
     /// A command has come.
-    pub(super) fn handle_command(&mut self, name: &str, payload: &[u8], now_ms: u64) {
+    pub(crate) fn handle_command(&mut self, name: &str, payload: &[u8], now_ms: u64) {
         let Some(reply) = self.replies.get(name).or_else(|| self.replies.get("+")) else { return };
         let payload = reply.payload.clone().unwrap_or_else(|| payload.to_vec());
         let due_ms = now_ms.saturating_add(reply.after_ms);
@@ -167,7 +186,7 @@ impl Program {
     }
 
     /// What is desired of the twin has come: `{"version": 7, "desired": {}}`.
-    pub(super) fn handle_desired(&mut self, payload: &[u8], now_ms: u64) {
+    pub(crate) fn handle_desired(&mut self, payload: &[u8], now_ms: u64) {
         let desired = serde_json::from_slice(payload)
             .ok()
             .and_then(|mut twin: Value| twin.get_mut("desired").map(Value::take));
@@ -182,7 +201,7 @@ impl Program {
 
     fn answer(&mut self, due_ms: u64, topic: String, payload: Vec<u8>) {
         if self.answers.len() < ANSWERS_MAX {
-            self.answers.push_back((due_ms, Message { topic, payload, at_least_once: true }));
+            self.answers.push_back((due_ms, Message { topic, payload, qos: Qos::AtLeastOnce }));
         }
     }
 
@@ -214,7 +233,7 @@ impl Program {
             return was_online.then_some(Act::Publish(message));
         }
         let stream = self.streams.iter_mut().find(|stream| stream.next_ms == Some(due_ms))?;
-        let message = stream.make(due_ms);
+        let message = stream.make(due_ms, &self.clock);
         if !was_online {
             return None;
         }
@@ -227,14 +246,18 @@ impl Program {
 }
 
 impl Stream {
-    fn make(&mut self, due_ms: u64) -> Message {
-        self.next_ms = self.every_ms.map(|every_ms| due_ms.saturating_add(every_ms.max(1)));
-        let payload = match self.generator.make(due_ms) {
+    fn make(&mut self, due_ms: u64, clock: &DeviceClock) -> Message {
+        // Between `every - jitter` and `every + jitter`.
+        let late_ms = if self.jitter_ms > 0 { self.random.below(2 * self.jitter_ms + 1) } else { 0 };
+        self.next_ms = self.every_ms.map(|every_ms| {
+            due_ms.saturating_add((every_ms + late_ms).saturating_sub(self.jitter_ms).max(1))
+        });
+        let payload = match self.generator.make(clock.at(due_ms)) {
             // Text as it is, as in a case of `fn test`.
             Value::String(text) => text.into_bytes(),
             other => other.to_string().into_bytes(),
         };
-        Message { topic: self.topic.to_string(), payload, at_least_once: self.at_least_once }
+        Message { topic: self.topic.to_string(), payload, qos: self.qos }
     }
 }
 

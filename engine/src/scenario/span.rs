@@ -8,7 +8,7 @@ const SPAN_MS_MAX: u64 = 30 * 24 * 3_600_000;
 
 /// A span of the scenario's time, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub(super) struct Span(u64);
+pub(crate) struct Span(u64);
 
 impl Span {
     pub(super) fn ms(self) -> u64 {

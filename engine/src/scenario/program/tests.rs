@@ -1,16 +1,17 @@
 use super::*;
-use crate::dev::generator::Template;
-use crate::dev::random::Random;
+use crate::scenario::generator::Template;
 use serde_json::json;
 
 fn stream(next_ms: u64, every_ms: Option<u64>) -> Stream {
     let template = Template::parse(&json!({"$counter": {}}), "payload").expect("a payload");
     Stream {
         topic: "telemetry/t".into(),
-        at_least_once: true,
-        generator: Generator::new(Arc::new(template), Random::new(0, "d", 0), "d"),
+        qos: Qos::AtLeastOnce,
+        generator: Generator::new(Arc::new(template), Random::new(0, "d", 0), "d".into()),
         next_ms: Some(next_ms),
         every_ms,
+        jitter_ms: 0,
+        random: Random::new(0, "d", 1),
     }
 }
 
@@ -111,7 +112,7 @@ fn what_is_overdue_is_left_out_and_counted_and_the_payloads_go_on_as_if_it_were_
 
 #[test]
 fn a_script_begins_as_its_first_change_of_presence_wants_it() {
-    let message = Message { topic: "telemetry/t".into(), payload: b"1".to_vec(), at_least_once: true };
+    let message = Message { topic: "telemetry/t".into(), payload: b"1".to_vec(), qos: Qos::AtLeastOnce };
     let script = vec![(0, Act::Connect), (5, Act::Publish(message)), (7, Act::Vanish), (9, Act::Vanish)];
     let mut program = Program::scripted(script, Replies::default());
     assert!(!program.is_online());
