@@ -46,6 +46,8 @@ use crate::mqtt::{
 };
 use backoff::Backoff;
 use effects::Effects;
+#[cfg(feature = "memory")]
+pub(crate) use effects::hash;
 use fleetfn_protocol::{DeviceId, EffectId};
 #[cfg(feature = "outbox")]
 pub(crate) use topic::PART_BYTES_MAX as CHANNEL_BYTES_MAX;
@@ -286,6 +288,12 @@ impl<'a> Agent<'a> {
     /// [`Shortage`](crate::mqtt::Shortage) if the send buffer is full.
     pub fn report(&mut self, reported: &[u8]) -> Result<Option<PacketId>, Error> {
         self.publish(&["/twin/reported"], "twin", reported, &[])
+    }
+
+    /// An effect that arrived in an earlier life, by the hash of its id.
+    #[cfg(feature = "memory")]
+    pub(crate) fn remember(&mut self, hash: u64) {
+        self.effects.arrive_as(hash);
     }
 
     /// As [`Agent::send`], under an id by which the engine knows it again.

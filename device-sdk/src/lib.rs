@@ -35,7 +35,8 @@
 //! ```
 //!
 //! With the feature `std`, `tcp` moves the bytes over a socket. With the feature `outbox`, what a device says is kept in
-//! flash until the engine has it. With the feature `update`, its firmware is updated.
+//! flash until the engine has it. With the feature `update`, its firmware is updated. With the
+//! feature `memory`, it knows after a reboot which commands it has done.
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -58,6 +59,8 @@ extern crate std;
 extern crate alloc;
 
 pub mod agent;
+#[cfg(feature = "memory")]
+pub mod memory;
 pub mod mqtt;
 #[cfg(feature = "outbox")]
 pub mod outbox;

@@ -20,7 +20,11 @@ impl Effects {
 
     /// Takes note of an effect; `false` if it has arrived before.
     pub(super) fn arrive(&mut self, id: &str) -> bool {
-        let hash = hash(id.as_bytes());
+        self.arrive_as(hash(id.as_bytes()))
+    }
+
+    /// As [`Effects::arrive`], by the hash of its id.
+    pub(super) fn arrive_as(&mut self, hash: u64) -> bool {
         if self.seen.contains(&hash) {
             return false;
         }
@@ -33,7 +37,7 @@ impl Effects {
 }
 
 /// FNV-1a, never 0: that stands for nothing.
-fn hash(text: &[u8]) -> u64 {
+pub(crate) fn hash(text: &[u8]) -> u64 {
     let start = 0xcbf2_9ce4_8422_2325_u64;
     let fold = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
     text.iter().fold(start, fold).max(1)
