@@ -104,7 +104,11 @@ impl Thermometer<'_> {
     fn handle_notices(&mut self) -> Result<(), Error> {
         while let Some(notice) = self.agent.poll_notice()? {
             match notice {
-                Notice::Connected | Notice::Repeated { .. } | Notice::Other(_) => {}
+                Notice::Connected
+                | Notice::Repeated { .. }
+                | Notice::Other(_)
+                | Notice::Offer(_)
+                | Notice::Block(_) => {}
                 Notice::Listening => println!("listening"),
                 Notice::Command(command) => {
                     println!("{} {} ({})", command.name, text(command.payload), command.effect);

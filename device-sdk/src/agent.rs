@@ -46,7 +46,7 @@ use crate::mqtt::{
 };
 use backoff::Backoff;
 use effects::Effects;
-#[cfg(feature = "embassy")]
+#[cfg(any(feature = "embassy", feature = "memory"))]
 pub(crate) use effects::hash;
 use fleetfn_protocol::{DeviceId, EffectId};
 #[cfg(feature = "outbox")]
@@ -110,12 +110,10 @@ pub enum Notice<'a> {
     Command(Command<'a>),
     /// What the device is to become: the whole desired part of its twin, as the engine sent it.
     Desired(&'a [u8]),
-    /// A job of an update is offered, for [`Update::handle_notice`](crate::update::Update::handle_notice). It is acknowledged
-    /// when the next notice is asked for.
-    #[cfg(feature = "update")]
+    /// A job of an update is offered, for `Update::handle_notice` of the feature `update`. It is acknowledged when the next
+    /// notice is asked for.
     Offer(&'a [u8]),
     /// A block that was asked for, likewise.
-    #[cfg(feature = "update")]
     Block(&'a [u8]),
     /// An effect that has arrived before. It is acknowledged and there is nothing to do.
     Repeated {
@@ -311,6 +309,12 @@ impl<'a> Agent<'a> {
         self.publish(&["/twin/reported"], "twin", reported, &[])
     }
 
+    /// An effect that arrived in an earlier life, by the hash of its id.
+    #[cfg(feature = "memory")]
+    pub(crate) fn remember(&mut self, hash: u64) {
+        self.effects.arrive_as(hash);
+    }
+
     /// As [`Agent::send`], under an id by which the engine knows it again.
     #[cfg(feature = "outbox")]
     pub(crate) fn send_as(
@@ -383,7 +387,6 @@ const LISTENED: [(&str, Qos); 4] = [
 /// What a message means to the device.
 fn meaning<'m>(device: &DeviceId, effects: &mut Effects, message: Message<'m>) -> Notice<'m> {
     let topic = below(device, message.topic).unwrap_or_default();
-    #[cfg(feature = "update")]
     match topic {
         "update/manifest" => return Notice::Offer(message.payload),
         "update/block" => return Notice::Block(message.payload),

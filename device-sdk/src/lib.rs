@@ -35,9 +35,10 @@
 //! ```
 //!
 //! With the feature `std`, `tcp` moves the bytes over a socket. With the feature `outbox`, what a device says is kept in
-//! flash until the engine has it. With the feature `embassy`, tasks of an asynchronous firmware talk to a device that keeps
-//! in touch by itself. With the feature `update`, its firmware is updated. With the feature `tokio`, `host` is a whole device
-//! for programs on hosts, and with `simulation` there are as many as one likes.
+//! flash until the engine has it, and with `memory` the device knows after a reboot which commands it has done. With the
+//! feature `embassy`, tasks of an asynchronous firmware talk to a device that keeps in touch by itself. With the feature
+//! `update`, its firmware is updated. With the feature `tokio`, `host` is a whole device for programs on hosts, and with
+//! `simulation` there are as many as one likes.
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -68,6 +69,8 @@ pub mod embassy;
 pub mod factory;
 #[cfg(feature = "tokio")]
 pub mod host;
+#[cfg(feature = "memory")]
+pub mod memory;
 pub mod mqtt;
 #[cfg(feature = "outbox")]
 pub mod outbox;

@@ -22,7 +22,11 @@ impl Effects {
 
     /// Takes note of an effect; `false` if it has arrived before.
     pub(super) fn arrive(&mut self, id: &str) -> bool {
-        let hash = hash(id.as_bytes());
+        self.arrive_as(hash(id.as_bytes()))
+    }
+
+    /// As [`Effects::arrive`], by the hash of its id.
+    pub(super) fn arrive_as(&mut self, hash: u64) -> bool {
         if self.seen.contains(&hash) {
             return false;
         }

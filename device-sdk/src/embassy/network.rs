@@ -179,9 +179,9 @@ impl<'n, 'r, F: MultiwriteNorFlash, U: Updates> Network<'n, 'r, F, U> {
                 | Notice::Other(_)
                 | Notice::Delivered { .. }
                 | Notice::Lost { .. }
-                | Notice::Refused(_) => {}
-                #[cfg(feature = "update")]
-                Notice::Offer(_) | Notice::Block(_) => {}
+                | Notice::Refused(_)
+                | Notice::Offer(_)
+                | Notice::Block(_) => {}
             }
         }
         Ok(())

@@ -197,7 +197,11 @@ impl<D: Dial> Driver<D> {
                 Notice::Delivered { id, .. } => self.answer(id, Ok(())),
                 Notice::Lost { id } => self.answer(id, Err(Error::Lost)),
                 Notice::Refused(reason) => self.refused = Some(reason),
-                Notice::Connected | Notice::Repeated { .. } | Notice::Other(_) => {}
+                Notice::Connected
+                | Notice::Repeated { .. }
+                | Notice::Other(_)
+                | Notice::Offer(_)
+                | Notice::Block(_) => {}
             }
         }
         Ok(())

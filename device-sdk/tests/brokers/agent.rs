@@ -80,6 +80,8 @@ fn told(notice: &Notice<'_>) -> String {
         }
         Notice::Desired(desired) => format!("desired {}", String::from_utf8_lossy(desired)),
         Notice::Repeated { effect } => format!("repeated {effect}"),
+        Notice::Offer(_) => "offered".into(),
+        Notice::Block(_) => "block".into(),
         Notice::Other(message) => format!("other {}", message.topic),
         Notice::Delivered { reason, .. } => format!("delivered {}", reason.code()),
         Notice::Lost { id } => format!("lost {id}"),

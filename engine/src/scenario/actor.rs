@@ -144,14 +144,14 @@ impl<O: Observer> Script for Actor<O> {
                     update.handle_listening();
                 }
             }
-            Happened::Notice(Notice::Other(message)) => {
+            Happened::Notice(Notice::Offer(offer)) => {
                 if let Some(update) = &mut self.update {
-                    let below = message.topic.rsplit_once("/update/").map(|(_, below)| below);
-                    match below {
-                        Some("manifest") => update.handle_offer(message.payload, now_ms),
-                        Some("block") => update.handle_block(message.payload, now_ms),
-                        Some(_) | None => {}
-                    }
+                    update.handle_offer(offer, now_ms);
+                }
+            }
+            Happened::Notice(Notice::Block(block)) => {
+                if let Some(update) = &mut self.update {
+                    update.handle_block(block, now_ms);
                 }
             }
             Happened::Left { .. } => self.observer.skipped(self.program.skipped()),
