@@ -80,6 +80,7 @@ mod tests {
     use super::Window;
     use proptest::prelude::{prop_assert, prop_assert_eq, proptest};
     use std::collections::BTreeSet;
+    use std::vec::Vec;
 
     proptest! {
         #[test]
