@@ -14,13 +14,12 @@ pub(crate) use undelivered::Undelivered;
 use crate::artifacts;
 use crate::engine::Engine;
 use crate::registry::{self, Release};
-use bytes::Bytes;
 use fleetfn_core::event::EventParts;
 use fleetfn_core::update::{Job, Update};
 use fleetfn_core::{Entity, EventKind, Offset};
 use fleetfn_protocol::DeviceId;
 use fleetfn_protocol::limits::OFFER_BYTES_MAX;
-use fleetfn_protocol::update::{Delivery, Manifest, Offer};
+use fleetfn_protocol::update::{Content, Delivery, Digest, Manifest, Offer, SIGNATURE_BYTES};
 use std::time::{Duration, Instant};
 
 /// How long to wait until an order is handled: a worker takes milliseconds unless it is far behind.
@@ -191,22 +190,20 @@ async fn perform(
 }
 
 /// The payload of a job: which file its blocks are of.
-pub(crate) fn payload(job: &Job) -> Option<(fleetfn_protocol::update::Digest, u32)> {
+pub(crate) fn payload(job: &Job) -> Option<(Digest, u32)> {
     Some(match job.delivery().ok()? {
         Delivery::Whole => job.manifest().map(|manifest| (manifest.digest, manifest.size)).ok()?,
         Delivery::Patch { size, digest, .. } => (digest, size),
     })
 }
 
-/// An envelope without a copy, for those who keep it.
+/// The release that a job is of, as it was when the job was given.
 pub(crate) fn release_of(job: &Job) -> Option<Release> {
-    let offer = Offer::parse(&job.offer).ok()?;
-    let fleetfn_protocol::update::Content::Update { delivery, .. } = offer.content else {
+    let Content::Update { envelope, .. } = Offer::parse(&job.offer).ok()?.content else {
         return None;
     };
-    let header = match delivery {
-        Delivery::Whole => 6,
-        Delivery::Patch { .. } => 6 + 32 + 4 + 32,
-    };
-    Release::new(Bytes::copy_from_slice(job.offer.get(header..)?)).ok()
+    // It is the end of the offer.
+    let envelope_bytes = 2 + envelope.signatures().count() * (8 + SIGNATURE_BYTES) + envelope.body().len();
+    let at = job.offer.len().checked_sub(envelope_bytes)?;
+    Release::new(job.offer.slice(at..)).ok()
 }
