@@ -80,6 +80,7 @@ mod tests {
     use super::Window;
     use proptest::prelude::{prop_assert, prop_assert_eq, proptest};
     use std::collections::BTreeSet;
+    use std::vec::Vec;
 
     proptest! {
         #[test]
@@ -107,7 +108,7 @@ mod tests {
                 }
             }
             prop_assert!(window.is_complete());
-            prop_assert_eq!(taken.into_iter().collect::<std::vec::Vec<_>>(), (0..all).collect::<std::vec::Vec<_>>());
+            prop_assert_eq!(taken.into_iter().collect::<Vec<_>>(), (0..all).collect::<Vec<_>>());
         }
     }
 

@@ -17,7 +17,7 @@ const fn package(name: &'static str, may_import: &'static [&'static str]) -> Pac
     Package { name, may_import, tests_may_import: &[] }
 }
 
-const PACKAGES: [Package; 23] = [
+const PACKAGES: [Package; 24] = [
     package("fleetfn-protocol", &[]),
     package("fleetfn-abi", &[]),
     package("fleetfn-broker", &["fleetfn-protocol"]),
@@ -33,6 +33,7 @@ const PACKAGES: [Package; 23] = [
             "fleetfn-store",
             "fleetfn-host",
             "fleetfn-abi",
+            "fleetfn-patch",
         ],
     ),
     package("fleetfn-function-macros", &["fleetfn-abi"]),
@@ -40,9 +41,11 @@ const PACKAGES: [Package; 23] = [
     // Both ends of the wire meet in the tests of one of them.
     Package {
         name: "fleetfn-device",
-        may_import: &["fleetfn-protocol"],
+        may_import: &["fleetfn-patch", "fleetfn-protocol"],
         tests_may_import: &["fleetfn-broker"],
     },
+    // One makes patches, the other applies them.
+    package("fleetfn-patch", &[]),
     package("fleetfn-footprint", &["fleetfn-device", "fleetfn-protocol"]),
     package("climate", &["fleetfn-function"]),
     package("geofence", &["fleetfn-function"]),
