@@ -431,3 +431,9 @@ impl<'a, S: Slots, F: NorFlash> Update<'a, S, F> {
         !matches!(self.stage, Stage::Idle | Stage::Ended(..))
     }
 }
+
+/// As much as there is, or as there is room for. One function for all copies, which saves flash.
+#[inline(never)]
+fn copy(to: &mut [u8], from: &[u8]) {
+    to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+}

@@ -4,11 +4,11 @@
 //! code with other addresses in it stays one stretch. Candidates come from an index over all eight-byte words of the old
 //! image. Time is linear in the length of both images for what firmware looks like.
 
-mod common;
+mod likeness;
 mod pack;
 
 use super::VERSION;
-use common::{Old, Record};
+use likeness::{Old, Record};
 use std::vec::Vec;
 
 /// A patch that makes `new` out of `old`.

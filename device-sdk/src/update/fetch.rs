@@ -155,7 +155,7 @@ impl<S: Slots, F: NorFlash> Update<'_, S, F> {
             return Ok(());
         }
         let mut last = [0xff; WORD_BYTES_MAX];
-        last.iter_mut().zip(tail).for_each(|(to, from)| *to = *from);
+        super::copy(&mut last, tail);
         let behind = u32::try_from(whole.len()).unwrap_or(u32::MAX);
         self.slots.write(at.saturating_add(behind), last.get(..word).unwrap_or_default()).await
     }

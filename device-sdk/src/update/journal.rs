@@ -130,7 +130,7 @@ impl<F: NorFlash> Journal<F> {
         let bytes = record.write();
         for (index, chunk) in (0_u32..).zip(bytes.chunks(Self::WORD)) {
             let mut word = [0xff; WORD_BYTES_MAX];
-            word.iter_mut().zip(chunk).for_each(|(to, from)| *to = *from);
+            super::copy(&mut word, chunk);
             self.write(other.saturating_add(index.saturating_mul(Self::WORD_BYTES)), &word).await?;
         }
         if self.record(other).await? != Some(*record) {
@@ -209,7 +209,7 @@ impl<F: NorFlash> Journal<F> {
         for (index, chunk) in (0_u32..).zip(bytes.chunks_mut(Self::WORD)) {
             let mut word = [0; WORD_BYTES_MAX];
             self.read(at.saturating_add(index.saturating_mul(Self::WORD_BYTES)), &mut word).await?;
-            chunk.iter_mut().zip(word).for_each(|(to, from)| *to = from);
+            super::copy(chunk, &word);
         }
         Ok(Record::read(&bytes))
     }

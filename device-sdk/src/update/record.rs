@@ -69,18 +69,15 @@ impl Record {
     pub(super) fn write(&self) -> [u8; Self::BYTES] {
         let patch = self.patch.unwrap_or(Patch { base: Content::NONE, patch: Content::NONE });
         let mut bytes = [0; Self::BYTES];
-        let numbers = [self.generation, self.floor, self.job, self.sequence, self.unit_bytes];
-        let contents = [self.image, patch.base, patch.patch];
-        let kind = u8::from(self.patch.is_some());
-        let body = [VERSION, kind, self.attempts, self.trials]
-            .into_iter()
-            .chain(numbers.into_iter().flat_map(u32::to_le_bytes))
-            .chain(
-                contents
-                    .into_iter()
-                    .flat_map(|content| content.size.to_le_bytes().into_iter().chain(content.digest.0)),
-            );
-        bytes.iter_mut().zip(body).for_each(|(to, from)| *to = from);
+        let mut rest = bytes.as_mut_slice();
+        put(&mut rest, &[VERSION, u8::from(self.patch.is_some()), self.attempts, self.trials]);
+        for number in [self.generation, self.floor, self.job, self.sequence, self.unit_bytes] {
+            put(&mut rest, &number.to_le_bytes());
+        }
+        for content in [&self.image, &patch.base, &patch.patch] {
+            put(&mut rest, &content.size.to_le_bytes());
+            put(&mut rest, &content.digest.0);
+        }
         if let Some((body, check)) = bytes.split_first_chunk_mut::<BODY_BYTES>() {
             check.iter_mut().zip(Sha256::digest(body.as_slice())).for_each(|(to, from)| *to = from);
         }
@@ -103,6 +100,13 @@ impl Record {
         let [image, base, patch] = [content(rest)?, content(rest)?, content(rest)?];
         let patch = (kind == 1).then_some(Patch { base, patch });
         Some(Self { generation, floor, job, sequence, unit_bytes, image, patch, attempts, trials })
+    }
+}
+
+fn put(rest: &mut &mut [u8], bytes: &[u8]) {
+    if let Some((room, after)) = core::mem::take(rest).split_at_mut_checked(bytes.len()) {
+        super::copy(room, bytes);
+        *rest = after;
     }
 }
 

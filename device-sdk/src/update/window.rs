@@ -108,7 +108,7 @@ mod tests {
                 }
             }
             prop_assert!(window.is_complete());
-            prop_assert_eq!(taken.into_iter().collect::<std::vec::Vec<_>>(), (0..all).collect::<std::vec::Vec<_>>());
+            prop_assert_eq!(taken.into_iter().collect::<Vec<_>>(), (0..all).collect::<Vec<_>>());
         }
     }
 

@@ -27,7 +27,7 @@ impl Image {
         let mut bytes = sequence.to_le_bytes().to_vec();
         bytes.push(behaviour as u8);
         let step = if sequence.is_multiple_of(2) { 7 } else { 13 };
-        bytes.extend((bytes.len()..len).map(|at| (at / 3 * step % 251) as u8));
+        bytes.extend((bytes.len()..len).map(|at| (at / 3 * step % 251).to_le_bytes()[0]));
         Self(bytes)
     }
 

@@ -23,7 +23,8 @@ fn text(bytes: &[u8]) -> (String, &[u8]) {
 }
 
 fn packet(first: u8, body: &[u8]) -> Vec<u8> {
-    let (low, high) = ((body.len() % 128) as u8, (body.len() / 128) as u8);
+    let digit = |len: usize| u8::try_from(len).expect("short");
+    let (low, high) = (digit(body.len() % 128), digit(body.len() / 128));
     let len = if high == 0 { vec![low] } else { vec![low | 0x80, high] };
     [&[first], len.as_slice(), body].concat()
 }

@@ -231,7 +231,7 @@ fn a_journal_that_makes_no_sense_is_as_if_there_were_none() {
     world
         .board
         .journal()
-        .spoil(|bytes| bytes.iter_mut().zip(0_u32..).for_each(|(byte, at)| *byte = at as u8));
+        .spoil(|bytes| bytes.iter_mut().zip((0..=u8::MAX).cycle()).for_each(|(byte, at)| *byte = at));
     world.run();
     assert_eq!(world.server.last(), CONFIRMED);
 }

@@ -80,7 +80,7 @@ impl World {
     pub(crate) fn new(running: &Image, server: Server, images: &[Image]) -> Self {
         let board = Board::new(SECTORS);
         board.active().program(&running.0);
-        let images = [&[running.clone()], images].concat();
+        let images = [std::slice::from_ref(running), images].concat();
         Self {
             board,
             loader: Loader::Model,

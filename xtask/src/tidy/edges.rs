@@ -17,7 +17,7 @@ const fn package(name: &'static str, may_import: &'static [&'static str]) -> Pac
     Package { name, may_import, tests_may_import: &[] }
 }
 
-const PACKAGES: [Package; 25] = [
+const PACKAGES: [Package; 26] = [
     package("fleetfn-protocol", &[]),
     package("fleetfn-abi", &[]),
     package("fleetfn-broker", &["fleetfn-protocol"]),
@@ -35,6 +35,7 @@ const PACKAGES: [Package; 25] = [
             "fleetfn-abi",
             // Simulated devices are devices.
             "fleetfn-device",
+            "fleetfn-patch",
         ],
         // Firmware on emulated boards is tried against the binary.
         tests_may_import: &["fleetfn-device", "fleetfn-qemu"],
@@ -44,9 +45,11 @@ const PACKAGES: [Package; 25] = [
     // Both ends of the wire meet in the tests of one of them.
     Package {
         name: "fleetfn-device",
-        may_import: &["fleetfn-protocol"],
+        may_import: &["fleetfn-patch", "fleetfn-protocol"],
         tests_may_import: &["fleetfn-broker"],
     },
+    // One makes patches, the other applies them.
+    package("fleetfn-patch", &[]),
     package("fleetfn-footprint", &["fleetfn-device", "fleetfn-protocol"]),
     package("fleetfn-qemu", &["fleetfn-device", "fleetfn-protocol"]),
     package("xtask", &["fleetfn-device", "fleetfn-protocol", "fleetfn-qemu"]),
