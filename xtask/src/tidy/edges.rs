@@ -17,7 +17,7 @@ const fn package(name: &'static str, may_import: &'static [&'static str]) -> Pac
     Package { name, may_import, tests_may_import: &[] }
 }
 
-const PACKAGES: [Package; 25] = [
+const PACKAGES: [Package; 32] = [
     package("fleetfn-protocol", &[]),
     package("fleetfn-abi", &[]),
     package("fleetfn-broker", &["fleetfn-protocol"]),
@@ -42,10 +42,16 @@ const PACKAGES: [Package; 25] = [
     // Both ends of the wire meet in the tests of one of them.
     Package {
         name: "fleetfn-device",
-        may_import: &["fleetfn-protocol"],
+        may_import: &["fleetfn-protocol", "fleetfn-patch"],
         tests_may_import: &["fleetfn-broker"],
     },
     package("fleetfn-footprint", &["fleetfn-device", "fleetfn-protocol"]),
+    package("room-sensor", &["fleetfn-device"]),
+    package("mps2-an385", &["fleetfn-device", "fleetfn-protocol", "room-sensor"]),
+    package("mps2-an385-boot", &["mps2-an385"]),
+    package("riscv32-virt", &["fleetfn-device", "room-sensor"]),
+    package("rp2040", &["fleetfn-device", "room-sensor"]),
+    package("linux-gateway", &["fleetfn-device", "fleetfn-protocol", "room-sensor"]),
     package("fleetfn-qemu", &["fleetfn-device", "fleetfn-protocol"]),
     package("xtask", &["fleetfn-device", "fleetfn-protocol", "fleetfn-qemu"]),
     package("climate", &["fleetfn-function"]),
@@ -83,7 +89,7 @@ const HOMES: [Home; 7] = [
     Home { name: "sequential-storage", packages: &["fleetfn-device"], tests: &[] },
     Home {
         name: "tokio",
-        packages: &["fleetfn-broker", "fleetfn", "fleetfn-bench"],
+        packages: &["fleetfn-broker", "fleetfn", "fleetfn-bench", "linux-gateway"],
         tests: &["fleetfn-device"],
     },
 ];
