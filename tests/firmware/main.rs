@@ -8,8 +8,10 @@ mod emulated;
 #[path = "../end_to_end/harness/mod.rs"]
 mod harness;
 mod outbox;
+mod pages;
 mod plant;
 mod power_cuts;
+mod script;
 mod talk;
 mod update;
 mod vendor;

@@ -36,10 +36,14 @@ impl Plant {
 
     /// As [`Plant::device`], with keys that may update it.
     pub(crate) fn device_with_keys(&self, board: Board, id: &str, keys: &[[u8; 32]]) -> Emulated {
+        Emulated::new(board, self.directory.path(), self.server.mqtt, id, &self.register(id), keys)
+    }
+
+    /// Registers a device, and returns its token.
+    pub(crate) fn register(&self, id: &str) -> String {
         let words = ["device", "add", id, "--product", "room-sensor", "-o", "json"];
         let added: Value = serde_json::from_str(&self.fleetfn(&words)).expect("JSON");
-        let token = added["token"].as_str().unwrap_or_else(|| panic!("no token in {added}"));
-        Emulated::new(board, self.directory.path(), self.server.mqtt, id, token, keys)
+        added["token"].as_str().unwrap_or_else(|| panic!("no token in {added}")).to_owned()
     }
 
     /// Runs the command line, which must succeed, and returns what it prints.
@@ -98,4 +102,11 @@ impl Outage {
         let server = Server::start(&self.directory.path().join("data"));
         Plant { directory: self.directory, server }
     }
+}
+
+/// The last job of a device, as the server knows it.
+pub(crate) fn job(plant: &Plant, id: &str) -> Value {
+    let printed = plant.fleetfn(&["device", "get", id, "-o", "json"]);
+    let shown: Value = serde_json::from_str(&printed).unwrap_or_else(|_| panic!("not JSON: {printed}"));
+    shown["update"]["job"].clone()
 }

@@ -3,7 +3,7 @@
 use crate::emulated::can_run;
 use crate::harness::random::Random;
 use crate::harness::say;
-use crate::plant::Plant;
+use crate::plant::{Plant, job};
 use crate::vendor::{FIRST, Vendor, second};
 use fleetfn_qemu::Board;
 use std::thread;
@@ -56,7 +56,7 @@ fn update_while_cut(plant: &Plant, vendor: &Vendor, release: &str, board: &str) 
             thread::sleep(Duration::from_millis(random.below(longest_ms)));
             device.power_off();
             cuts += 1;
-            if cuts.is_multiple_of(8) && ended(plant, &id) {
+            if cuts.is_multiple_of(8) && job(plant, &id)["done"] == true {
                 break;
             }
         }
@@ -76,11 +76,4 @@ fn update_while_cut(plant: &Plant, vendor: &Vendor, release: &str, board: &str) 
         }
     }
     (cuts, updates)
-}
-
-/// Whether nothing more comes of the job.
-fn ended(plant: &Plant, id: &str) -> bool {
-    let shown: serde_json::Value =
-        serde_json::from_str(&plant.fleetfn(&["device", "get", id, "-o", "json"])).expect("JSON");
-    matches!(shown["update"]["phase"].as_str(), Some("confirmed" | "rolled_back" | "failed"))
 }

@@ -98,10 +98,7 @@ impl Board for Pico {
 }
 
 fn restart() -> ! {
-    embassy_rp::pac::WATCHDOG.ctrl().modify(|control| control.set_trigger(true));
-    loop {
-        core::hint::spin_loop();
-    }
+    cortex_m::peripheral::SCB::sys_reset()
 }
 
 #[panic_handler]

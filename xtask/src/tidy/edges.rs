@@ -17,7 +17,7 @@ const fn package(name: &'static str, may_import: &'static [&'static str]) -> Pac
     Package { name, may_import, tests_may_import: &[] }
 }
 
-const PACKAGES: [Package; 26] = [
+const PACKAGES: [Package; 32] = [
     package("fleetfn-protocol", &[]),
     package("fleetfn-abi", &[]),
     package("fleetfn-broker", &["fleetfn-protocol"]),
@@ -51,6 +51,12 @@ const PACKAGES: [Package; 26] = [
     // One makes patches, the other applies them.
     package("fleetfn-patch", &[]),
     package("fleetfn-footprint", &["fleetfn-device", "fleetfn-protocol"]),
+    package("room-sensor", &["fleetfn-device"]),
+    package("mps2-an385", &["fleetfn-device", "fleetfn-protocol", "room-sensor"]),
+    package("mps2-an385-boot", &["mps2-an385"]),
+    package("riscv32-virt", &["fleetfn-device", "room-sensor"]),
+    package("rp2040", &["fleetfn-device", "room-sensor"]),
+    package("linux-gateway", &["fleetfn-device", "fleetfn-protocol", "room-sensor"]),
     package("fleetfn-qemu", &["fleetfn-device", "fleetfn-protocol"]),
     package("xtask", &["fleetfn-device", "fleetfn-protocol", "fleetfn-qemu"]),
     package("climate", &["fleetfn-function"]),
@@ -89,7 +95,7 @@ const HOMES: [Home; 7] = [
     Home {
         name: "tokio",
         // Of the device SDK only the driver for hosts and the simulation, behind features of their own.
-        packages: &["fleetfn-broker", "fleetfn", "fleetfn-bench", "fleetfn-device"],
+        packages: &["fleetfn-broker", "fleetfn", "fleetfn-bench", "fleetfn-device", "linux-gateway"],
         tests: &[],
     },
 ];
