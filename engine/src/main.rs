@@ -4,6 +4,7 @@
 mod access;
 mod admit;
 mod api;
+mod artifacts;
 mod backfill;
 mod calendar;
 mod callers;
@@ -30,6 +31,7 @@ mod seal;
 mod sim;
 mod trace;
 mod twin;
+mod update;
 mod usage;
 mod worker;
 

@@ -14,7 +14,7 @@ pub(crate) use actor::{Observer, members};
 pub(crate) use program::{Epoch, Program, Replies};
 
 use fleetfn_device::simulation::{Link, UpdatePlan};
-use fleetfn_protocol::{DeviceId, ProductId};
+use fleetfn_protocol::{ClassId, DeviceId, ProductId};
 use group::{Devices, Group};
 use serde::Deserialize;
 use std::collections::BTreeSet;
@@ -37,19 +37,33 @@ pub(crate) struct Device {
     pub(crate) time_zone: Option<Arc<str>>,
     /// What it is one of.
     pub(crate) product: Option<ProductId>,
+    /// On which hardware it runs.
+    pub(crate) class: Option<ClassId>,
     pub(crate) program: Program,
     link: Link,
     /// How it updates, and what it runs before.
     update: Option<(UpdatePlan, Arc<Installed>)>,
     /// About the length of its longest payload.
     payload_bytes: usize,
+    /// The longest packet that it takes, if that is said.
+    receive_bytes: Option<usize>,
 }
 
 impl Device {
     /// A device with a program and a good connection.
     pub(crate) fn new(id: DeviceId, program: Program) -> Self {
         let payload_bytes = fleetfn_protocol::limits::PAYLOAD_BYTES_MAX;
-        Self { id, time_zone: None, product: None, program, link: Link::FAST, update: None, payload_bytes }
+        Self {
+            id,
+            time_zone: None,
+            product: None,
+            class: None,
+            program,
+            link: Link::FAST,
+            update: None,
+            payload_bytes,
+            receive_bytes: None,
+        }
     }
 }
 
