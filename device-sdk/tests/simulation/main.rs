@@ -139,17 +139,17 @@ async fn a_seed_gives_the_same_story_in_every_run_and_another_seed_another_one()
 #[tokio::test(start_paused = true)]
 async fn a_slow_link_takes_its_time_for_each_byte_and_for_the_way() {
     let servers = Servers::default();
-    let link = Link { bytes_per_s: 100, round_trip_ms: 700 };
+    let link = Link { bytes_per_s: 20, round_trip_ms: 700 };
     let told = fleet(servers.clone(), 7, 3, 120, link).await;
     let took = told.iter().filter_map(|(.., what)| {
         let (_, rest) = what.split_once("acknowledged 0 after ")?;
         rest.split_once(' ')?.0.parse::<u64>().ok()
     });
     let (least, most) = took.fold((u64::MAX, 0), |(least, most), ms| (least.min(ms), most.max(ms)));
-    // A PUBLISH of 40 bytes at 100 a second, behind the way.
-    assert!((700..1_000).contains(&least) && (1_000..6_000).contains(&most), "{least} to {most} ms");
+    // A PUBLISH of some 50 bytes at 20 a second, behind the way.
+    assert!(least > 1_700 && most < 12_000, "{least} to {most} ms");
     let bytes = servers.counts.bytes.load(Ordering::Relaxed);
-    assert!(bytes < 3 * 100 * 150, "{bytes} bytes in two minutes are more than the links take");
+    assert!(bytes < 3 * 20 * 150, "{bytes} bytes in two minutes are more than the links take");
 }
 
 #[tokio::test(start_paused = true)]
