@@ -157,13 +157,15 @@ fn counts(groups: &[Group], casting: Casting) -> Result<Vec<usize>, String> {
         let Some(mut left) = wanted.checked_sub(named).filter(|left| *left > 0 && counted > 0) else {
             return Err(format!("groups: they name {named} devices, which cannot become {wanted}"));
         };
+        let mut groups_left = groups.iter().filter(|group| is_counted(group)).count();
+        if left < groups_left {
+            return Err(format!("groups: {wanted} devices are too few for {} groups", groups.len()));
+        }
         for (_, count) in groups.iter().zip(&mut counts).filter(|(group, _)| is_counted(group)) {
             let before = *count;
-            *count = share(left, before, counted).max(1).min(left);
+            groups_left -= 1;
+            *count = share(left, before, counted).max(1).min(left - groups_left);
             (left, counted) = (left - *count, counted - before);
-            if *count == 0 {
-                return Err(format!("groups: {wanted} devices are too few for {} groups", groups.len()));
-            }
         }
     }
     let mut sum = 0_usize;
