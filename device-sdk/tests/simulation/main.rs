@@ -154,6 +154,38 @@ async fn a_slow_link_takes_its_time_for_each_byte_and_for_the_way() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_that_is_away_at_the_end_comes_back_for_what_it_sent() {
+    let servers = Servers::default();
+    let story = Story::default();
+    // It publishes and is gone before the link has let it through, for longer than the simulation lasts.
+    let script = Sensor {
+        name: "d0".into(),
+        random: Random::new(0, "", 0),
+        next_ms: 50_000,
+        mean_ms: 1_000_000,
+        away: Some((50_100, 9_000_000)),
+        sent: 0,
+        story: Arc::clone(&story),
+    };
+    let device = DeviceId::parse("d0").expect("a name");
+    let link = Link { bytes_per_s: 0, round_trip_ms: 1_000 };
+    let member = Member { device, token: [].into(), script, link, receive_bytes: 256, send_bytes: 256 };
+    let clock = Arc::new(RuntimeClock::new());
+    let mut simulation = Simulation::start(servers.clone(), clock, Run { seed: 0, number: 0 }, [member]);
+    simulation.gathered().await;
+    simulation.begin();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(servers.counts.published.load(Ordering::Relaxed), 0);
+    simulation.drain();
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!(servers.counts.published.load(Ordering::Relaxed), 1);
+    simulation.end();
+    simulation.left().await;
+    let told = story.lock().expect("nobody panics").last().cloned();
+    assert_eq!(told.map(|(.., what)| what), Some("Left { unacknowledged: 0 }".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_simulation_that_is_dropped_lets_its_devices_go() {
     let servers = Servers::default();
     let story = Story::default();
