@@ -151,7 +151,8 @@ impl Simulation {
         self.phase.send_replace(Phase::Running { begin_ms: self.clock.now_ms() });
     }
 
-    /// Lets devices do nothing more. They stay connected, hear what comes, and have what they sent acknowledged.
+    /// Lets devices do nothing more. They stay connected, hear what comes, and have what they sent acknowledged: one that is
+    /// away comes back for that.
     pub fn drain(&self) {
         self.phase.send_modify(|phase| {
             let begin_ms = match *phase {

@@ -14,7 +14,7 @@ pub(crate) use actor::{Observer, members};
 pub(crate) use program::{Epoch, Program, Replies};
 
 use fleetfn_device::simulation::{Link, UpdatePlan};
-use fleetfn_protocol::{DeviceId, ProductId};
+use fleetfn_protocol::{ClassId, DeviceId, ProductId};
 use group::{Devices, Group};
 use serde::Deserialize;
 use std::collections::BTreeSet;
@@ -37,19 +37,33 @@ pub(crate) struct Device {
     pub(crate) time_zone: Option<Arc<str>>,
     /// What it is one of.
     pub(crate) product: Option<ProductId>,
+    /// On which hardware it runs.
+    pub(crate) class: Option<ClassId>,
     pub(crate) program: Program,
     link: Link,
     /// How it updates, and what it runs before.
     update: Option<(UpdatePlan, Arc<Installed>)>,
     /// About the length of its longest payload.
     payload_bytes: usize,
+    /// The longest packet that it takes, if that is said.
+    receive_bytes: Option<usize>,
 }
 
 impl Device {
     /// A device with a program and a good connection.
     pub(crate) fn new(id: DeviceId, program: Program) -> Self {
         let payload_bytes = fleetfn_protocol::limits::PAYLOAD_BYTES_MAX;
-        Self { id, time_zone: None, product: None, program, link: Link::FAST, update: None, payload_bytes }
+        Self {
+            id,
+            time_zone: None,
+            product: None,
+            class: None,
+            program,
+            link: Link::FAST,
+            update: None,
+            payload_bytes,
+            receive_bytes: None,
+        }
     }
 }
 
@@ -143,13 +157,15 @@ fn counts(groups: &[Group], casting: Casting) -> Result<Vec<usize>, String> {
         let Some(mut left) = wanted.checked_sub(named).filter(|left| *left > 0 && counted > 0) else {
             return Err(format!("groups: they name {named} devices, which cannot become {wanted}"));
         };
+        let mut groups_left = groups.iter().filter(|group| is_counted(group)).count();
+        if left < groups_left {
+            return Err(format!("groups: {wanted} devices are too few for {} groups", groups.len()));
+        }
         for (_, count) in groups.iter().zip(&mut counts).filter(|(group, _)| is_counted(group)) {
             let before = *count;
-            *count = share(left, before, counted).max(1).min(left);
+            groups_left -= 1;
+            *count = share(left, before, counted).max(1).min(left - groups_left);
             (left, counted) = (left - *count, counted - before);
-            if *count == 0 {
-                return Err(format!("groups: {wanted} devices are too few for {} groups", groups.len()));
-            }
         }
     }
     let mut sum = 0_usize;

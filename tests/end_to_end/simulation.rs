@@ -119,3 +119,44 @@ fn an_engine_in_the_process_needs_no_sockets_and_no_registration() {
     assert_eq!((row(&out, "connects"), row(&out, "reconnects")), (500, 0));
     assert!(row(&out, "acked") >= 500, "{out}");
 }
+
+#[test]
+fn a_fleet_updates_as_the_engine_asks_and_fails_as_its_scenario_says() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let data = directory.path().join("data");
+    let server = Server::start(&data);
+    let run = |arguments: &[&str]| {
+        let output = binary().arg("--data").arg(&data).args(arguments).current_dir(directory.path()).output();
+        let output = output.expect("the binary starts");
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    std::fs::write(directory.path().join("app.bin"), vec![0xa5; 20_000]).expect("written");
+    run(&["release", "keygen", "k"]);
+    let names = ["--product", "node", "--class", "m3", "--version", "2.0.0", "--sequence", "2", "--key", "k"];
+    run(&[&["release", "sign", "app.bin"], &names[..]].concat());
+    run(&["release", "key", "add", "node", "k.pub"]);
+    run(&["release", "publish", "app.bin.signed", "app.bin"]);
+    let text = json!({"seed": 1, "groups": [{
+        "devices": 12, "prefix": "u", "product": "node", "class": "m3",
+        "messages": [{"channel": "t", "every": "1s", "payload": 1}],
+        "updates": {"version": "1.0.0", "sequence": 1, "restart": "500ms", "trial": "1s", "failures": [
+            {"share": 0.3, "as": "rolled_back", "reason": "unhealthy"},
+            {"share": 0.3, "as": "failed", "reason": "flash"},
+        ]},
+    }]});
+    let file = directory.path().join("scenario.json");
+    std::fs::write(&file, text.to_string()).expect("written");
+    let file = file.to_str().expect("UTF-8");
+    let (code, out, err) = simulate(&data, &["--scenario", file, "--register", "--for", "1s"]);
+    assert_eq!(code, Some(0), "{out}\n{err}");
+    // The offers wait for the devices.
+    for number in 1..=12 {
+        run(&["device", "update", &format!("u-{number}"), "node@2.0.0", "--detach"]);
+    }
+    let (code, out, err) = simulate(&data, &["--scenario", file, "--for", "15s"]);
+    assert_eq!(code, Some(0), "{out}\n{err}");
+    let ends = ["updates confirmed", "updates rolled back", "updates failed"].map(|name| row(&out, name));
+    assert_eq!(ends.iter().sum::<u64>(), 12, "{out}");
+    assert!(ends.iter().all(|count| *count > 0), "{out}");
+    assert_eq!(server.terminate().code(), Some(0));
+}

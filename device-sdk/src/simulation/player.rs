@@ -106,6 +106,8 @@ pub(super) async fn play<D: Dial, S: Script>(
         if let Phase::Running { begin_ms } = phase {
             player.act(&stage, &mut agent, &mut stream, begin_ms);
         }
+        // One that is away comes back for what it sent before.
+        player.wants |= matches!(phase, Phase::Draining { .. }) && !player.flights.is_empty();
         if phase == Phase::Ended {
             let until_ms = *leaves_at_ms.get_or_insert(now_ms.saturating_add(LEAVING_MS_MAX));
             if stream.is_none() {

@@ -159,12 +159,6 @@ impl Client {
         self.check(tried, request.send_json(document)).map(drop)
     }
 
-    /// Removes something and reads what is left.
-    pub(super) fn delete_for<T: DeserializeOwned>(&self, tried: &str, path: &str) -> Result<T, Failure> {
-        let request = self.authorized(self.agent.delete(self.url(path)));
-        self.read(tried, request.call())
-    }
-
     /// One number of `/metrics`; `None` if it is not there or the engine does not answer.
     pub(super) fn metric(&self, name: &str) -> Option<u64> {
         let url = format!("{}/metrics", self.base.strip_suffix(PREFIX)?);
@@ -172,6 +166,12 @@ impl Client {
         let line =
             text.lines().find(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ')))?;
         line.rsplit(' ').next()?.parse().ok()
+    }
+
+    /// Removes something and reads what is left.
+    pub(super) fn delete_for<T: DeserializeOwned>(&self, tried: &str, path: &str) -> Result<T, Failure> {
+        let request = self.authorized(self.agent.delete(self.url(path)));
+        self.read(tried, request.call())
     }
 
     /// Removes a resource.

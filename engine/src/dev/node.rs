@@ -74,15 +74,17 @@ impl Node {
     /// Registers devices, so that they have their time zones; those of a former run are kept if they have.
     pub(super) async fn register(&self, devices: &[Device]) -> anyhow::Result<()> {
         let registry = self.engine.registry();
-        for Device { id, time_zone, product, .. } in devices {
+        for Device { id, time_zone, product, class, .. } in devices {
             if let Some(row) = registry.device(*id)? {
-                if row.time_zone.as_deref() == time_zone.as_deref() && row.product == *product {
+                if row.time_zone.as_deref() == time_zone.as_deref()
+                    && (row.product, row.class) == (*product, *class)
+                {
                     continue;
                 }
                 self.engine.remove_device(*id).await?;
             }
             let zone = time_zone.as_deref().map(str::to_owned);
-            let new = NewDevice { product: *product, time_zone: zone, ..NewDevice::default() };
+            let new = NewDevice { product: *product, class: *class, time_zone: zone, ..NewDevice::default() };
             registry.add_device(*id, new).await?;
         }
         Ok(())

@@ -19,10 +19,10 @@ const ENVELOPE_BYTES: usize = 96;
 /// Room for the longest name of a device and of what is below it in a topic that is not foreseen.
 const TOPIC_BYTES: usize = 96;
 
-/// Shortest receive buffer: CONNECT with a token and long names, or a command with an effect id.
-const RECEIVE_BYTES_MIN: usize = 512;
+/// The longest packet that a device takes when nothing is said: a command of some 300 bytes with its effect id.
+const RECEIVE_BYTES_DEFAULT: usize = 512;
 
-/// The longest packet that a device takes while its payloads are small.
+/// The same of one that takes updates: most offers, and two blocks of common length.
 const RECEIVE_BYTES_UPDATING: usize = 1_536;
 
 /// Who is told what happens to devices. Called on the tasks of the devices: it must not block.
@@ -61,11 +61,11 @@ pub(crate) fn members<O: Observer>(
     mut token: impl FnMut(&DeviceId) -> Box<[u8]>,
 ) -> impl Iterator<Item = Member<Actor<O>>> {
     devices.into_iter().map(move |device| {
-        let Device { id, program, link, update, payload_bytes, .. } = device;
+        let Device { id, program, link, update, payload_bytes, receive_bytes: wanted, .. } = device;
         let packet_bytes = payload_bytes + ENVELOPE_BYTES + TOPIC_BYTES;
         let receive_bytes = match &update {
             Some((plan, _)) => RECEIVE_BYTES_UPDATING.max(usize::from(plan.block_bytes.get()) * 2),
-            None => RECEIVE_BYTES_MIN,
+            None => RECEIVE_BYTES_DEFAULT,
         };
         let update = update
             .map(|(plan, installed)| Box::new(Update::new(plan, installed.sequence, &installed.version)));
@@ -83,7 +83,7 @@ pub(crate) fn members<O: Observer>(
             token: token(&id),
             script,
             link,
-            receive_bytes: receive_bytes.max(room_bytes),
+            receive_bytes: wanted.unwrap_or(receive_bytes.max(room_bytes)),
             // One message on its way, and the next.
             send_bytes: (2 * packet_bytes).max(room_bytes),
         }

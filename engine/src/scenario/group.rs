@@ -8,7 +8,8 @@ use super::updates::Updates;
 use crate::calendar;
 use fleetfn_device::mqtt::Qos;
 use fleetfn_device::simulation::{Link, Random};
-use fleetfn_protocol::{DeviceId, ProductId, Topic};
+use fleetfn_protocol::limits::PACKET_BYTES_MAX;
+use fleetfn_protocol::{ClassId, DeviceId, ProductId, Topic};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -19,6 +20,9 @@ const ITEMS_MAX: usize = 64;
 
 /// Longest round trip, in milliseconds: half of what a server waits for CONNECT.
 const ROUND_TRIP_MS_MAX: u32 = 2_500;
+
+/// Shortest receive buffer: CONNECT with the longest name and a token fits.
+const RECEIVE_BYTES_MIN: usize = 256;
 
 /// Tells the chance of a device's fate from that of its messages.
 const FATES: u64 = u64::MAX;
@@ -37,6 +41,12 @@ pub(super) struct Group {
     /// What they are one of.
     #[serde(default)]
     product: Option<String>,
+    /// On which hardware they run.
+    #[serde(default)]
+    class: Option<String>,
+    /// The longest packet that they take.
+    #[serde(default)]
+    receive_bytes: Option<usize>,
     /// Taken in turn.
     #[serde(default)]
     time_zones: Vec<String>,
@@ -163,6 +173,13 @@ impl Group {
         let replies = self.replies(path)?;
         let product = self.product.as_deref().map(ProductId::parse).transpose();
         let product = product.map_err(|error| format!("{path}.product: {error}"))?;
+        let class = self.class.as_deref().map(ClassId::parse).transpose();
+        let class = class.map_err(|error| format!("{path}.class: {error}"))?;
+        let receives = RECEIVE_BYTES_MIN..=PACKET_BYTES_MAX;
+        if self.receive_bytes.is_some_and(|bytes| !receives.contains(&bytes)) {
+            let (least, most) = receives.into_inner();
+            return Err(format!("{path}.receive_bytes: from {least} to {most}"));
+        }
         let link = self.link(path)?;
         let updates = self.updates.as_ref().map(|updates| updates.check(path)).transpose()?;
         let longest = kinds.iter().map(|kind| kind.payload_bytes).max();
@@ -178,6 +195,8 @@ impl Group {
                 id,
                 time_zone: zones.get(number % zones.len().max(1)).cloned(),
                 product,
+                class,
+                receive_bytes: self.receive_bytes,
                 program: Program::new(streams.collect(), windows.clone(), Arc::clone(&replies))
                     .adopting(self.adopts.map(Span::ms))
                     .with_clock(clock),

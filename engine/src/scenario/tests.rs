@@ -259,6 +259,14 @@ fn what_a_fleet_cannot_be_is_refused_with_its_line() {
 }
 
 #[test]
+fn the_fleet_of_the_page_is_one() {
+    let page = include_str!("../../../docs/reference/simulation.md");
+    let (_, after) = page.split_once("```json\n").expect("there is a block");
+    let (text, _) = after.split_once("```").expect("it ends");
+    assert_eq!(parse(text).expect("a scenario").len(), 100);
+}
+
+#[test]
 fn the_scenario_that_is_built_in_is_one() {
     let text = include_str!("../cli/sim/scenario.json.txt");
     assert_eq!(parse(text).expect("a scenario").len(), 100);

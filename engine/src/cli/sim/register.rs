@@ -77,7 +77,7 @@ fn add(client: &Client, device: &Device, progress: &Mutex<Progress>, of: usize) 
     let new = NewDevice {
         id: device.id.to_string(),
         product: device.product.map(|product| product.to_string()),
-        class: None,
+        class: device.class.map(|class| class.to_string()),
         tags: vec!["simulated".into()],
         time_zone: device.time_zone.as_deref().map(str::to_owned),
     };
