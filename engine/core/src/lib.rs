@@ -35,6 +35,7 @@ pub mod selection;
 pub mod settings;
 mod timer;
 pub mod twin;
+pub mod update;
 pub mod usage;
 pub mod wheel;
 

@@ -75,7 +75,13 @@ impl Selection {
     /// Whether it looks into twins, which cost more to read than the rest.
     #[must_use]
     pub fn reads_twins(&self) -> bool {
-        reads_twins(&self.expression)
+        asks(&self.expression, |field| matches!(field, Field::Twin { .. }))
+    }
+
+    /// Whether it asks for the firmware, which costs another read.
+    #[must_use]
+    pub fn reads_firmware(&self) -> bool {
+        asks(&self.expression, |field| matches!(field, Field::Version | Field::Sequence))
     }
 
     /// Whether a device is meant.
@@ -94,10 +100,10 @@ fn holds(expression: &Expression, device: &Traits<'_>) -> bool {
     }
 }
 
-fn reads_twins(expression: &Expression) -> bool {
+fn asks(expression: &Expression, is: fn(&Field) -> bool) -> bool {
     match expression {
-        Expression::All(parts) | Expression::Any(parts) => parts.iter().any(reads_twins),
-        Expression::Compare(field, ..) => matches!(**field, Field::Twin { .. }),
+        Expression::All(parts) | Expression::Any(parts) => parts.iter().any(|part| asks(part, is)),
+        Expression::Compare(field, ..) => is(field),
     }
 }
 

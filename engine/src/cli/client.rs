@@ -142,6 +142,12 @@ impl Client {
         self.check(tried, request.content_type("application/octet-stream").send(bytes)).map(drop)
     }
 
+    /// Puts the content of a file where a resource is to be.
+    pub(super) fn put_file(&self, tried: &str, path: &str, file: &std::fs::File) -> Result<(), Failure> {
+        let request = self.authorized(self.agent.put(self.url(path)));
+        self.check(tried, request.content_type("application/octet-stream").send(file)).map(drop)
+    }
+
     /// Puts a JSON document where a resource is to be.
     pub(super) fn put_document(
         &self,
@@ -151,6 +157,12 @@ impl Client {
     ) -> Result<(), Failure> {
         let request = self.authorized(self.agent.put(self.url(path)));
         self.check(tried, request.send_json(document)).map(drop)
+    }
+
+    /// Removes something and reads what is left.
+    pub(super) fn delete_for<T: DeserializeOwned>(&self, tried: &str, path: &str) -> Result<T, Failure> {
+        let request = self.authorized(self.agent.delete(self.url(path)));
+        self.read(tried, request.call())
     }
 
     /// Removes a resource.
@@ -213,11 +225,15 @@ impl Client {
         }
         let body =
             response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec().unwrap_or_default();
-        let why = match serde_json::from_slice::<Problem>(&body) {
-            Ok(problem) => problem.detail,
-            Err(_) => format!("{} answered {status}", self.base),
+        let (why, next) = match serde_json::from_slice::<Problem>(&body) {
+            Ok(problem) => (problem.detail, problem.next),
+            Err(_) => (format!("{} answered {status}", self.base), None),
         };
         let failure = Failure::new(tried, why);
+        let failure = match next {
+            Some(next) => failure.next(next),
+            None => failure,
+        };
         Err(match status.as_u16() {
             401 => failure.next(format!(
                 "the engine at {} is not that of {}: give its --data DIR",

@@ -29,6 +29,7 @@ fn is_any(field: &Field, patterns: &[String], device: &Traits<'_>) -> bool {
     match field {
         Field::Id => matches(device.id),
         Field::Product => matches(device.product.unwrap_or_default()),
+        Field::Class => matches(device.class.unwrap_or_default()),
         Field::Tag if device.tags.is_empty() => matches(""),
         Field::Tag => device.tags.iter().any(|tag| matches(tag)),
         Field::TimeZone => matches(device.time_zone.unwrap_or("UTC")),
@@ -59,7 +60,7 @@ fn order(field: &Field, value: &str, device: &Traits<'_>) -> Option<Ordering> {
         Field::Twin { part, path } => {
             twin_value(*part, path, device)?.as_f64()?.partial_cmp(&value.parse().ok()?)
         }
-        Field::Id | Field::Product | Field::Tag | Field::TimeZone | Field::Online => None,
+        Field::Id | Field::Product | Field::Class | Field::Tag | Field::TimeZone | Field::Online => None,
     }
 }
 

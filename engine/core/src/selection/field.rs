@@ -11,11 +11,14 @@ pub struct Traits<'a> {
     pub id: &'a str,
     /// What it is one of.
     pub product: Option<&'a str>,
+    /// The hardware that it has.
+    pub class: Option<&'a str>,
     /// Free words.
     pub tags: &'a [String],
     /// Name of its time zone in the IANA database; `None` for UTC.
     pub time_zone: Option<&'a str>,
-    /// What people call the firmware that it says it runs.
+    /// What people call the firmware that it says it runs, if it has said so and
+    /// [`Selection::reads_firmware`](super::Selection::reads_firmware).
     pub version: Option<&'a str>,
     /// Sequence of that firmware.
     pub sequence: Option<u32>,
@@ -36,6 +39,7 @@ pub(super) enum Part {
 pub(super) enum Field {
     Id,
     Product,
+    Class,
     Tag,
     TimeZone,
     Version,
@@ -50,13 +54,14 @@ pub(super) enum Field {
 
 /// The words for fields, in the order in which an error names them.
 pub(super) const WORDS: &str =
-    "id, product, tag, zone, version, sequence, online, twin.reported.NAME or twin.desired.NAME";
+    "id, product, class, tag, zone, version, sequence, online, twin.reported.NAME or twin.desired.NAME";
 
 impl Field {
     pub(super) fn parse(word: &str) -> Option<Self> {
         Some(match word {
             "id" => Self::Id,
             "product" => Self::Product,
+            "class" => Self::Class,
             "tag" => Self::Tag,
             "zone" => Self::TimeZone,
             "version" => Self::Version,

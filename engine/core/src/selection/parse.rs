@@ -219,7 +219,9 @@ fn one_or(mut parts: Vec<Expression>, many: fn(Vec<Expression>) -> Expression) -
 fn check(field: &Field, word: &str, operator: Operator, values: &[String]) -> Result<(), Wrong> {
     let ordered = !matches!(operator, Operator::In | Operator::Out);
     match field {
-        Field::Id | Field::Product | Field::Tag | Field::TimeZone | Field::Online if ordered => {
+        Field::Id | Field::Product | Field::Class | Field::Tag | Field::TimeZone | Field::Online
+            if ordered =>
+        {
             Err(Wrong::Unordered(word.into()))
         }
         Field::Sequence => {
@@ -229,9 +231,13 @@ fn check(field: &Field, word: &str, operator: Operator, values: &[String]) -> Re
             all(values, |value| value.parse::<f64>().is_ok_and(f64::is_finite), Wrong::Number)
         }
         Field::Online => all(values, |value| matches!(value, "true" | "false"), Wrong::Truth),
-        Field::Id | Field::Product | Field::Tag | Field::TimeZone | Field::Version | Field::Twin { .. } => {
-            Ok(())
-        }
+        Field::Id
+        | Field::Product
+        | Field::Class
+        | Field::Tag
+        | Field::TimeZone
+        | Field::Version
+        | Field::Twin { .. } => Ok(()),
     }
 }
 

@@ -17,6 +17,7 @@ fn meant(text: &str) -> bool {
     let device = Traits {
         id: "fan-17",
         product: Some("fan"),
+        class: Some("m3"),
         tags: &tags,
         time_zone: Some("Europe/Berlin"),
         version: Some("2.4.1-rc.2"),
@@ -35,6 +36,7 @@ fn every_field_can_be_asked_for() {
         "id!=fan-18",
         "product=in=(pump,fan)",
         "product=out=(pump, valve)",
+        "class==m*",
         "tag==eu",
         "tag==line:*",
         "tag!=us",
@@ -102,6 +104,7 @@ fn a_pattern_is_found_leftmost_first_and_its_end_at_the_end() {
         let device = Traits {
             id: text,
             product: None,
+            class: None,
             tags: &[],
             time_zone: None,
             version: None,
@@ -122,11 +125,11 @@ fn a_mistake_is_named_with_its_place() {
         ("", "at byte 0: a field is expected"),
         (
             "colour==red",
-            "at byte 0: 'colour' is no field: it is one of id, product, tag, zone, version, sequence, online, twin.reported.NAME or twin.desired.NAME",
+            "at byte 0: 'colour' is no field: it is one of id, product, class, tag, zone, version, sequence, online, twin.reported.NAME or twin.desired.NAME",
         ),
         (
             "twin.reported.==1",
-            "at byte 0: 'twin.reported.' is no field: it is one of id, product, tag, zone, version, sequence, online, twin.reported.NAME or twin.desired.NAME",
+            "at byte 0: 'twin.reported.' is no field: it is one of id, product, class, tag, zone, version, sequence, online, twin.reported.NAME or twin.desired.NAME",
         ),
         ("id=fan", "at byte 2: an operator such as ==, != or <= is expected"),
         ("id==", "at byte 4: a value is expected"),
@@ -149,10 +152,14 @@ fn a_mistake_is_named_with_its_place() {
 }
 
 #[test]
-fn only_a_selection_that_needs_twins_says_so() {
-    let reads = |text| Selection::parse(text).expect("a selection").reads_twins();
-    assert!(!reads("id==a,(tag==b;online==true)"));
-    assert!(reads("id==a,(tag==b;twin.desired.x==1)"));
+fn only_a_selection_that_needs_twins_or_firmware_says_so() {
+    let reads = |text| {
+        let selection = Selection::parse(text).expect("a selection");
+        (selection.reads_twins(), selection.reads_firmware())
+    };
+    assert_eq!(reads("id==a,(tag==b;online==true)"), (false, false));
+    assert_eq!(reads("id==a,(tag==b;twin.desired.x==1)"), (true, false));
+    assert_eq!(reads("id==a,(tag==b;version<2)"), (false, true));
 }
 
 proptest! {
@@ -170,6 +177,7 @@ proptest! {
         let device = Traits {
             id: &id,
             product: None,
+            class: None,
             tags: &tags,
             time_zone: None,
             version: Some(&id),

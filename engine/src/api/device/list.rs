@@ -11,6 +11,7 @@ use axum::Json;
 use axum::extract::State;
 use fleetfn_core::selection::Selection;
 use fleetfn_protocol::DeviceId;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// Most devices that one request looks at: a selection that few match is answered in pages that hold few, instead of
@@ -20,9 +21,9 @@ const LOOKED_AT_MAX: usize = 20_000;
 /// Devices that are read at once.
 const READ_MAX: usize = 1_000;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(in crate::api) struct Query {
+pub(in crate::api) struct ListQuery {
     limit: Option<usize>,
     after: Option<String>,
     r#where: Option<String>,
@@ -30,7 +31,7 @@ pub(in crate::api) struct Query {
 
 pub(in crate::api) async fn list(
     State(api): State<Api>,
-    Parameters(query): Parameters<Query>,
+    Parameters(query): Parameters<ListQuery>,
 ) -> Result<Json<Page<DeviceView>>, Problem> {
     let limit = checked(query.limit)?;
     let after = query.after.as_deref().map(parse_id).transpose()?;
@@ -69,6 +70,8 @@ fn page(
 
 fn is_meant(engine: &Engine, device: &DeviceInfo, selection: Option<&Selection>) -> Result<bool, Error> {
     let Some(selection) = selection else { return Ok(true) };
-    let twin = if selection.reads_twins() { engine.store().view().twin(device.id)? } else { None };
-    Ok(selection.matches(&device.traits(twin.as_ref())))
+    let view = engine.store().view();
+    let twin = if selection.reads_twins() { view.twin(device.id)? } else { None };
+    let update = if selection.reads_firmware() { view.update(device.id)? } else { None };
+    Ok(selection.matches(&device.traits(twin.as_ref(), update.as_ref())))
 }
