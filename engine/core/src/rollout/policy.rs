@@ -15,36 +15,18 @@
 
 mod check;
 mod defaults;
+mod release;
 
 pub use check::{CRITERIA_MAX, GATES_MAX, PHASES_MAX, POLICY_BYTES_MAX, PolicyError};
+pub use release::Release;
 
 use super::decimal::Decimal;
 use super::text;
 use super::window::Window;
 use alloc::string::String;
 use alloc::vec::Vec;
-use fleetfn_protocol::update::Digest;
-use fleetfn_protocol::{ClassId, FunctionName, ProductId};
+use fleetfn_protocol::FunctionName;
 use serde::{Deserialize, Serialize};
-
-/// The image that a rollout brings.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Release {
-    /// The product that it is built for.
-    #[serde(with = "text")]
-    pub product: ProductId,
-    /// The hardware that it runs on.
-    #[serde(with = "text")]
-    pub class: ClassId,
-    /// What people call it.
-    pub version: String,
-    /// Grows with each release of a product and class.
-    pub sequence: u32,
-    /// Digest of the image.
-    #[serde(with = "text")]
-    pub digest: Digest,
-}
 
 /// How many devices a phase takes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

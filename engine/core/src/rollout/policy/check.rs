@@ -7,7 +7,7 @@ use crate::selection::Selection;
 use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::{String, ToString};
-use fleetfn_protocol::limits::{NAME_BYTES_MAX, VERSION_BYTES_MAX};
+use fleetfn_protocol::limits::NAME_BYTES_MAX;
 
 /// Longest policy in bytes of JSON: read with every event of its rollout.
 pub const POLICY_BYTES_MAX: usize = 16 * 1024;
@@ -211,15 +211,7 @@ impl Policy {
 }
 
 fn release(field: &str, release: &Release) -> Checked {
-    let version = &release.version;
-    if version.is_empty()
-        || version.len() > VERSION_BYTES_MAX
-        || version.bytes().any(|byte| byte < b' ' || byte == 0x7f)
-    {
-        let what = format!("one line of 1 to {VERSION_BYTES_MAX} bytes");
-        return Err(wrong(format!("{field}.version"), what));
-    }
-    within(format!("{field}.sequence"), release.sequence, 1, u32::MAX)
+    release.check().map_err(|(name, what)| wrong(format!("{field}.{name}"), what))
 }
 
 fn phase(index: usize, phase: &Phase) -> Checked {

@@ -2,6 +2,8 @@ use super::*;
 use alloc::format;
 use alloc::string::ToString;
 use alloc::vec::Vec;
+use fleetfn_protocol::limits::{ENVELOPE_BYTES_MAX, MANIFEST_BYTES_MAX};
+use fleetfn_protocol::update::{Dependencies, Envelope, KeyId, Manifest, Signature};
 use serde_json::{Value, json};
 
 fn release(sequence: u32) -> Value {
@@ -156,6 +158,41 @@ fn a_policy_is_bounded() {
     let phase = |index: usize| json!({"name": format!("p{index}"), "size": {"count": 1}});
     let phases: Vec<Value> = (0..=PHASES_MAX).map(phase).collect();
     assert!(parse(&with("/phases", Value::from(phases))).is_err());
+}
+
+#[test]
+fn a_signed_manifest_must_be_the_one_of_the_release() {
+    let policy = parse(&minimal()).expect("a policy");
+    let sign = |sequence: u32| {
+        let Release { product, class, version, digest, .. } = &policy.release;
+        let manifest = Manifest {
+            product: *product,
+            class: *class,
+            version,
+            sequence,
+            size: 1,
+            digest: *digest,
+            not_after_s: None,
+            dependencies: Dependencies::NONE,
+        };
+        let (mut body, mut room) = ([0; MANIFEST_BYTES_MAX], [0; ENVELOPE_BYTES_MAX]);
+        let body = manifest.write(&mut body).expect("it fits");
+        let signature = Signature { key: KeyId([1; 8]), bytes: &[2; 64] };
+        let envelope = Envelope::write(&mut room, &[signature], body).expect("it fits").to_vec();
+        (envelope.iter().map(|byte| format!("{byte:02x}")).collect::<String>(), envelope)
+    };
+    let (hex, bytes) = sign(7);
+    let signed = parse(&with("/release/envelope", json!(hex))).expect("a policy");
+    assert_eq!(signed.release.envelope(), Some(bytes));
+    for (envelope, error) in [
+        (sign(8).0, "release.envelope: it is signed for fan m3 2.4.1 (sequence 8)"),
+        ("0g".into(), "release.envelope: these are not pairs of hexadecimal digits"),
+        ("012".into(), "release.envelope: these are not pairs of hexadecimal digits"),
+        ("01".into(), "release.envelope: the message is cut short"),
+    ] {
+        let refused = parse(&with("/release/envelope", json!(envelope))).expect_err(error).to_string();
+        assert!(refused.starts_with(error), "{refused}");
+    }
 }
 
 #[test]
