@@ -28,6 +28,7 @@ pub mod recorder;
 pub mod recording;
 pub mod request;
 pub mod retry;
+pub mod rollout;
 pub mod route;
 mod seen;
 pub mod selection;

@@ -238,3 +238,14 @@ proptest! {
         let _ = Status::parse(&bytes);
     }
 }
+
+#[test]
+fn the_words_of_phases_and_reasons_are_read_again() {
+    for phase in Phase::ALL {
+        assert_eq!(phase.as_str().parse(), Ok(*phase));
+    }
+    for reason in Reason::ALL {
+        assert_eq!(reason.as_str().parse(), Ok(*reason));
+    }
+    assert_eq!("FAILED".parse::<Phase>(), Err(FormatError::Text));
+}
