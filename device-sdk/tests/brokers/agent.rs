@@ -82,8 +82,6 @@ fn told(notice: &Notice<'_>) -> String {
         Notice::Offer(offer) => format!("offer of {} bytes", offer.len()),
         Notice::Block(block) => format!("block of {} bytes", block.len()),
         Notice::Repeated { effect } => format!("repeated {effect}"),
-        Notice::Offer(_) => "offered".into(),
-        Notice::Block(_) => "block".into(),
         Notice::Other(message) => format!("other {}", message.topic),
         Notice::Delivered { reason, .. } => format!("delivered {}", reason.code()),
         Notice::Lost { id } => format!("lost {id}"),
