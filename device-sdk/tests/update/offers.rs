@@ -155,9 +155,11 @@ fn a_busy_device_fetches_and_starts_nothing_and_says_so() {
     assert_eq!(world.server.last(), Some((Phase::Confirmed, Reason::None)));
     // Busy for ever after the download: it is not started.
     let mut world = World::new(&old(), Server::offering(1, &new()), &[new()]);
-    world.on_round = Some(|app: &mut dyn App, round| app.busy(round >= 2));
-    let end = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| world.live()));
-    assert!(end.is_err(), "it waits for ever");
+    let end = world.live_until(&mut |app, round| {
+        app.busy(round >= 2);
+        round < 200
+    });
+    assert_eq!(end, None, "it waits");
     assert_eq!((world.running(), world.resets), (old(), 0));
     assert!(world.server.requests > 0);
 }
