@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod acl;
+mod block;
 mod broker;
 mod codec;
 mod config;

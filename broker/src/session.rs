@@ -94,8 +94,8 @@ impl From<Malformed> for End {
 struct Parked {
     /// 0 for QoS 0, which is not acknowledged.
     packet_id: u16,
-    /// `Some` for what was refused: it was not admitted and only waits for its turn to be answered.
-    refused: Option<Reason>,
+    /// `Some` for what was not admitted and only waits for its turn to be answered.
+    answer: Option<Reason>,
     /// A copy for live listeners, if there are any.
     live: Option<Box<Live>>,
 }
@@ -271,6 +271,7 @@ impl Session {
         self.release()?;
         self.send_parcels();
         self.take_arrivals()?;
+        self.send_blocks();
         self.flush()?;
         self.check_time()
     }

@@ -19,6 +19,7 @@ mod mqtt;
 mod output;
 mod publish;
 mod record;
+mod release;
 mod serve;
 mod signals;
 mod subscribe;
@@ -68,6 +69,9 @@ enum Command {
     /// Devices: register, change, command, list, remove
     #[command(subcommand)]
     Device(device::Command),
+    /// Firmware: make keys, sign, publish
+    #[command(subcommand)]
+    Release(release::Command),
     /// Publish messages (flags as of mosquitto_pub)
     Pub(publish::Arguments),
     /// Subscribe to topics (flags as of mosquitto_sub)
@@ -101,6 +105,7 @@ fn execute(cli: Cli) -> Result<(), Failure> {
         Command::Dev(arguments) => dev::run(&arguments, given),
         Command::Fn(command) => function::run(command, &data()),
         Command::Device(command) => device::run(command, &data()),
+        Command::Release(command) => release::run(command, &data()),
         Command::Pub(arguments) => publish::run(&arguments, &data()),
         Command::Sub(arguments) => subscribe::run(&arguments, &data()),
         Command::Trace(arguments) => trace::run(&arguments, &data()),

@@ -11,6 +11,7 @@ pub(crate) use status::{FunctionInfo, Status};
 
 use crate::access::AccessFile;
 use crate::admit::{Admission, Room, Waiter};
+use crate::artifacts::Artifacts;
 use crate::backfill::Backfills;
 use crate::callers::{Answer, Callers};
 use crate::clock::Clock;
@@ -23,6 +24,7 @@ use crate::registry::{
     self, Access, DeployReport, DeviceInfo, NewDevice, Newcomer, Placement, Registry, Source,
 };
 use crate::seal::Seal;
+use crate::update::blocks::{self, Blocks, Ears, Requests};
 use crate::worker;
 use anyhow::Context;
 use bytes::Bytes;
@@ -50,6 +52,8 @@ pub(crate) struct Engine(Arc<Node>);
 
 struct Node {
     modules: Modules,
+    artifacts: Artifacts,
+    blocks: Mutex<Option<Blocks>>,
     store: Store<Waiter>,
     registry: Arc<Registry>,
     metrics: Arc<Metrics>,
@@ -75,6 +79,7 @@ impl Engine {
             .with_context(|| format!("cannot make the data directory {}", options.data.display()))?;
         let lock = lock(&options.data)?;
         let modules = Modules::open(&options.data).context("cannot open the directory of modules")?;
+        let artifacts = Artifacts::open(&options.data).context("cannot open the directory of artifacts")?;
         let token = AccessFile::token(&options.data)?;
         let worker_count = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(8);
         let mut config = Config::new(options.data.clone());
@@ -89,7 +94,7 @@ impl Engine {
         let store = open_store(config, tail).await?;
         let clock = after_log(options.clock, &store)?;
         options.clock = clock;
-        let registry = open_registry(&options, &store, &modules, &token, &metrics)?;
+        let registry = open_registry(&options, &store, (&modules, &artifacts), &token, &metrics)?;
         let secrets = Arc::clone(&registry);
         let fetcher = Fetcher::start(fetch::Parts {
             store: store.clone(),
@@ -102,10 +107,24 @@ impl Engine {
         let callers = Callers::default();
 
         let admission = Arc::new(Admission::new(store.clone(), partitions, room, clock));
-        let signals = Arc::new(Signals::new(&inboxes));
-        let broker = Broker::start(broker_config(&options), admission, Arc::clone(&registry) as _, signals)
+        let requests = Requests::new(Arc::clone(&metrics));
+        let ears = Arc::new(Ears { signals: Signals::new(&inboxes), requests: Arc::clone(&requests) });
+        let broker = Broker::start(broker_config(&options), admission, Arc::clone(&registry) as _, ears)
             .await
             .with_context(|| format!("cannot listen for MQTT on {}", options.mqtt))?;
+        let offered = Arc::clone(&registry);
+        let blocks = Blocks::start(
+            blocks::Parts {
+                store: store.clone(),
+                artifacts: artifacts.clone(),
+                mailboxes: broker.mailboxes(),
+                metrics: Arc::clone(&metrics),
+                is_offered: Box::new(move |release| offered.is_offered(release)),
+                bytes_per_s: options.update_bytes_per_s,
+            },
+            &requests,
+        )
+        .context("cannot start the threads that send blocks of updates")?;
         let (workers, fatal) = worker::start(worker::Parts {
             store: store.clone(),
             modules: modules.clone(),
@@ -126,6 +145,8 @@ impl Engine {
         Ok(Self(Arc::new(Node {
             backfills,
             modules,
+            artifacts,
+            blocks: Mutex::new(Some(blocks)),
             mqtt: broker.address(),
             broker: Mutex::new(Some(broker)),
             workers: Mutex::new(workers),
@@ -149,12 +170,12 @@ impl Engine {
         if let Some(broker) = broker {
             broker.shutdown().await;
         }
+        let blocks = self.0.blocks.lock().unwrap_or_else(PoisonError::into_inner).take();
         let workers = std::mem::take(&mut *self.0.workers.lock().unwrap_or_else(PoisonError::into_inner));
         let store = self.0.store.clone();
         tokio::task::spawn_blocking(move || {
-            for worker in workers {
-                worker.stop();
-            }
+            blocks.into_iter().for_each(Blocks::stop);
+            workers.into_iter().for_each(worker::Handle::stop);
             store.close()
         })
         .await?
@@ -192,7 +213,7 @@ impl Engine {
         product: Option<ProductId>,
         tags: Vec<String>,
     ) -> Result<String, registry::Error> {
-        let new = NewDevice { product, tags, time_zone: None };
+        let new = NewDevice { product, tags, ..NewDevice::default() };
         self.0.registry.add_device(id, new).await
     }
 
@@ -257,6 +278,11 @@ impl Engine {
     /// The modules of all versions.
     pub(crate) fn modules(&self) -> &Modules {
         &self.0.modules
+    }
+
+    /// The images of all releases.
+    pub(crate) fn artifacts(&self) -> &Artifacts {
+        &self.0.artifacts
     }
 
     /// What tells this installation from others, and says nothing about it.
@@ -371,13 +397,14 @@ async fn open_store(config: Config, tail: Fanout) -> anyhow::Result<Store<Waiter
 fn open_registry(
     options: &Options,
     store: &Store<Waiter>,
-    modules: &Modules,
+    (modules, artifacts): (&Modules, &Artifacts),
     operator_token: &str,
     metrics: &Arc<Metrics>,
 ) -> anyhow::Result<Arc<Registry>> {
     let registry = Registry::new(registry::Parts {
         store: store.clone(),
         modules: modules.clone(),
+        artifacts: artifacts.clone(),
         epoch: store.lease(PartitionId::CONTROL).context("cannot take over the registry")?,
         operator_token,
         access: options.access,
@@ -386,6 +413,7 @@ fn open_registry(
         clock: options.clock,
     })
     .context("cannot read what operators have set")?;
+    artifacts.keep(&registry.images()).context("cannot tidy the directory of artifacts")?;
     registry::start_guard(&registry);
     Ok(registry)
 }

@@ -4,6 +4,7 @@
 mod access;
 mod admit;
 mod api;
+mod artifacts;
 mod backfill;
 mod calendar;
 mod callers;
@@ -29,6 +30,7 @@ mod replay;
 mod seal;
 mod trace;
 mod twin;
+mod update;
 mod usage;
 mod worker;
 

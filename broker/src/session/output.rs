@@ -3,10 +3,10 @@
 use super::{End, Sent, Session};
 use crate::codec::publish::{Outgoing, Qos};
 use crate::codec::{Version, property};
-use crate::config::OUTPUT_BYTES_MAX;
+use crate::config::{BLOCKS_OUTPUT_MAX, OUTPUT_BYTES_MAX};
 use crate::handle::{Arrival, Handed, Live};
 use crate::mailbox::Parcel;
-use fleetfn_protocol::EffectId;
+use fleetfn_protocol::{EffectId, Topic};
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
@@ -100,7 +100,8 @@ impl Session {
     /// Whether something waits that could be sent now.
     pub(super) fn has_more_to_send(&self) -> bool {
         let waits = self.handle.has_unsent() || (self.listening.is_some() && self.handle.has_arrivals());
-        waits && self.may_send(self.sent.len())
+        let blocks = self.handle.has_blocks() && self.output.len() < BLOCKS_OUTPUT_MAX;
+        blocks || (waits && self.may_send(self.sent.len()))
     }
 
     /// A packet id that is not in use.
@@ -131,6 +132,19 @@ impl Session {
             self.unreported.push(parcel.effect);
             Handed::Done
         });
+    }
+
+    /// Sends blocks of an update, as long as they hold nothing else up.
+    pub(super) fn send_blocks(&mut self) {
+        let Some(device) = self.principal.device().filter(|_| self.handle.has_blocks()) else { return };
+        let topic = Topic::UpdateBlock { device }.to_string();
+        while self.output.len() < BLOCKS_OUTPUT_MAX
+            && let Some(payload) = self.handle.next_block()
+        {
+            let outgoing = Outgoing { id: None, topic: &topic, properties: &[], payload: &payload };
+            // What is longer than the client takes is not sent (MQTT 5, section 3.1.2.11.4).
+            self.put(outgoing, Qos::AtMostOnce, None);
+        }
     }
 
     /// Writes a parcel; `false` if it is longer than the client takes.

@@ -1,7 +1,7 @@
 //! Which offers are followed, and what is said of those that are not.
 
 use crate::image::{Behaviour, Image, envelope, public};
-use crate::server::{Manner, Server};
+use crate::server::{Heard, Manner, Server};
 use crate::world::{App, World};
 use fleetfn_protocol::limits::OFFER_BYTES_MAX;
 use fleetfn_protocol::update::{Delivery, Dependencies, Dependency, Digest, Manifest, Offer, Phase, Reason};
@@ -147,7 +147,8 @@ fn a_busy_device_fetches_and_starts_nothing_and_says_so() {
     world.on_round = Some(|app: &mut dyn App, round| app.busy(round < 20));
     world.run();
     let heard = world.server.heard.clone();
-    let (paused, others): (Vec<_>, Vec<_>) = heard.iter().partition(|heard| heard.2 == Phase::Paused);
+    let (paused, others): (Vec<&Heard>, Vec<&Heard>) =
+        heard.iter().partition(|heard| heard.2 == Phase::Paused);
     assert!(!paused.is_empty() && paused.iter().all(|heard| heard.3 == Reason::Busy && heard.4 == 0));
     assert!(others.iter().all(|heard| heard.3 == Reason::None));
     assert_eq!(world.server.last(), Some((Phase::Confirmed, Reason::None)));

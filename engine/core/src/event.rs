@@ -53,6 +53,8 @@ pub enum EventKind<'a> {
         /// The version that the twin must have, as decimal text; empty for any.
         expected: &'a str,
     },
+    /// An operator gave the device a job, or withdraws one: the payload is an offer as it goes to the device.
+    UpdateRequested,
     /// A function sent a message; [`Origin`] says which.
     Message {
         /// Its name.
@@ -111,6 +113,7 @@ impl EventKind<'_> {
             Self::Response { .. } => 12,
             Self::Request { .. } => 13,
             Self::Redrive => 14,
+            Self::UpdateRequested => 15,
         }
     }
 
@@ -132,6 +135,7 @@ impl EventKind<'_> {
             Self::Response { .. } => "response",
             Self::Request { .. } => "http",
             Self::Redrive => "redrive",
+            Self::UpdateRequested => "update-requested",
         }
     }
 
@@ -153,9 +157,12 @@ impl EventKind<'_> {
             Self::Shared { topic } => topic,
             Self::TwinRequested { expected } => expected,
             Self::Request { path } => path,
-            Self::TwinReported | Self::UpdateStatus | Self::Connected | Self::TimerFired | Self::Redrive => {
-                ""
-            }
+            Self::TwinReported
+            | Self::UpdateStatus
+            | Self::UpdateRequested
+            | Self::Connected
+            | Self::TimerFired
+            | Self::Redrive => "",
         }
     }
 
@@ -182,7 +189,8 @@ impl EventKind<'_> {
             | Self::Disconnected { .. }
             | Self::CommandRequested { .. }
             | Self::Shared { .. }
-            | Self::TwinRequested { .. } => false,
+            | Self::TwinRequested { .. }
+            | Self::UpdateRequested => false,
         }
     }
 
@@ -202,6 +210,7 @@ impl EventKind<'_> {
             12 => EventKind::Response { name: detail },
             13 => EventKind::Request { path: detail },
             14 => EventKind::Redrive,
+            15 => EventKind::UpdateRequested,
             _ => return None,
         })
     }

@@ -30,9 +30,11 @@ pub mod request;
 pub mod retry;
 pub mod route;
 mod seen;
+pub mod selection;
 pub mod settings;
 mod timer;
 pub mod twin;
+pub mod update;
 pub mod usage;
 pub mod wheel;
 

@@ -25,6 +25,7 @@ use crate::codec::CodecError;
 use crate::key;
 use bytes::Bytes;
 use fleetfn_core::twin::Twin;
+use fleetfn_core::update::Update;
 use fleetfn_core::{Entity, Epoch, Offset, PartitionId};
 use fleetfn_protocol::DeviceId;
 use overlay::Lane;
@@ -197,6 +198,16 @@ impl View {
     /// [`Error`], as for every read.
     pub fn twin(&self, device: DeviceId) -> Result<Option<Twin>, Error> {
         self.twin_in(Entity::Device(device).partition(self.partition_count()), &device)
+    }
+
+    /// What is known of the firmware of a device; `None` if nothing is.
+    ///
+    /// # Errors
+    /// [`Error`], as for every read.
+    pub fn update(&self, device: DeviceId) -> Result<Option<Update>, Error> {
+        let partition = Entity::Device(device).partition(self.partition_count());
+        let value = self.get(partition, &key::update::encode(partition, &device))?;
+        Ok(value.map(key::update::decode_value).transpose()?)
     }
 
     fn twin_in(&self, partition: PartitionId, device: &DeviceId) -> Result<Option<Twin>, Error> {

@@ -58,6 +58,7 @@ impl<'a> Question<'a> {
             | EventKind::CommandRequested { .. }
             | EventKind::Shared { .. }
             | EventKind::TwinRequested { .. }
+            | EventKind::UpdateRequested
             | EventKind::TimerFired
             | EventKind::Response { .. }
             | EventKind::Request { .. }
