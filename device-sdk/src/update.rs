@@ -324,7 +324,13 @@ impl<'a, S: Slots, F: NorFlash> Update<'a, S, F> {
         let boot = self.slots.boot().await.unwrap_or(Boot::Normal);
         self.is_on_trial = boot == Boot::Trial;
         self.record = self.journal.load().await?;
-        let Some(record) = self.record else { return Ok(()) };
+        let Some(record) = self.record else {
+            // Whoever armed it, a trial that is not in the journal can be neither counted nor confirmed.
+            if self.is_on_trial {
+                self.restart();
+            }
+            return Ok(());
+        };
         let marks = self.journal.marks().await?;
         self.marked_trials = marks.trials;
         self.trials = record.trials.saturating_add(marks.trials);
