@@ -148,24 +148,7 @@ impl<'a, S: Slots, F: NorFlash> Update<'a, S, F> {
         if !fits {
             return Err(Error::Sizes);
         }
-        let mut update = Self {
-            firmware,
-            config,
-            slots,
-            journal: Journal::new(journal, &range)?,
-            clock: Clock::new(),
-            record: None,
-            stage: Stage::Idle,
-            report: Report::new(),
-            trials: 0,
-            marked_trials: 0,
-            faults: 0,
-            is_on_trial: false,
-            is_base_checked: false,
-            is_busy: false,
-            has_word: false,
-            restart_since_ms: None,
-        };
+        let mut update = Self::new(firmware, config, slots, Journal::new(journal, &range)?);
         if update.take_up().await.is_err() {
             update.stage = Stage::Ended(Phase::Failed, Reason::Flash);
             // Without a journal a trial cannot be counted, nor confirmed.
@@ -220,8 +203,8 @@ impl<'a, S: Slots, F: NorFlash> Update<'a, S, F> {
         self.clock.set_unix_s(unix_s);
     }
 
-    /// While the application is busy nothing is fetched, written or armed, and a new image is not started. It begins as not
-    /// busy. A trial goes on, and ends.
+    /// While the application is busy nothing is fetched, applied or armed, and a new image is not started; an offer is still
+    /// written to the journal. It begins as not busy. A trial goes on, and ends.
     pub fn set_busy(&mut self, is_busy: bool, now_ms: u64) {
         let now_ms = self.clock.tick(now_ms);
         if self.is_busy != is_busy {
@@ -312,13 +295,42 @@ impl<'a, S: Slots, F: NorFlash> Update<'a, S, F> {
         &mut self.slots
     }
 
+    /// On its own, so that what it is made of is on the stack here alone.
+    #[inline(never)]
+    fn new(firmware: Firmware<'a>, config: Config, slots: S, journal: Journal<F>) -> Self {
+        Self {
+            firmware,
+            config,
+            slots,
+            journal,
+            clock: Clock::new(),
+            record: None,
+            stage: Stage::Idle,
+            report: Report::new(),
+            trials: 0,
+            marked_trials: 0,
+            faults: 0,
+            is_on_trial: false,
+            is_base_checked: false,
+            is_busy: false,
+            has_word: false,
+            restart_since_ms: None,
+        }
+    }
+
     /// What the journal and the boot loader say after a start.
     async fn take_up(&mut self) -> Result<(), Fault> {
         // A state that cannot be read is as if the boot loader had done nothing: an image on trial is then put back.
         let boot = self.slots.boot().await.unwrap_or(Boot::Normal);
         self.is_on_trial = boot == Boot::Trial;
         self.record = self.journal.load().await?;
-        let Some(record) = self.record else { return Ok(()) };
+        let Some(record) = self.record else {
+            // Whoever armed it, a trial that is not in the journal can be neither counted nor confirmed.
+            if self.is_on_trial {
+                self.restart();
+            }
+            return Ok(());
+        };
         let marks = self.journal.marks().await?;
         self.marked_trials = marks.trials;
         self.trials = record.trials.saturating_add(marks.trials);
@@ -386,6 +398,7 @@ impl<'a, S: Slots, F: NorFlash> Update<'a, S, F> {
         }
         self.record = Some(record);
         (self.trials, self.marked_trials, self.faults) = (record.trials, 0, 0);
+        self.report.begin();
         self.resume().await;
     }
 

@@ -12,7 +12,7 @@ use fleetfn_protocol::update::UpdateKey;
 use fleetfn_protocol::{ClassId, DeviceId, ProductId};
 
 // The RAM of the machine besides its slots and flash, as docs/reference/footprint.md says.
-const _: () = assert!(size_of::<Update<'static, Board, Chip>>() <= 1_800);
+const _: () = assert!(size_of::<Update<'static, Board, Chip>>() <= 1_648);
 
 /// Who may sign.
 static KEYS: [UpdateKey; 2] = [UpdateKey([7; 32]), UpdateKey([9; 32])];
@@ -47,7 +47,7 @@ async fn live(agent: &mut Agent<'_>) -> Option<()> {
         ..Firmware::new(product, class, black_box(4), black_box("1.2.3"), black_box(&KEYS))
     };
     let config = Config { needs_word: black_box(false), ..Config::new(agent.block_bytes()?) };
-    let mut update = Update::open(firmware, config, Board, Chip, 0..8_192).await.ok()?;
+    let Ok(mut update) = Update::open(firmware, config, Board, Chip, 0..8_192).await else { return None };
     loop {
         if agent.poll_dial(now_ms()) && agent.handle_opened(now_ms()).is_err() || agent.is_closed() {
             agent.handle_closed(now_ms(), read());

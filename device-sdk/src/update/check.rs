@@ -144,10 +144,16 @@ impl<S: Slots, F: NorFlash> Update<'_, S, F> {
             (What::Base, _) => self.end(Phase::Failed, Reason::Base).await,
             _ if !is_good => self.begin_again().await,
             (What::Payload, Some(patch)) => {
-                self.stage = Stage::Apply(Apply::new(patch.base.size, record.image.size));
+                self.begin_apply(patch.base.size, record.image.size);
             }
             (What::Payload, None) | (What::Image, _) => self.enter(Stage::Verified),
         }
+    }
+
+    /// On its own, so that the window of the patch is on the stack here alone.
+    #[inline(never)]
+    fn begin_apply(&mut self, old_bytes: u32, new_bytes: u32) {
+        self.stage = Stage::Apply(Apply::new(old_bytes, new_bytes));
     }
 
     pub(super) async fn apply_slice(&mut self) {

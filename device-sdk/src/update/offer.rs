@@ -3,7 +3,7 @@
 use super::record::{Content, Patch, Record};
 use super::{Slots, Stage, Update, trust};
 use embedded_storage_async::nor_flash::NorFlash;
-use fleetfn_protocol::update::{Content as Asked, Delivery, Envelope, Manifest, Offer, Phase, Reason};
+use fleetfn_protocol::update::{Content as Asked, Delivery, Manifest, Offer, Phase, Reason};
 
 impl<S: Slots, F: NorFlash> Update<'_, S, F> {
     /// An offer came; for those who have no agent. It may be acknowledged when this returns.
@@ -30,7 +30,9 @@ impl<S: Slots, F: NorFlash> Update<'_, S, F> {
                 self.report.refuse(offer.job, Reason::Withdrawn);
             }
             Asked::Update { delivery, envelope } if is_newer && !self.is_committed() => {
-                match self.judge(offer.job, &delivery, &envelope) {
+                // One after the other, since each takes kilobytes of the stack.
+                let verified = trust::verify(&self.firmware, &envelope);
+                match verified.and_then(|()| self.judge(offer.job, &delivery, envelope.body())) {
                     Ok(record) => {
                         self.is_base_checked = false;
                         self.report.accept();
@@ -72,9 +74,10 @@ impl<S: Slots, F: NorFlash> Update<'_, S, F> {
         matches!(self.stage, Stage::Armed { .. } | Stage::Trial { .. }) || self.restart_since_ms.is_some()
     }
 
-    /// Whether the offer is followed. The signatures come first; the manifest is not looked at before.
-    fn judge(&self, job: u32, delivery: &Delivery, envelope: &Envelope<'_>) -> Result<Record, Reason> {
-        let manifest = trust::open(&self.firmware, envelope)?;
+    /// Whether an offer is followed whose signatures hold; its manifest is not looked at before.
+    #[inline(never)]
+    fn judge(&self, job: u32, delivery: &Delivery, body: &[u8]) -> Result<Record, Reason> {
+        let manifest = Manifest::parse(body).map_err(|_| Reason::Format)?;
         trust::check(&self.firmware, &manifest, self.floor(), &self.clock)?;
         let record = self.record_of(job, delivery, &manifest);
         self.check_sizes(&record)?;

@@ -77,6 +77,10 @@ impl Report {
     pub(super) const fn accept(&mut self) {
         self.refusal = None;
         self.is_refusal_due = false;
+    }
+
+    /// A download begins.
+    pub(super) const fn begin(&mut self) {
         self.part = 0;
     }
 

@@ -226,6 +226,18 @@ fn a_watchdog_is_not_fed_when_a_reset_is_due_and_does_not_come() {
 }
 
 #[test]
+fn an_image_on_trial_of_which_the_journal_knows_nothing_is_put_back() {
+    let mut world = world(Behaviour::Works);
+    assert_eq!(world.live(), Life::Reset);
+    world.board.journal().spoil(|bytes| bytes.fill(0xff));
+    assert_eq!(world.live(), Life::Reset);
+    assert!(world.server.last() != CONFIRMED);
+    // The old one runs again, and follows the offer that comes again from the start.
+    world.run();
+    assert_eq!((world.server.last(), world.server.served), (CONFIRMED, 2 * 8));
+}
+
+#[test]
 fn a_journal_that_makes_no_sense_is_as_if_there_were_none() {
     let mut world = world(Behaviour::Works);
     world
