@@ -116,9 +116,9 @@ impl Board {
             Self::Mps2An385 | Self::Mps2An385Thumbv6m => &[
                 "-M",
                 "mps2-an385,memory-backend=nor",
-                // A network that ends at once, for the port that nobody uses: without one there is a warning.
+                // A network that leads nowhere, for the port that nobody uses: without one there is a warning.
                 "-nic",
-                "hubport,hubid=0",
+                "user,restrict=on",
                 "-object",
                 &memory,
                 "-icount",
