@@ -115,6 +115,11 @@ impl Emulated {
         found.unwrap_or_default()
     }
 
+    /// How long its first image is.
+    pub(crate) fn image_bytes(&self) -> u64 {
+        self.firmware.image.len() as u64
+    }
+
     /// All that it has said.
     pub(crate) fn console(&self) -> Vec<String> {
         self.console.lock().unwrap_or_else(PoisonError::into_inner).clone()

@@ -42,7 +42,7 @@ fn two_hundred_power_cuts_leave_boards_that_boot_a_verified_image() {
 fn update_while_cut(plant: &Plant, vendor: &Vendor, release: &str, board: &str) -> (usize, usize) {
     let mut random = Random::new(&format!("power cuts of the boards in the {board}"));
     // Another part of the same stream for each.
-    for _ in 0..board.bytes().map(usize::from).sum() {
+    for _ in 0..board.bytes().map(u64::from).sum::<u64>() {
         let _ = random.below(2);
     }
     let (mut cuts, mut updates) = (0, 0);

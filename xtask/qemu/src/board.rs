@@ -116,6 +116,9 @@ impl Board {
             Self::Mps2An385 | Self::Mps2An385Thumbv6m => &[
                 "-M",
                 "mps2-an385,memory-backend=nor",
+                // A network that leads nowhere, for the port that nobody uses: without one there is a warning.
+                "-nic",
+                "user,restrict=on",
                 "-object",
                 &memory,
                 "-icount",

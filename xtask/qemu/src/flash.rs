@@ -68,6 +68,16 @@ impl Flash {
         opened.with_context(|| format!("opening {}", self.path.display()))
     }
 
+    /// Keeps others from running on it as long as the file is held.
+    ///
+    /// # Errors
+    /// If somebody does.
+    pub(crate) fn lock(&self) -> Result<File> {
+        let file = self.writable()?;
+        file.try_lock().with_context(|| format!("another board runs on {}", self.path.display()))?;
+        Ok(file)
+    }
+
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {

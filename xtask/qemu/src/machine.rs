@@ -4,6 +4,7 @@ use crate::firmware::Firmware;
 use crate::flash::Flash;
 use crate::modem::Modem;
 use anyhow::{Context, Result};
+use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
@@ -11,6 +12,8 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 #[derive(Debug)]
 pub struct Machine {
     emulator: Child,
+    /// Its flash, for as long as it runs.
+    _flash: File,
 }
 
 impl Machine {
@@ -20,6 +23,7 @@ impl Machine {
     /// If the emulator cannot be started.
     pub fn start(firmware: &Firmware, flash: &Flash, modem: &Modem) -> Result<(Self, Console)> {
         let board = firmware.board;
+        let locked = flash.lock()?;
         let mut emulator = Command::new(board.program())
             .args(board.arguments(&firmware.kernel, flash.path(), modem.port()))
             .stdin(Stdio::null())
@@ -27,7 +31,7 @@ impl Machine {
             .spawn()
             .with_context(|| format!("starting {}: is it installed?", board.program()))?;
         let output = emulator.stdout.take().context("reading the console")?;
-        Ok((Self { emulator }, Console(BufReader::new(output))))
+        Ok((Self { emulator, _flash: locked }, Console(BufReader::new(output))))
     }
 
     /// Whether it has power still.

@@ -24,6 +24,8 @@ struct Shared {
     /// The connection that is open, and which one it is.
     open: Option<TcpStream>,
     dialled: u64,
+    /// Bytes that the board was given.
+    passed_down: u64,
     /// Says what happens.
     talks: bool,
 }
@@ -84,6 +86,12 @@ impl Modem {
     #[must_use]
     pub fn dialled(&self) -> u64 {
         self.lock().dialled
+    }
+
+    /// How many bytes the board was given by its servers.
+    #[must_use]
+    pub fn passed_down(&self) -> u64 {
+        self.lock().passed_down
     }
 
     fn lock(&self) -> MutexGuard<'_, Shared> {
@@ -169,6 +177,7 @@ impl Modem {
             if output.write_all(&bytes).is_err() || read == 0 {
                 break;
             }
+            self.lock().passed_down += read as u64;
         }
         if self.lock().talks {
             eprintln!("modem: the connection has ended");
