@@ -15,7 +15,7 @@ use std::time::Duration;
 pub(crate) const BLOCK_BYTES: u16 = 1024;
 
 /// How long it waits for blocks before it asks again.
-const ASK_AGAIN: Duration = Duration::from_millis(200);
+const ASK_AGAIN: Duration = Duration::from_millis(500);
 
 /// What survives a restart of the device.
 #[derive(Debug, Default)]
