@@ -9,6 +9,8 @@ mod acts;
 mod devices;
 #[path = "rollout/gates.rs"]
 mod gates;
+#[path = "rollout/hostile.rs"]
+mod hostile;
 #[path = "rollout/phases.rs"]
 mod phases;
 #[path = "rollout/rules.rs"]

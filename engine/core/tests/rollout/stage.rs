@@ -130,6 +130,13 @@ impl Stage {
         Ok(moves)
     }
 
+    /// Takes over what a decision writes, and nothing else of it.
+    pub(crate) fn take_rows(&mut self, effects: &[Effect]) {
+        let is_row =
+            |effect: &&Effect| matches!(effect, Effect::StatePut { .. } | Effect::StateDelete { .. });
+        effects.iter().filter(is_row).cloned().for_each(|effect| self.apply(effect));
+    }
+
     fn apply(&mut self, effect: Effect) {
         match effect {
             Effect::StatePut { key, value, ttl_s: 0 } => drop(self.rows.0.insert(key.to_vec(), value)),
