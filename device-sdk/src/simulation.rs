@@ -128,7 +128,8 @@ impl Simulation {
         let (present, left) = mpsc::channel(1);
         for member in members {
             gathering.awaited.fetch_add(1, Ordering::AcqRel);
-            tokio::spawn(play(Arc::clone(&stage), member, present.clone()));
+            // On the heap, since a task keeps the room of what it was given.
+            tokio::spawn(play(Arc::clone(&stage), Box::new(member), present.clone()));
         }
         gathering.arrive();
         Self { phase, clock, gathering, left }

@@ -82,10 +82,10 @@ struct Player<S> {
 /// Plays a device until the simulation has ended.
 pub(super) async fn play<D: Dial, S: Script>(
     stage: Arc<Stage<D>>,
-    member: Member<S>,
+    member: Box<Member<S>>,
     _present: mpsc::Sender<()>,
 ) {
-    let Member { device, token, script, link, receive_bytes, send_bytes } = member;
+    let Member { device, token, script, link, receive_bytes, send_bytes } = *member;
     let (mut receive, mut send) = (vec![0; receive_bytes], vec![0; send_bytes]);
     let mut agent = Agent::new(Identity::new(device, &token), &mut receive, &mut send);
     let mut player = Player::new(script, device, link, stage.run.seed);
