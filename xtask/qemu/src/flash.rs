@@ -7,12 +7,16 @@ use fleetfn_device::factory::Factory;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// How much is written at once when a flash is made.
 const CHUNK: [u8; 64 << 10] = [0xff; 64 << 10];
 
 /// The page for what a factory writes.
 const FACTORY_PAGE_BYTES: usize = 4096;
+
+/// How long the board that ran on a flash before may take to be gone.
+const LOCK_WAIT: Duration = Duration::from_secs(2);
 
 /// A flash on the host.
 #[derive(Debug, Clone)]
@@ -74,7 +78,14 @@ impl Flash {
     /// If somebody does.
     pub(crate) fn lock(&self) -> Result<File> {
         let file = self.writable()?;
-        file.try_lock().with_context(|| format!("another board runs on {}", self.path.display()))?;
+        let started = Instant::now();
+        // A process that is just being started holds copies of all files for a moment.
+        while let Err(error) = file.try_lock() {
+            if started.elapsed() > LOCK_WAIT {
+                return Err(error).with_context(|| format!("another board runs on {}", self.path.display()));
+            }
+            std::thread::sleep(LOCK_WAIT / 100);
+        }
         Ok(file)
     }
 
