@@ -31,6 +31,7 @@ mod timer;
 mod trace;
 mod usage;
 
+use artifact::ArtifactView;
 pub(crate) use blob::Blob;
 pub(crate) use dead_letter::DeadLetterView;
 pub(crate) use device::command::Requested;

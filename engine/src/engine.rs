@@ -25,10 +25,11 @@ use crate::registry::{
 };
 use crate::seal::Seal;
 use crate::update::blocks::{self, Blocks, Ears, Requests};
+use crate::update::{self, Undelivered};
 use crate::worker;
 use anyhow::Context;
 use bytes::Bytes;
-use fleetfn_broker::{Broker, WallClock};
+use fleetfn_broker::{Broker, Pipe, WallClock};
 use fleetfn_core::deployment::Deployment;
 use fleetfn_core::event::EventParts;
 use fleetfn_core::invocation::Role;
@@ -108,7 +109,11 @@ impl Engine {
 
         let admission = Arc::new(Admission::new(store.clone(), partitions, room, clock));
         let requests = Requests::new(Arc::clone(&metrics));
-        let ears = Arc::new(Ears { signals: Signals::new(&inboxes), requests: Arc::clone(&requests) });
+        let ears = Arc::new(Ears {
+            signals: Signals::new(&inboxes),
+            requests: Arc::clone(&requests),
+            undelivered: Undelivered { store: store.clone(), partitions, clock },
+        });
         let broker = Broker::start(broker_config(&options), admission, Arc::clone(&registry) as _, ears)
             .await
             .with_context(|| format!("cannot listen for MQTT on {}", options.mqtt))?;
@@ -142,7 +147,7 @@ impl Engine {
         let backfills =
             Arc::new(Backfills { store: store.clone(), registry: Arc::clone(&registry), partitions, clock });
         backfills.go_on();
-        Ok(Self(Arc::new(Node {
+        let engine = Self(Arc::new(Node {
             backfills,
             modules,
             artifacts,
@@ -161,7 +166,21 @@ impl Engine {
             durable,
             token,
             _lock: lock,
-        })))
+        }));
+        engine.withdraw_revoked();
+        Ok(engine)
+    }
+
+    /// Withdraws, in the background, jobs whose release was revoked before a crash.
+    fn withdraw_revoked(&self) {
+        let engine = self.clone();
+        tokio::spawn(async move {
+            match update::withdraw_revoked(&engine).await {
+                Ok(0) => {}
+                Ok(count) => tracing::info!(count, "withdrew jobs whose release is not offered any more"),
+                Err(error) => tracing::error!(%error, "jobs of revoked releases cannot be withdrawn"),
+            }
+        });
     }
 
     /// Stops taking messages, handles what was taken, and closes the store so that the next start is quick.
@@ -199,6 +218,12 @@ impl Engine {
     /// Where MQTT clients connect.
     pub(crate) fn mqtt_address(&self) -> SocketAddr {
         self.0.mqtt
+    }
+
+    /// A connection to the broker within the process; `None` if there may be no more, or the engine stops.
+    pub(crate) fn connect(&self) -> Option<Pipe> {
+        let broker = self.0.broker.lock().unwrap_or_else(PoisonError::into_inner);
+        broker.as_ref().and_then(Broker::connect)
     }
 
     /// Whether `token` is the operator's, compared in constant time.

@@ -190,6 +190,7 @@ fn step(event: &Event) -> Option<Map<String, Value>> {
         | EventKind::Shared { .. }
         | EventKind::TwinRequested { .. }
         | EventKind::UpdateRequested
+        | EventKind::UpdateUndelivered
         | EventKind::Redrive => return None,
     };
     let mut step = Map::from_iter([(word.to_owned(), name)]);

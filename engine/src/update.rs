@@ -5,17 +5,21 @@
 
 pub(crate) mod blocks;
 mod pace;
+mod revoked;
+mod undelivered;
+
+pub(crate) use revoked::withdraw_revoked;
+pub(crate) use undelivered::Undelivered;
 
 use crate::artifacts;
 use crate::engine::Engine;
-use crate::registry::{self, OPERATOR, Release};
-use bytes::Bytes;
+use crate::registry::{self, Release};
 use fleetfn_core::event::EventParts;
 use fleetfn_core::update::{Job, Update};
-use fleetfn_core::{Entity, EventKind, Facts, Offset, PartitionId};
+use fleetfn_core::{Entity, EventKind, Offset};
+use fleetfn_protocol::DeviceId;
 use fleetfn_protocol::limits::OFFER_BYTES_MAX;
-use fleetfn_protocol::update::{Delivery, Manifest, Offer};
-use fleetfn_protocol::{DeviceId, FunctionName};
+use fleetfn_protocol::update::{Content, Delivery, Digest, Manifest, Offer, SIGNATURE_BYTES};
 use std::time::{Duration, Instant};
 
 /// How long to wait until an order is handled: a worker takes milliseconds unless it is far behind.
@@ -31,7 +35,7 @@ pub(crate) enum Error {
     #[error("{0}")]
     Refused(String),
     /// Somebody else gave another.
-    #[error("somebody else gave the device a job at the same time")]
+    #[error("somebody else gave the device a job at the same time, or too much waits for it")]
     Overtaken,
     /// The image is not as it was published.
     #[error(transparent)]
@@ -88,7 +92,7 @@ pub(crate) async fn order(engine: &Engine, id: DeviceId, reference: &str) -> Res
     let mut room = [0; OFFER_BYTES_MAX];
     let offer = Offer::write(&mut room, job, Delivery::Whole, &release.row.envelope)
         .map_err(|error| Error::Refused(error.to_string()))?;
-    perform(engine, id, offer, |known| known.cause).await
+    perform(engine, id, offer, |known, offset| known.cause == offset).await
 }
 
 /// Withdraws the open job of a device, and returns what is known of the device then.
@@ -98,9 +102,12 @@ pub(crate) async fn withdraw(engine: &Engine, id: DeviceId) -> Result<Update, Er
         return Err(Error::Refused(format!("device '{id}' has no open job")));
     };
     let mut room = [0; 8];
-    let offer =
-        Offer::write_withdrawn(&mut room, job.number).map_err(|error| Error::Refused(error.to_string()))?;
-    perform(engine, id, offer, |known| if known.withdrawn { Offset(u64::MAX) } else { known.cause }).await
+    let offer = withdrawal(&mut room, job.number)?;
+    perform(engine, id, offer, |known, _| known.number == job.number && known.withdrawn).await
+}
+
+fn withdrawal(room: &mut [u8], job: u32) -> Result<&[u8], Error> {
+    Offer::write_withdrawn(room, job).map_err(|error| Error::Refused(error.to_string()))
 }
 
 /// Why a release should not be offered to a device, if anything that is known speaks against it.
@@ -141,16 +148,10 @@ fn objection(
     })
 }
 
-/// Makes an order durable and waits until it is handled: then the job's `mark` is at its place in the log or above.
-async fn perform(
-    engine: &Engine,
-    id: DeviceId,
-    offer: &[u8],
-    mark: impl Fn(&Job) -> Offset,
-) -> Result<Update, Error> {
-    let entity = Entity::Device(id);
+/// Makes an order durable, and returns its place in the log.
+async fn admit(engine: &Engine, id: DeviceId, offer: &[u8]) -> Result<Offset, Error> {
     let parts = EventParts {
-        entity,
+        entity: Entity::Device(id),
         kind: EventKind::UpdateRequested,
         received_at_ms: engine.clock().now_ms(),
         expiry_s: 0,
@@ -158,8 +159,19 @@ async fn perform(
         origin: None,
         payload: offer,
     };
-    let offset = engine.admit(parts).await?;
-    let partition = entity.partition(engine.partitions());
+    Ok(engine.admit(parts).await?)
+}
+
+/// Makes an order durable and waits until it is handled. Whether it was followed is told by what the device's newest job is
+/// then, and the order's place in the log.
+async fn perform(
+    engine: &Engine,
+    id: DeviceId,
+    offer: &[u8],
+    is_followed: impl Fn(&Job, Offset) -> bool,
+) -> Result<Update, Error> {
+    let offset = admit(engine, id, offer).await?;
+    let partition = Entity::Device(id).partition(engine.partitions());
     let start = Instant::now();
     while engine.store().view().cursor(partition)? <= offset {
         if start.elapsed() >= HANDLED_MAX {
@@ -170,39 +182,28 @@ async fn perform(
         tokio::time::sleep(LOOK_AGAIN).await;
     }
     let update = read(engine, id)?;
-    if update.job.as_ref().is_some_and(|job| mark(job) >= offset) {
-        return Ok(update);
-    }
-    Err(match refused(engine, partition, offset)? {
-        true => Error::Overtaken,
-        false => Error::Refused("it was handled, and then replaced at once".into()),
-    })
-}
-
-fn refused(engine: &Engine, partition: PartitionId, offset: Offset) -> Result<bool, Error> {
-    match FunctionName::parse(OPERATOR) {
-        Ok(operator) => Ok(engine.store().view().partition(partition).has_dead_letter(offset, &operator)?),
-        Err(_) => Ok(false),
+    match update.job.as_ref() {
+        Some(job) if is_followed(job, offset) => Ok(update),
+        // It was refused, or another order came right behind it.
+        Some(_) | None => Err(Error::Overtaken),
     }
 }
 
 /// The payload of a job: which file its blocks are of.
-pub(crate) fn payload(job: &Job) -> Option<(fleetfn_protocol::update::Digest, u32)> {
+pub(crate) fn payload(job: &Job) -> Option<(Digest, u32)> {
     Some(match job.delivery().ok()? {
         Delivery::Whole => job.manifest().map(|manifest| (manifest.digest, manifest.size)).ok()?,
         Delivery::Patch { size, digest, .. } => (digest, size),
     })
 }
 
-/// An envelope without a copy, for those who keep it.
+/// The release that a job is of, as it was when the job was given.
 pub(crate) fn release_of(job: &Job) -> Option<Release> {
-    let offer = Offer::parse(&job.offer).ok()?;
-    let fleetfn_protocol::update::Content::Update { delivery, .. } = offer.content else {
+    let Content::Update { envelope, .. } = Offer::parse(&job.offer).ok()?.content else {
         return None;
     };
-    let header = match delivery {
-        Delivery::Whole => 6,
-        Delivery::Patch { .. } => 6 + 32 + 4 + 32,
-    };
-    Release::new(Bytes::copy_from_slice(job.offer.get(header..)?)).ok()
+    // It is the end of the offer.
+    let envelope_bytes = 2 + envelope.signatures().count() * (8 + SIGNATURE_BYTES) + envelope.body().len();
+    let at = job.offer.len().checked_sub(envelope_bytes)?;
+    Release::new(job.offer.slice(at..)).ok()
 }

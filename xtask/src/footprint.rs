@@ -37,15 +37,23 @@ impl Panics {
     }
 }
 
-const PROGRAMS: [Program; 3] = [
+const PROGRAMS: [Program; 5] = [
     Program { binary: "footprint-mqtt", title: "MQTT client", panics: Panics::None },
     Program { binary: "footprint-agent", title: "Agent: telemetry, commands, twin", panics: Panics::None },
     // sequential-storage unwraps what it has checked before.
     Program { binary: "footprint-outbox", title: "Agent with outbox", panics: Panics::Foreign },
+    // ed25519-dalek and sha2 index what they have checked before.
+    Program { binary: "footprint-update", title: "Agent with verified updates", panics: Panics::Foreign },
+    Program {
+        binary: "footprint-whole",
+        title: "Agent with outbox and verified updates",
+        panics: Panics::Foreign,
+    },
 ];
 
-/// The linker needs no script to count, but an entry. Nothing unwinds, so tables for it are left out.
-const FLAGS: &str = "-Clink-arg=--entry=_start -Cforce-unwind-tables=no";
+/// The linker needs no script to count, but an entry. Nothing unwinds, so tables for it are left out. SHA-2 is to be short
+/// rather than fast, which boards have to ask for as well.
+const FLAGS: &str = "-Clink-arg=--entry=_start -Cforce-unwind-tables=no --cfg sha2_backend_soft=\"compact\"";
 
 /// Where the table stands.
 const PAGE: &str = "docs/reference/footprint.md";

@@ -1,8 +1,10 @@
-//! House rules, benchmarks, footprints and failing cases: `cargo xtask tidy`, `cargo xtask bench event-path|functions`,
-//! `cargo xtask footprint`, `cargo xtask replay`.
+//! House rules, benchmarks, footprints, emulated boards and failing cases: `cargo xtask tidy`, `cargo xtask bench event-path|functions`,
+//! `cargo xtask footprint`, `cargo xtask qemu NAME`, `cargo xtask replay`.
 
 mod bench;
 mod footprint;
+mod image;
+mod qemu;
 mod replay;
 mod repository;
 mod tidy;
@@ -18,6 +20,10 @@ usage: cargo xtask COMMAND
   bench functions [--parts ...] ...    measure what functions cost, beside native and wasmtime; prints Markdown tables
   footprint [--check]                  count what the device SDK takes of a microcontroller's flash; prints a Markdown
                                        table; --check fails if a figure has grown over the one in the docs
+  qemu NAME --device ID --token TOKEN  run a firmware example on an emulated board, as that device of a running fleetfn
+                                       (all flags: cargo xtask qemu --help)
+  image NAME -o FILE                   build a firmware example and write its image, for a release
+                                       (all flags: cargo xtask image --help)
   replay FILE                          go step by step through a case in which the core's model failed";
 
 fn main() -> ExitCode {
@@ -28,6 +34,8 @@ fn main() -> ExitCode {
         ["bench", what @ ("event-path" | "functions"), rest @ ..] => bench::run(what, rest),
         ["footprint"] => footprint::run(false),
         ["footprint", "--check"] => footprint::run(true),
+        ["image", rest @ ..] => image::run(rest),
+        ["qemu", rest @ ..] => qemu::run(rest),
         ["replay", file] => replay::run(file),
         _ => {
             eprintln!("{USAGE}");

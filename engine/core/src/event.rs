@@ -55,6 +55,8 @@ pub enum EventKind<'a> {
     },
     /// An operator gave the device a job, or withdraws one: the payload is an offer as it goes to the device.
     UpdateRequested,
+    /// The offer of a job is longer than the largest packet that the device takes: the payload is the job's number.
+    UpdateUndelivered,
     /// A function sent a message; [`Origin`] says which.
     Message {
         /// Its name.
@@ -114,6 +116,7 @@ impl EventKind<'_> {
             Self::Request { .. } => 13,
             Self::Redrive => 14,
             Self::UpdateRequested => 15,
+            Self::UpdateUndelivered => 16,
         }
     }
 
@@ -136,6 +139,7 @@ impl EventKind<'_> {
             Self::Request { .. } => "http",
             Self::Redrive => "redrive",
             Self::UpdateRequested => "update-requested",
+            Self::UpdateUndelivered => "update-undelivered",
         }
     }
 
@@ -160,6 +164,7 @@ impl EventKind<'_> {
             Self::TwinReported
             | Self::UpdateStatus
             | Self::UpdateRequested
+            | Self::UpdateUndelivered
             | Self::Connected
             | Self::TimerFired
             | Self::Redrive => "",
@@ -190,7 +195,8 @@ impl EventKind<'_> {
             | Self::CommandRequested { .. }
             | Self::Shared { .. }
             | Self::TwinRequested { .. }
-            | Self::UpdateRequested => false,
+            | Self::UpdateRequested
+            | Self::UpdateUndelivered => false,
         }
     }
 
@@ -211,6 +217,7 @@ impl EventKind<'_> {
             13 => EventKind::Request { path: detail },
             14 => EventKind::Redrive,
             15 => EventKind::UpdateRequested,
+            16 => EventKind::UpdateUndelivered,
             _ => return None,
         })
     }

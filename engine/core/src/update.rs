@@ -48,6 +48,8 @@ pub struct Job {
     pub sent: Option<EffectId>,
     /// Whether it was withdrawn.
     pub withdrawn: bool,
+    /// Whether the offer is longer than what the device takes.
+    pub undelivered: bool,
     /// The furthest phase that the device has reported; `None` before it has spoken of the job.
     pub reached: Option<Phase>,
     /// Whether the device has it paused.
@@ -76,6 +78,8 @@ pub struct Step {
 pub enum State {
     /// The device has not spoken of it.
     Queued,
+    /// The offer is longer than the largest packet that the device takes.
+    Undeliverable,
     /// It is withdrawn, and the device has not said that it went another way.
     Withdrawn,
     /// What the device says.
@@ -88,6 +92,7 @@ impl State {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Queued => "queued",
+            Self::Undeliverable => "undeliverable",
             Self::Withdrawn => "withdrawn",
             Self::Device(phase) => phase.as_str(),
         }
@@ -97,6 +102,7 @@ impl State {
     #[must_use]
     pub const fn byte(self) -> u8 {
         match self {
+            Self::Undeliverable => 253,
             Self::Queued => 254,
             Self::Withdrawn => 255,
             Self::Device(phase) => phase.byte(),
@@ -107,6 +113,7 @@ impl State {
     #[must_use]
     pub fn from_byte(byte: u8) -> Option<Self> {
         match byte {
+            253 => Some(Self::Undeliverable),
             254 => Some(Self::Queued),
             255 => Some(Self::Withdrawn),
             _ => Phase::ALL.iter().find(|phase| phase.byte() == byte).map(|phase| Self::Device(*phase)),
@@ -118,7 +125,7 @@ impl State {
     pub const fn is_end(self) -> bool {
         match self {
             Self::Queued => false,
-            Self::Withdrawn => true,
+            Self::Withdrawn | Self::Undeliverable => true,
             Self::Device(phase) => phase.is_end(),
         }
     }
@@ -194,6 +201,7 @@ impl Job {
             Some(phase @ (Phase::Confirmed | Phase::RolledBack)) => State::Device(phase),
             // Also when the device says that it has dropped it.
             _ if self.withdrawn => State::Withdrawn,
+            None if self.undelivered => State::Undeliverable,
             Some(_) if self.paused => State::Device(Phase::Paused),
             Some(phase) => State::Device(phase),
             None => State::Queued,
@@ -276,6 +284,7 @@ impl Update {
             cause,
             sent: None,
             withdrawn: false,
+            undelivered: false,
             reached: None,
             paused: false,
             reason: Reason::None,
@@ -287,6 +296,17 @@ impl Update {
         self.job_last = job.number;
         self.job = Some(job);
         Ok(())
+    }
+
+    /// The offer of a job was too long for the device; whether that changes anything.
+    pub fn handle_undelivered(&mut self, number: u32, at_ms: u64) -> bool {
+        let queued = |job: &&mut Job| job.number == number && job.state() == State::Queued;
+        let Some(job) = self.job.as_mut().filter(queued) else {
+            return false;
+        };
+        job.undelivered = true;
+        job.step(State::Undeliverable, Reason::Size, at_ms);
+        true
     }
 
     /// What the device is to be told about its newest job.

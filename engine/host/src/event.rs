@@ -75,6 +75,7 @@ pub(crate) fn tell<'a>(event: &'a Event, firing: Option<&'a Firing>) -> Result<T
         | EventKind::CommandRequested { .. }
         | EventKind::TwinRequested { .. }
         | EventKind::UpdateRequested
+        | EventKind::UpdateUndelivered
         | EventKind::Shared { .. } => return Err(Failure::EventKind),
     };
     Ok(Told { code, detail, source, payload: event.payload() })

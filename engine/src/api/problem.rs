@@ -84,12 +84,6 @@ impl Problem {
         }
     }
 
-    /// The same with the next command to run.
-    pub(super) fn next(mut self, command: impl Into<String>) -> Self {
-        self.next = Some(command.into());
-        self
-    }
-
     /// An error of the engine, with its causes.
     pub(super) fn of(kind: Kind, error: &dyn Error) -> Self {
         Self::new(kind, chain(error))

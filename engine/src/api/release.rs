@@ -110,8 +110,9 @@ pub(super) async fn publish(
     }
 }
 
-/// `DELETE /releases/{release}`: it is not offered any more.
+/// `DELETE /releases/{release}`: it is not offered any more, and open jobs of it are withdrawn.
 pub(super) async fn remove(State(api): State<Api>, Name(reference): Name) -> Result<StatusCode, Problem> {
     api.engine.registry().remove_release(&reference).await?;
+    crate::update::withdraw_revoked(&api.engine).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -3,6 +3,7 @@ mod deploying;
 mod devices;
 mod observing;
 mod settings;
+mod updating;
 
 use super::{Problem, Running, Server};
 use crate::access::AccessFile;

@@ -159,6 +159,15 @@ impl Client {
         self.check(tried, request.send_json(document)).map(drop)
     }
 
+    /// One number of `/metrics`; `None` if it is not there or the engine does not answer.
+    pub(super) fn metric(&self, name: &str) -> Option<u64> {
+        let url = format!("{}/metrics", self.base.strip_suffix(PREFIX)?);
+        let text = self.agent.get(url).call().ok()?.body_mut().read_to_string().ok()?;
+        let line =
+            text.lines().find(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ')))?;
+        line.rsplit(' ').next()?.parse().ok()
+    }
+
     /// Removes something and reads what is left.
     pub(super) fn delete_for<T: DeserializeOwned>(&self, tried: &str, path: &str) -> Result<T, Failure> {
         let request = self.authorized(self.agent.delete(self.url(path)));

@@ -6,7 +6,7 @@ use fleetfn_core::Change;
 use fleetfn_core::commit::DeviceRow;
 use fleetfn_core::selection::Traits;
 use fleetfn_core::twin::Twin;
-use fleetfn_core::update::Update;
+use fleetfn_core::update::Report;
 use fleetfn_protocol::{ClassId, DeviceId, ProductId};
 
 /// A device, as it is listed.
@@ -35,16 +35,15 @@ impl DeviceInfo {
     }
 
     /// As a selection sees it.
-    pub(crate) fn traits<'a>(&'a self, twin: Option<&'a Twin>, update: Option<&'a Update>) -> Traits<'a> {
-        let report = update.and_then(|update| update.report.as_ref());
+    pub(crate) fn traits<'a>(&'a self, twin: Option<&'a Twin>, firmware: Option<&'a Report>) -> Traits<'a> {
         Traits {
             id: self.id.as_str(),
             product: self.product.as_ref().map(ProductId::as_str),
             class: self.class.as_ref().map(ClassId::as_str),
             tags: &self.tags,
             time_zone: self.time_zone.as_deref(),
-            version: report.map(|report| report.version.as_str()),
-            sequence: report.map(|report| report.sequence),
+            version: firmware.map(|report| report.version.as_str()),
+            sequence: firmware.map(|report| report.sequence),
             online: self.online,
             twin,
         }

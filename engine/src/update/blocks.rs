@@ -5,13 +5,14 @@
 //! the device asks again.
 
 use super::pace::Pace;
+use super::undelivered::Undelivered;
 use super::{payload, release_of};
 use crate::admit::Waiter;
 use crate::artifacts::{Artifacts, Image};
 use crate::inbox::Signals;
 use crate::metrics::Metrics;
 use bytes::Bytes;
-use fleetfn_broker::{Mailboxes, Reports, Undelivered};
+use fleetfn_broker::{Mailboxes, Reports};
 use fleetfn_protocol::limits::BLOCK_BYTES_MAX;
 use fleetfn_protocol::update::{Block, BlockRequest};
 use fleetfn_protocol::{DeviceId, EffectId};
@@ -132,10 +133,11 @@ impl Requests {
     }
 }
 
-/// What sessions report: news for the workers, requests for the threads here.
+/// What sessions report: news for the workers, requests for the threads here, and offers that a device cannot take.
 pub(crate) struct Ears {
     pub(crate) signals: Signals,
     pub(crate) requests: Arc<Requests>,
+    pub(crate) undelivered: Undelivered,
 }
 
 impl Reports for Ears {
@@ -145,6 +147,11 @@ impl Reports for Ears {
 
     fn listening(&self, device: DeviceId) {
         self.signals.listening(device);
+    }
+
+    fn too_long(&self, device: DeviceId, effect: EffectId) {
+        self.undelivered.note(device, effect);
+        self.signals.acknowledged(device, effect);
     }
 
     fn wanted(&self, device: DeviceId, request: &[u8]) {
@@ -247,8 +254,8 @@ impl Server {
                     metrics.blocks.add(1);
                     metrics.block_bytes.add(u64::try_from(len).unwrap_or_default());
                 }
-                Err(Undelivered::Full) => return Err(Refusal::NoRoom),
-                Err(Undelivered::NoListener) => return Err(Refusal::NoListener),
+                Err(fleetfn_broker::Undelivered::Full) => return Err(Refusal::NoRoom),
+                Err(fleetfn_broker::Undelivered::NoListener) => return Err(Refusal::NoListener),
             }
         }
         Ok(())

@@ -210,6 +210,23 @@ impl View {
         Ok(value.map(key::update::decode_value).transpose()?)
     }
 
+    /// What is known of the firmware of devices of a partition, after one.
+    ///
+    /// # Errors
+    /// [`Error`], as for every read.
+    pub fn updates(
+        &self,
+        partition: PartitionId,
+        after: Option<DeviceId>,
+        limit: usize,
+    ) -> Result<Vec<(DeviceId, Update)>, Error> {
+        let after = after.map(|id| key::update::encode(partition, &id));
+        self.collect(partition, &key::update::prefix(partition), after.as_deref(), limit, |key, value| {
+            let id = key::update::decode(key).ok_or(CodecError::Unknown("the key of a device's firmware"))?;
+            Ok((id, key::update::decode_value(value)?))
+        })
+    }
+
     fn twin_in(&self, partition: PartitionId, device: &DeviceId) -> Result<Option<Twin>, Error> {
         let value = self.get(partition, &key::twin::encode(partition, device))?;
         Ok(value.map(|value| key::twin::decode_value(&value)).transpose()?)

@@ -81,7 +81,7 @@ fn the_longest_manifest_and_offer_fit_their_bounds() {
     let signature = Signature { key: KeyId([1; 8]), bytes: &[2; 64] };
     let envelope = written(|buffer| Envelope::write(buffer, &[signature; UPDATE_SIGNATURES_MAX], &body));
     let digest = Digest([3; 32]);
-    let delivery = Delivery::Patch { base: digest, size: 1, digest };
+    let delivery = Delivery::Patch { base_size: 2, base: digest, size: 1, digest };
     let offer = written(|buffer| Offer::write(buffer, 1, delivery, &envelope));
     assert_eq!(offer.len(), OFFER_BYTES_MAX);
     let content = Content::Update { delivery, envelope: Envelope::parse(&envelope).expect("whole") };

@@ -203,6 +203,7 @@ impl Partition {
                 | EventKind::TwinRequested { .. }
                 | EventKind::TwinReported
                 | EventKind::UpdateRequested
+                | EventKind::UpdateUndelivered
                 | EventKind::UpdateStatus
         );
         of_engine

@@ -138,6 +138,7 @@ impl Partition {
             }
             EventKind::TwinReported => self.take_report(offset, logged, facts),
             EventKind::UpdateRequested => self.request_update(offset, logged, facts, outboxes),
+            EventKind::UpdateUndelivered => self.take_undelivered(logged, facts),
             EventKind::UpdateStatus => self.take_status(offset, logged, facts, outboxes),
             EventKind::TimerFired => self.consume_firing(logged, facts),
             EventKind::CommandReply { name } => self.end_waiting(name, facts),

@@ -73,6 +73,20 @@ impl Partition {
         Ok(())
     }
 
+    /// The offer of a job was too long for the device.
+    pub(super) fn take_undelivered<F: Facts>(&mut self, event: &Event, facts: &F) -> Result<(), F::Error> {
+        let payload = event.payload();
+        if let (Some(device), Some(number)) = (event.device(), payload.first_chunk()) {
+            let mut update = self.pending.update(&device, facts)?;
+            let state = update.state();
+            if update.handle_undelivered(u32::from_le_bytes(*number), event.received_at_ms()) {
+                self.note_step(state, &update);
+                self.pending.set_update(device, update);
+            }
+        }
+        Ok(())
+    }
+
     /// What jobs of updates have become since this was last asked.
     pub fn take_steps(&mut self) -> Vec<State> {
         core::mem::take(&mut self.stepped)

@@ -59,6 +59,7 @@ impl<'a> Question<'a> {
             | EventKind::Shared { .. }
             | EventKind::TwinRequested { .. }
             | EventKind::UpdateRequested
+            | EventKind::UpdateUndelivered
             | EventKind::TimerFired
             | EventKind::Response { .. }
             | EventKind::Request { .. }

@@ -4,7 +4,7 @@ use super::{Job, Report, State, Update};
 use fleetfn_protocol::update::{Phase, Status};
 
 /// How far a phase is; pauses are nowhere on the way.
-const fn rank(phase: Phase) -> u8 {
+pub(super) const fn rank(phase: Phase) -> u8 {
     match phase {
         Phase::Idle | Phase::Paused => 0,
         Phase::Downloading => 1,
@@ -58,9 +58,9 @@ impl Update {
 }
 
 impl Job {
-    /// Whether the device has come to an end, be it withdrawn or not.
+    /// Whether the device has come to an end, be it withdrawn or not, or cannot begin.
     fn is_done(&self) -> bool {
-        self.reached.is_some_and(Phase::is_end)
+        self.undelivered || self.reached.is_some_and(Phase::is_end)
     }
 
     /// Whether the report fits; only then it moves the job.

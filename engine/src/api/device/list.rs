@@ -70,8 +70,8 @@ fn page(
 
 fn is_meant(engine: &Engine, device: &DeviceInfo, selection: Option<&Selection>) -> Result<bool, Error> {
     let Some(selection) = selection else { return Ok(true) };
-    let view = engine.store().view();
-    let twin = if selection.reads_twins() { view.twin(device.id)? } else { None };
-    let update = if selection.reads_firmware() { view.update(device.id)? } else { None };
-    Ok(selection.matches(&device.traits(twin.as_ref(), update.as_ref())))
+    let twin = if selection.reads_twins() { engine.store().view().twin(device.id)? } else { None };
+    let update = if selection.reads_firmware() { engine.store().view().update(device.id)? } else { None };
+    let firmware = update.and_then(|update| update.report);
+    Ok(selection.matches(&device.traits(twin.as_ref(), firmware.as_ref())))
 }

@@ -57,7 +57,7 @@ pub(crate) struct JobView {
     pub(crate) version: String,
     /// Its sequence.
     pub(crate) sequence: u32,
-    /// `queued`, `withdrawn`, or the phase that the device reports.
+    /// `queued`, `withdrawn`, `undeliverable`, or the phase that the device reports.
     pub(crate) state: String,
     /// Why, as a word; `none` if there is nothing to say.
     pub(crate) reason: String,
@@ -158,7 +158,14 @@ impl From<&Job> for JobView {
         let manifest = job.manifest();
         let reason = match state {
             JobState::Withdrawn => Reason::Withdrawn,
+            JobState::Undeliverable => Reason::Size,
             JobState::Queued | JobState::Device(_) => job.reason,
+        };
+        let detail = match state {
+            JobState::Undeliverable => {
+                Some("the offer is longer than the largest packet that the device takes")
+            }
+            JobState::Queued | JobState::Withdrawn | JobState::Device(_) => words(reason),
         };
         let of = payload(job).map_or(0, |(_, size)| size);
         let is_complete = matches!(
@@ -173,7 +180,7 @@ impl From<&Job> for JobView {
             sequence: manifest.map(|manifest| manifest.sequence).unwrap_or_default(),
             state: state.as_str().to_owned(),
             reason: reason.to_string(),
-            detail: words(reason).map(str::to_owned),
+            detail: detail.map(str::to_owned),
             have: if is_complete { of } else { job.have.min(of) },
             of,
             done: state.is_end(),

@@ -3,11 +3,11 @@
 use super::{Operation, delete, get, patch, post, put};
 use crate::api::page::PageQuery;
 use crate::api::{
-    Acted, AddedDevice, BudgetView, ComparisonView, ConfigView, DeadLetterView, Deployed, DevicePatch,
-    DeviceView, FunctionView, KeyView, KnownVersion, LogView, NewBudget, NewDevice, NewKey, Order, Page,
-    RecordView, RedriveOrder, RedriveView, ReleaseView, ReplayView, Requested, SecretView, StateView, Terms,
-    TimerView, TraceView, TwinView, UpdateOrder, UpdateView, UsageView, artifact, dead_letter, device,
-    invocation, record, release, replay, status, trace, usage,
+    Acted, AddedDevice, ArtifactView, BudgetView, ComparisonView, ConfigView, DeadLetterView, Deployed,
+    DevicePatch, DeviceView, FunctionView, KeyView, KnownVersion, LogView, NewBudget, NewDevice, NewKey,
+    Order, Page, RecordView, RedriveOrder, RedriveView, ReleaseView, ReplayView, Requested, SecretView,
+    StateView, Terms, TimerView, TraceView, TwinView, UpdateOrder, UpdateView, UsageView, dead_letter,
+    device, invocation, record, release, replay, status, trace, usage,
 };
 use axum::http::StatusCode;
 
@@ -42,42 +42,18 @@ fn devices() -> Vec<Operation> {
             .query::<device::command::CommandQuery>()
             .bytes(BYTES)
             .answer::<Requested>(StatusCode::ACCEPTED),
-        get("/devices/{id}/update", "What is known of a device's firmware").shows::<UpdateView>(),
+        get("/devices/{id}/update", "The firmware of a device, and the job to change it")
+            .shows::<UpdateView>(),
         post("/devices/{id}/update", "Give a device the job to install a release")
             .document::<UpdateOrder>()
             .shows::<UpdateView>(),
-        delete("/devices/{id}/update", "Withdraw a device's open job").shows::<UpdateView>(),
+        delete("/devices/{id}/update", "Withdraw the open job of a device").shows::<UpdateView>(),
         get("/devices/{id}/state", "What functions keep of a device")
             .query::<device::state::StateQuery>()
             .shows::<Page<StateView>>(),
         get("/state", "What functions keep of an entity")
             .query::<device::state::StateQuery>()
             .shows::<Page<StateView>>(),
-    ]
-}
-
-fn releases() -> Vec<Operation> {
-    vec![
-        get("/releases", "The releases of all products").shows::<Page<ReleaseView>>(),
-        post("/releases", "Publish a signed manifest whose image is there")
-            .query::<release::PublishQuery>()
-            .bytes(BYTES)
-            .answer::<ReleaseView>(StatusCode::CREATED)
-            .shows::<ReleaseView>(),
-        get("/releases/{release}", "A release, and whether its image is whole").shows::<ReleaseView>(),
-        delete("/releases/{release}", "Take a release back").nothing(),
-        get("/artifacts/{digest}", "How long an image is").shows::<artifact::ArtifactView>(),
-        put("/artifacts/{digest}", "Keep an image")
-            .bytes(BYTES)
-            .shows::<artifact::ArtifactView>()
-            .answer::<artifact::ArtifactView>(StatusCode::CREATED),
-        get("/products/{product}/keys", "The keys that may sign for a product, or with - for any")
-            .shows::<Page<KeyView>>(),
-        post("/products/{product}/keys", "Let a key sign for a product")
-            .document::<NewKey>()
-            .answer::<KeyView>(StatusCode::CREATED),
-        delete("/products/{product}/keys/{key}", "Let it sign no more; what it signed is offered no more")
-            .nothing(),
     ]
 }
 
@@ -109,6 +85,30 @@ fn functions() -> Vec<Operation> {
         post("/functions/{name}/redrive", "Handle its dead letters again")
             .document::<RedriveOrder>()
             .shows::<RedriveView>(),
+    ]
+}
+
+fn releases() -> Vec<Operation> {
+    vec![
+        get("/releases", "The releases, by product, class and sequence").shows::<Page<ReleaseView>>(),
+        post("/releases", "Publish a signed manifest whose image is there")
+            .query::<release::PublishQuery>()
+            .bytes(BYTES)
+            .answer::<ReleaseView>(StatusCode::CREATED)
+            .shows::<ReleaseView>(),
+        get("/releases/{release}", "A release, and whether its image is intact").shows::<ReleaseView>(),
+        delete("/releases/{release}", "Remove a release: open jobs of it are withdrawn").nothing(),
+        get("/artifacts/{digest}", "Whether an image is there as it was put").shows::<ArtifactView>(),
+        put("/artifacts/{digest}", "Keep an image under its SHA-256")
+            .bytes(BYTES)
+            .answer::<ArtifactView>(StatusCode::CREATED),
+        get("/products/{product}/keys", "Keys that may sign releases of a product; - for all products")
+            .shows::<Page<KeyView>>(),
+        post("/products/{product}/keys", "Let a key sign for a product")
+            .document::<NewKey>()
+            .answer::<KeyView>(StatusCode::CREATED),
+        delete("/products/{product}/keys/{key}", "Revoke a key: open jobs of its releases are withdrawn")
+            .nothing(),
     ]
 }
 

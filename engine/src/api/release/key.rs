@@ -77,11 +77,13 @@ pub(in crate::api) async fn add(
     Ok((StatusCode::CREATED, Json(view(product, key, row))))
 }
 
-/// `DELETE /products/{product}/keys/{key}`: what the key signed is not offered any more.
+/// `DELETE /products/{product}/keys/{key}`: what the key signed is not offered any more, and open jobs of it are
+/// withdrawn.
 pub(in crate::api) async fn remove(
     State(api): State<Api>,
     NameAndRest(product, key): NameAndRest,
 ) -> Result<StatusCode, Problem> {
     api.engine.registry().remove_update_key(parse(&product)?, &key).await?;
+    crate::update::withdraw_revoked(&api.engine).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Asks until the answer is as it should be.
-async fn until(fixture: &Fixture, path: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+pub(super) async fn until(fixture: &Fixture, path: &str, is_so: impl Fn(&Value) -> bool) -> Value {
     let start = Instant::now();
     loop {
         let (_, answer) = fixture.call("GET", path, None).await;

@@ -2,7 +2,7 @@
 //! unreadable u32, unfitting u32`.
 //!
 //! ```text
-//! job: number u32, offer, cause u64, sent option, withdrawn u8, reached option u8, paused u8, reason u8, have u32,
+//! job: number u32, offer, cause u64, sent option, withdrawn u8, undelivered u8, reached option u8, paused u8, reason u8, have u32,
 //!     steps (state u8, reason u8, at_ms u64)
 //! report: job u32, sequence u32, version text, phase u8, reason u8, at_ms u64
 //! ```
@@ -43,6 +43,7 @@ fn put_job(out: &mut Vec<u8>, job: &Job) {
     out.put_u64(job.cause.0);
     out.put_option(job.sent.as_ref(), |out, sent| out.put_effect_id(sent));
     out.put_u8(job.withdrawn.into());
+    out.put_u8(job.undelivered.into());
     out.put_option(job.reached, |out, phase| out.put_u8(phase.byte()));
     out.put_u8(job.paused.into());
     out.put_u8(job.reason.byte());
@@ -106,6 +107,7 @@ fn take_job(reader: &mut Reader) -> Result<Job, CodecError> {
         cause: Offset(reader.u64()?),
         sent: reader.option(Reader::effect_id)?,
         withdrawn: take_flag(reader)?,
+        undelivered: take_flag(reader)?,
         reached: reader.option(take_phase)?,
         paused: take_flag(reader)?,
         reason: take_reason(reader)?,
@@ -182,6 +184,7 @@ pub(crate) mod tests {
                 cause: Offset(cause),
                 sent,
                 withdrawn,
+                undelivered: paused,
                 reached,
                 paused,
                 reason,
