@@ -41,15 +41,19 @@ impl Machine<'_> {
         device.go(Step::Absent, Why::NotThere, self.now_ms);
     }
 
+    /// A device that was absent was heard, or one that put its offer off can take one before the time that it named.
     pub(super) fn here(&mut self, heard: &Heard) -> Result<(), RolloutError> {
-        match self.find(&heard.device)? {
-            Some(before) if before.step == Step::Absent => {
-                let mut after = before.clone();
-                self.make_ready(&mut after, Why::InTurn);
-                self.keep(&heard.device, Some(&before), &after);
-            }
-            Some(_) | None => self.ignore("nobody was waiting for it"),
-        }
+        let awaited = self.find(&heard.device)?.filter(|device| match (device.step, &device.why) {
+            (Step::Absent, _) | (Step::Later, Why::Deferred { .. }) => true,
+            (_, _) => false,
+        });
+        let Some(before) = awaited else {
+            self.ignore("nobody was waiting for it");
+            return Ok(());
+        };
+        let mut after = before.clone();
+        self.make_ready(&mut after, Why::InTurn);
+        self.keep(&heard.device, Some(&before), &after);
         Ok(())
     }
 

@@ -186,6 +186,36 @@ pub struct Device {
 }
 
 impl Device {
+    /// One that has just been found: it waits for the phase that reserves it, or for any.
+    pub(super) fn new(order: u64, group: Option<u8>, now_ms: u64) -> Self {
+        Self {
+            step: Step::Undrawn,
+            why: Why::Waits,
+            since_ms: now_ms,
+            phase: None,
+            group,
+            order,
+            generation: 0,
+            attempts: 0,
+            deliveries: 0,
+            whole: false,
+            have: 0,
+            of: 0,
+            enrolled_ms: now_ms,
+            offered_ms: None,
+            started_ms: None,
+            trial_ms: None,
+            ended_ms: None,
+            due_ms: None,
+            sequence: None,
+            cadence_ms: None,
+            jitter_ms: 0,
+            zone: None,
+            quiet_since_ms: None,
+            confidence: 0,
+        }
+    }
+
     /// Moves it.
     pub(super) fn go(&mut self, step: Step, why: Why, now_ms: u64) {
         if self.step != step {

@@ -27,39 +27,17 @@ impl Machine<'_> {
     }
 
     fn enrol_new(&mut self, candidate: &Candidate) {
-        let group = self.group(candidate);
-        let device = Device {
-            step: Step::Undrawn,
-            why: Why::Waits,
-            since_ms: self.now_ms,
-            phase: None,
-            group,
-            order: order(&self.policy, &self.name, candidate),
-            generation: 0,
-            attempts: 0,
-            deliveries: 0,
-            whole: false,
-            have: 0,
-            of: 0,
-            enrolled_ms: self.now_ms,
-            offered_ms: None,
-            started_ms: None,
-            trial_ms: None,
-            ended_ms: None,
-            due_ms: None,
-            sequence: candidate.sequence,
-            cadence_ms: candidate.cadence_ms,
-            jitter_ms: candidate.jitter_ms,
-            zone: candidate.zone,
-            quiet_since_ms: None,
-            confidence: 0,
-        };
-        let mut after = device;
+        let order = order(&self.policy, &self.name, candidate);
+        let mut device = Device::new(order, self.group(candidate), self.now_ms);
+        device.sequence = candidate.sequence;
+        device.cadence_ms = candidate.cadence_ms;
+        device.jitter_ms = candidate.jitter_ms;
+        device.zone = candidate.zone;
         if let Some(why) = self.left_out(candidate) {
-            after.go(Step::Removed, why, self.now_ms);
-            after.group = None;
+            device.go(Step::Removed, why, self.now_ms);
+            device.group = None;
         }
-        self.keep(&candidate.id, None, &after);
+        self.keep(&candidate.id, None, &device);
     }
 
     /// The phase that reserves a device: the first of those not begun whose tag it carries.

@@ -90,29 +90,24 @@ fn held_up(policy: &Policy, head: &Head, row: &Device) -> Option<String> {
         let since = Instant(paused.at_ms);
         return Some(format!("the rollout was paused by {} at {since}: {}", paused.by, paused.why));
     }
-    let name = |index: u8| policy.phases.get(usize::from(index)).map_or("", |phase| phase.name.as_str());
+    let phase = |index: u8| policy.phases.get(usize::from(index));
+    let running = phase(head.phase).map_or("", |phase| phase.name.as_str());
     match (head.state, row.step) {
-        (State::Running, Step::Undrawn) => Some(match row.group.map(|group| (group, name(group))) {
-            Some((group, name)) if group != head.phase => {
-                let tag = policy.phases.get(usize::from(group)).map(|phase| &phase.size);
-                let tag = if let Some(Size::Tag(tag)) = tag { tag.as_str() } else { "" };
-                format!(
-                    "it is kept for phase {name} by its tag '{tag}'; phase {} runs",
-                    self::name_of(policy, head)
-                )
-            }
-            _ => format!("phase {} runs and takes devices in the order of the policy", name_of(policy, head)),
-        }),
+        (State::Running, Step::Undrawn) => {
+            let reserving = row.group.filter(|group| *group != head.phase).and_then(phase);
+            Some(match reserving.map(|phase| (&phase.name, &phase.size)) {
+                Some((name, Size::Tag(tag))) => {
+                    format!("it is kept for phase {name} by its tag '{tag}'; phase {running} runs")
+                }
+                _ => format!("phase {running} runs and takes devices in the order of the policy"),
+            })
+        }
         (State::Running, Step::Ready) => {
             Some(format!("at most {} are at it at once, or the rate allows no more", policy.concurrency))
         }
         (State::Running, _) => None,
         (state, _) => Some(format!("the rollout is {state}: {}", head.because)),
     }
-}
-
-fn name_of<'p>(policy: &'p Policy, head: &Head) -> &'p str {
-    policy.phases.get(usize::from(head.phase)).map_or("", |phase| phase.name.as_str())
 }
 
 fn times(row: &Device) -> Vec<(u64, String)> {

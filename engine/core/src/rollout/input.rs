@@ -7,7 +7,7 @@
 //! | `rollout/enrolled` | `operator` | these were all for now |
 //! | `rollout/pace` | `operator` | how many devices the node allows in a minute |
 //! | `rollout/report` | `update`, the function of devices | how far a device's job is |
-//! | `rollout/absent`, `rollout/here` | `update` | a device did not take its offer; it was heard again |
+//! | `rollout/absent`, `rollout/here` | `update` | a device did not take its offer; it was heard, or is free again |
 //! | `rollout/silent`, `rollout/heard` | `update` | a device that was to be watched is quiet; it was heard again |
 //! | `rollout/deferred`, `rollout/refused` | `update` | an offer was put off or refused, by whom and why |
 //! | `rollout/verdict` | the gate | its answer |
@@ -48,7 +48,7 @@ pub const PACE: &str = "rollout/pace";
 pub const REPORT: &str = "rollout/report";
 /// A device did not take its offer.
 pub const ABSENT: &str = "rollout/absent";
-/// A device that was absent was heard.
+/// A device that was absent was heard, or one that put its offer off is free.
 pub const HERE: &str = "rollout/here";
 /// A device that is watched is quiet.
 pub const SILENT: &str = "rollout/silent";

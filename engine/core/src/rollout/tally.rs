@@ -143,7 +143,6 @@ impl Tally {
     }
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
 pub(super) fn is_zero<N: Copy + Into<u64>>(number: &N) -> bool {
     (*number).into() == 0
 }

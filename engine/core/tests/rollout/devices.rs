@@ -176,9 +176,14 @@ fn another_rollout_or_the_manufacturer_may_put_an_offer_off_or_refuse_it() {
     assert_eq!(stage.job("d-01"), ("REJECTED".into(), "refused: it is a prototype".into()));
     stage.pass(5 * MINUTE_MS);
     assert_eq!(stage.offers(), ["d-00"]);
+    // The other rollout is done with it before its time.
+    let later = json!({"generation": 2, "until_ms": stage.now_ms + 60 * MINUTE_MS, "why": why});
+    stage.about("d-00", "rollout/deferred", later);
+    stage.about("d-00", "rollout/here", json!({}));
+    assert_eq!(stage.offers(), ["d-00"]);
     // What is being installed cannot be put off any more.
     stage.report("d-00", "trial", "none");
-    stage.about("d-00", "rollout/refused", json!({"generation": 2, "why": "too late"}));
+    stage.about("d-00", "rollout/refused", json!({"generation": 3, "why": "too late"}));
     assert_eq!(stage.job("d-00").0, "IN_PROGRESS");
 }
 

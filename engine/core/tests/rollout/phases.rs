@@ -117,6 +117,25 @@ fn a_phase_in_which_nobody_succeeds_is_held_until_one_does() {
 }
 
 #[test]
+fn a_device_that_comes_back_while_its_phase_soaks_waits_until_the_next_begins() {
+    let phases = json!([
+        {"name": "first", "size": {"count": 2}, "soak_s": 600},
+        {"name": "all", "size": {"percent": 100}},
+    ]);
+    let mut stage = Stage::started(policy(phases, json!({"timeouts": {"offer_s": 60}})), 3);
+    stage.offers();
+    stage.report("d-00", "confirmed", "none");
+    stage.pass(MINUTE_MS);
+    assert_eq!(stage.head().state.to_string(), "SOAKING");
+    stage.about("d-01", "rollout/here", json!({}));
+    assert_eq!(stage.offers(), [""; 0]);
+    let waits = stage.explain("d-01").rollout.expect("it waits");
+    assert_eq!(waits, "the rollout is SOAKING: phase first is through; it soaks for 10m");
+    stage.pass(10 * MINUTE_MS);
+    assert_eq!(stage.offers(), ["d-01", "d-02"]);
+}
+
+#[test]
 fn concurrency_and_rate_bound_what_is_begun() {
     let rate = json!({"constant": {"per_minute": 60}});
     let mut stage = Stage::started(policy(all(), json!({"concurrency": 5, "rate": rate})), 20);

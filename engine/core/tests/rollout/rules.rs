@@ -4,7 +4,7 @@ use crate::stage::{Rows, device};
 use fleetfn_core::effect::Effect;
 use fleetfn_core::event::Entity;
 use fleetfn_core::rollout::{
-    self, Act, Device, Head, Input, OFFER, Offer, Policy, Rate, Size, State, Step, Verb, Verdict,
+    self, Act, Decimal, Device, Head, Input, OFFER, Offer, Policy, Rate, Size, State, Step, Verb, Verdict,
 };
 use fleetfn_protocol::DeviceId;
 use std::collections::BTreeMap;
@@ -19,6 +19,8 @@ pub(crate) struct Rules {
     at_ms: u64,
     /// How many began when.
     begun: Vec<(u64, u64)>,
+    /// How many devices each phase may take, as its size says of the devices that took part when it began.
+    shares: BTreeMap<usize, u32>,
 }
 
 /// One event.
@@ -58,14 +60,26 @@ impl Rules {
             assert!(before.state != State::Aborted || after.state == State::Aborted);
         }
         assert!(after.in_phases().active() <= policy.concurrency);
-        for (phase, progress) in policy.phases.iter().zip(&after.phases) {
+        self.shares(&policy, &after);
+    }
+
+    fn shares(&mut self, policy: &Policy, head: &Head) {
+        let mut earlier = 0;
+        for (index, (phase, progress)) in policy.phases.iter().zip(&head.phases).enumerate() {
             let taken = progress.tally.total();
-            assert!(
-                progress.target.is_none_or(|target| taken <= target),
-                "phase {} took {taken}",
-                phase.name
-            );
-            assert!(progress.begun_ms.is_some() || taken == 0);
+            if progress.begun_ms.is_some() {
+                let part = head.taking_part();
+                let share = *self.shares.entry(index).or_insert_with(|| match &phase.size {
+                    Size::Count(count) => *count,
+                    Size::Percent(percent) if *percent == Decimal::HUNDRED => u32::MAX,
+                    Size::Percent(percent) => percent.percent_of(part).saturating_sub(earlier),
+                    Size::Tag(_) => u32::MAX,
+                });
+                assert!(taken <= share, "phase {} took {taken} of {share}", phase.name);
+            } else {
+                assert_eq!(taken, 0, "phase {} has not begun", phase.name);
+            }
+            earlier += taken;
         }
     }
 

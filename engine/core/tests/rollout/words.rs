@@ -82,7 +82,30 @@ phase early runs and takes devices in the order of the policy
     assert_eq!(stage.explain("d-19").to_string(), expected);
     let expected = "runs the release and has confirmed it; nothing was heard of its trial";
     assert_eq!(stage.explain("d-00").because, expected);
+    stage.candidates(vec![json!({"id": "late", "tags": ["canary"], "class": "m0"})]);
+    assert_eq!(
+        stage.explain("late").to_string().lines().next(),
+        Some("late is REMOVED: left out: its hardware is 'm0'")
+    );
     stage.act("ann", json!("abort"));
     assert_eq!(stage.explain("d-19").because, "the rollout was aborted before it got it");
     assert_eq!(fleetfn_core::rollout::explain(&crate::stage::device("x"), &stage.rows), Ok(None));
+}
+
+#[test]
+fn a_device_that_is_kept_for_a_later_phase_is_told_so() {
+    let phases = json!([
+        {"name": "first", "size": {"count": 1}},
+        {"name": "europe", "size": {"tag": "eu"}},
+        {"name": "all", "size": {"percent": 100}},
+    ]);
+    let mut stage = Stage::new();
+    stage.act("ann", json!({"start": policy(phases, json!({}))}));
+    stage.candidates(vec![json!({"id": "a", "tags": ["eu"]}), json!({"id": "b"})]);
+    stage.enrolled();
+    assert_eq!(stage.offers(), ["b"]);
+    let expected = "it is kept for phase europe by its tag 'eu'; phase first runs";
+    assert_eq!(stage.explain("a").rollout.as_deref(), Some(expected));
+    stage.report("b", "confirmed", "none");
+    assert_eq!(stage.offers(), ["a"]);
 }

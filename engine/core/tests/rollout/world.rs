@@ -13,6 +13,7 @@ enum Move {
     Pass(u64),
     Back(u64),
     Forward(u8),
+    Confirm(u8),
     Fail(u8, Phase, Reason),
     Repeat(u8),
     Nonsense(u8, u32, Phase, Reason, u32),
@@ -48,7 +49,8 @@ fn steps() -> impl Strategy<Value = Move> {
         6 => (0_u64..200_000).prop_map(Move::Pass),
         2 => (0_u64..40_000_000).prop_map(Move::Pass),
         1 => (0_u64..10_000).prop_map(Move::Back),
-        12 => id.clone().prop_map(Move::Forward),
+        8 => id.clone().prop_map(Move::Forward),
+        8 => id.clone().prop_map(Move::Confirm),
         3 => (id.clone(), sample::select(vec![Phase::Failed, Phase::RolledBack]), reasons())
             .prop_map(|(id, phase, reason)| Move::Fail(id, phase, reason)),
         3 => any::<u8>().prop_map(Move::Repeat),
@@ -56,7 +58,7 @@ fn steps() -> impl Strategy<Value = Move> {
             .prop_map(|(id, generation, phase, reason, sequence)| {
                 Move::Nonsense(id, generation, phase, reason, sequence)
             }),
-        4 => (id.clone(), about, 0_u64..7_200_000).prop_map(|(id, name, ms)| Move::About(id, name, ms)),
+        6 => (id.clone(), about, 0_u64..7_200_000).prop_map(|(id, name, ms)| Move::About(id, name, ms)),
         2 => (sample::select(vec!["ann", "bob"]), sample::select(verbs)).prop_map(|(by, verb)| Move::Act(by, verb)),
         4 => (sample::select(vec!["heat", "crash"]), sample::select(vec!["GO", "GO", "GO", "HOLD", "FAILED"]), 0_u32..2)
             .prop_map(|(gate, verdict, old)| Move::Verdict(gate, verdict, old)),
@@ -239,6 +241,7 @@ impl World {
             Move::Pass(ms) => self.stage.pass(*ms),
             Move::Back(ms) => self.stage.now_ms -= ms,
             Move::Forward(index) => self.forward(*index),
+            Move::Confirm(index) => drop(self.stage.report(&id(*index), "confirmed", "none")),
             Move::Fail(index, phase, reason) => {
                 self.stage.report(&id(*index), phase.as_str(), reason.as_str());
             }

@@ -2,6 +2,7 @@
 
 use super::{Bad, Criterion, Phase, Policy, Rate, Release, Repair, Silence, Size};
 use crate::event::Entity;
+use crate::rollout::book::json;
 use crate::rollout::decimal::Decimal;
 use crate::selection::Selection;
 use alloc::collections::BTreeSet;
@@ -79,6 +80,10 @@ impl Policy {
     /// # Errors
     /// [`PolicyError`] names the field that is wrong.
     pub fn check(&self) -> Result<(), PolicyError> {
+        let bytes = json(self).len();
+        if bytes > POLICY_BYTES_MAX {
+            return Err(PolicyError::TooLong(bytes));
+        }
         release("release", &self.release)?;
         Selection::parse(&self.selection).map_err(|error| wrong("selection", error.to_string()))?;
         self.check_phases()?;

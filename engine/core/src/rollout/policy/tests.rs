@@ -155,6 +155,13 @@ fn a_soak_must_be_long_enough_for_silence_to_show() {
 fn a_policy_is_bounded() {
     let long = with("/selection", json!("x".repeat(POLICY_BYTES_MAX)));
     assert!(matches!(parse(&long), Err(PolicyError::TooLong(_))));
+    let gate = |index: usize| json!({"function": format!("g{index}"), "entity": "e".repeat(128)});
+    let gates: Vec<Value> = (0..GATES_MAX).map(gate).collect();
+    let phase = |index: usize| json!({"name": format!("p{index}"), "size": {"count": 1}, "gates": gates});
+    let mut phases: Vec<Value> = (0..PHASES_MAX - 1).map(phase).collect();
+    phases.push(json!({"name": "all", "size": {"percent": 100}}));
+    let policy: Policy = serde_json::from_value(with("/phases", Value::from(phases))).expect("well formed");
+    assert!(matches!(policy.check(), Err(PolicyError::TooLong(_))), "with an act it comes as a value");
     let phase = |index: usize| json!({"name": format!("p{index}"), "size": {"count": 1}});
     let phases: Vec<Value> = (0..=PHASES_MAX).map(phase).collect();
     assert!(parse(&with("/phases", Value::from(phases))).is_err());
