@@ -339,7 +339,8 @@ impl<'a> Agent<'a> {
         payload: &[u8],
         user_properties: &[(&str, &str)],
     ) -> Result<Option<PacketId>, Error> {
-        if name.is_empty() || name.len() > PART_BYTES_MAX {
+        // A broker may end the connection for a control character (MQTT 5, section 1.5.4), each time it is sent again.
+        if name.is_empty() || name.len() > PART_BYTES_MAX || name.contains(char::is_control) {
             return Err(Misuse::TopicName.into());
         }
         let topic = DeviceTopic::new(&self.identity.device, parts).ok_or(Misuse::TopicName)?;

@@ -155,7 +155,7 @@ fn what_cannot_be_sent_is_refused_to_the_caller() {
     let (mut receive, mut send) = ([0; 256], [0; 64]);
     let mut agent = Agent::new(identity(), &mut receive, &mut send);
     let long = "x".repeat(129);
-    for bad in ["", "a/+", "#", &long] {
+    for bad in ["", "a/+", "#", "a\u{7f}", "\n", "\u{85}", &long] {
         assert_eq!(agent.send(bad, b""), Err(Misuse::TopicName.into()), "{bad}");
         assert_eq!(agent.reply(bad, b""), Err(Misuse::TopicName.into()), "{bad}");
     }
