@@ -150,16 +150,26 @@ impl Running {
     }
 }
 
-fn router(api: Api) -> Router {
-    let resources = Router::new()
-        .route("/devices", get(device::list::list).post(device::add))
-        .route("/devices/{id}", get(device::show).patch(device::change::patch).delete(device::remove))
-        .route("/devices/{id}/twin", get(device::twin::show).patch(device::twin::patch))
-        .route("/devices/{id}/commands/{name}", post(device::command::request))
+/// Releases, and the jobs that bring them to devices.
+fn firmware() -> Router<Api> {
+    Router::new()
         .route(
             "/devices/{id}/update",
             get(device::update::show).post(device::update::order).delete(device::update::withdraw),
         )
+        .route("/releases", get(release::list).post(release::publish))
+        .route("/releases/{release}", get(release::show).delete(release::remove))
+        .route("/artifacts/{digest}", get(artifact::show).put(artifact::put))
+        .route("/products/{product}/keys", get(release::key::list).post(release::key::add))
+        .route("/products/{product}/keys/{key}", delete(release::key::remove))
+}
+
+fn router(api: Api) -> Router {
+    let resources = firmware()
+        .route("/devices", get(device::list::list).post(device::add))
+        .route("/devices/{id}", get(device::show).patch(device::change::patch).delete(device::remove))
+        .route("/devices/{id}/twin", get(device::twin::show).patch(device::twin::patch))
+        .route("/devices/{id}/commands/{name}", post(device::command::request))
         .route("/devices/{id}/state", get(device::state::of_device))
         .route("/state", get(device::state::of_entity))
         .route(
@@ -186,11 +196,6 @@ fn router(api: Api) -> Router {
             "/functions/{name}/secrets/{key}",
             put(function::setting::set_secret).delete(function::setting::remove_secret),
         )
-        .route("/releases", get(release::list).post(release::publish))
-        .route("/releases/{release}", get(release::show).delete(release::remove))
-        .route("/artifacts/{digest}", get(artifact::show).put(artifact::put))
-        .route("/products/{product}/keys", get(release::key::list).post(release::key::add))
-        .route("/products/{product}/keys/{key}", delete(release::key::remove))
         .route("/budgets", get(function::setting::list_budgets))
         .route(
             "/budgets/{owner}",

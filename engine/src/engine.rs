@@ -83,9 +83,7 @@ impl Engine {
         let artifacts = Artifacts::open(&options.data).context("cannot open the directory of artifacts")?;
         let token = AccessFile::token(&options.data)?;
         let worker_count = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(8);
-        let mut config = Config::new(options.data.clone());
-        (config.durability, config.workers) = (options.durability, worker_count);
-        (config.retention_bytes, config.retention) = (options.retention.bytes, options.retention.age);
+        let config = store_config(&options, worker_count);
         let partitions = config.partitions;
 
         let (room, metrics) = (Arc::new(Room::default()), Arc::new(Metrics::default()));
@@ -96,15 +94,7 @@ impl Engine {
         let clock = after_log(options.clock, &store)?;
         options.clock = clock;
         let registry = open_registry(&options, &store, (&modules, &artifacts), &token, &metrics)?;
-        let secrets = Arc::clone(&registry);
-        let fetcher = Fetcher::start(fetch::Parts {
-            store: store.clone(),
-            partitions,
-            secret: Box::new(move |function, name| secrets.secret(function, name)),
-            private: options.private,
-            metrics: Arc::clone(&metrics),
-            clock,
-        });
+        let fetcher = start_fetcher(&options, &store, &registry, &metrics, partitions);
         let callers = Callers::default();
 
         let admission = Arc::new(Admission::new(store.clone(), partitions, room, clock));
@@ -114,22 +104,8 @@ impl Engine {
             requests: Arc::clone(&requests),
             undelivered: Undelivered { store: store.clone(), partitions, clock },
         });
-        let broker = Broker::start(broker_config(&options), admission, Arc::clone(&registry) as _, ears)
-            .await
-            .with_context(|| format!("cannot listen for MQTT on {}", options.mqtt))?;
-        let offered = Arc::clone(&registry);
-        let blocks = Blocks::start(
-            blocks::Parts {
-                store: store.clone(),
-                artifacts: artifacts.clone(),
-                mailboxes: broker.mailboxes(),
-                metrics: Arc::clone(&metrics),
-                is_offered: Box::new(move |release| offered.is_offered(release)),
-                bytes_per_s: options.update_bytes_per_s,
-            },
-            &requests,
-        )
-        .context("cannot start the threads that send blocks of updates")?;
+        let broker = start_broker(&options, admission, &registry, ears).await?;
+        let blocks = start_blocks(&options, &store, &artifacts, &registry, (&broker, &requests), &metrics)?;
         let (workers, fatal) = worker::start(worker::Parts {
             store: store.clone(),
             modules: modules.clone(),
@@ -167,20 +143,9 @@ impl Engine {
             token,
             _lock: lock,
         }));
-        engine.withdraw_revoked();
+        // A crash may have come between the revocation of a release and the withdrawal of its jobs.
+        update::withdraw_revoked(&engine).await.context("cannot withdraw jobs of revoked releases")?;
         Ok(engine)
-    }
-
-    /// Withdraws, in the background, jobs whose release was revoked before a crash.
-    fn withdraw_revoked(&self) {
-        let engine = self.clone();
-        tokio::spawn(async move {
-            match update::withdraw_revoked(&engine).await {
-                Ok(0) => {}
-                Ok(count) => tracing::info!(count, "withdrew jobs whose release is not offered any more"),
-                Err(error) => tracing::error!(%error, "jobs of revoked releases cannot be withdrawn"),
-            }
-        });
     }
 
     /// Stops taking messages, handles what was taken, and closes the store so that the next start is quick.
@@ -441,6 +406,67 @@ fn open_registry(
     artifacts.keep(&registry.images()).context("cannot tidy the directory of artifacts")?;
     registry::start_guard(&registry);
     Ok(registry)
+}
+
+fn store_config(options: &Options, worker_count: usize) -> Config {
+    Config {
+        durability: options.durability,
+        workers: worker_count,
+        retention_bytes: options.retention.bytes,
+        retention: options.retention.age,
+        ..Config::new(options.data.clone())
+    }
+}
+
+/// Begins to make the requests of functions.
+fn start_fetcher(
+    options: &Options,
+    store: &Store<Waiter>,
+    registry: &Arc<Registry>,
+    metrics: &Arc<Metrics>,
+    partitions: u16,
+) -> Fetcher {
+    let secrets = Arc::clone(registry);
+    Fetcher::start(fetch::Parts {
+        store: store.clone(),
+        partitions,
+        secret: Box::new(move |function, name| secrets.secret(function, name)),
+        private: options.private,
+        metrics: Arc::clone(metrics),
+        clock: options.clock,
+    })
+}
+
+/// Begins to answer requests for blocks of updates.
+fn start_blocks(
+    options: &Options,
+    store: &Store<Waiter>,
+    artifacts: &Artifacts,
+    registry: &Arc<Registry>,
+    (broker, requests): (&Broker, &Arc<Requests>),
+    metrics: &Arc<Metrics>,
+) -> anyhow::Result<Blocks> {
+    let offered = Arc::clone(registry);
+    let parts = blocks::Parts {
+        store: store.clone(),
+        artifacts: artifacts.clone(),
+        mailboxes: broker.mailboxes(),
+        metrics: Arc::clone(metrics),
+        is_offered: Box::new(move |release| offered.is_offered(release)),
+        bytes_per_s: options.update_bytes_per_s,
+    };
+    Blocks::start(parts, requests).context("cannot start the threads that send blocks of updates")
+}
+
+async fn start_broker(
+    options: &Options,
+    admission: Arc<Admission>,
+    registry: &Arc<Registry>,
+    ears: Arc<Ears>,
+) -> anyhow::Result<Broker> {
+    Broker::start(broker_config(options), admission, Arc::clone(registry) as _, ears)
+        .await
+        .with_context(|| format!("cannot listen for MQTT on {}", options.mqtt))
 }
 
 fn broker_config(options: &Options) -> fleetfn_broker::Config {

@@ -154,11 +154,12 @@ impl<'a> Device<'a> {
         }
     }
 
-    /// Waits for a job.
+    /// Waits for a job that it did not know, or the end of the one that it knows.
     pub(crate) fn job(&mut self) -> io::Result<News> {
         loop {
-            if let Some(news) = self.next(super::PATIENCE)? {
-                return Ok(news);
+            match self.next(super::PATIENCE)? {
+                Some(news @ (News::Job(_) | News::Withdrawn(_))) => return Ok(news),
+                Some(News::Again(_) | News::Block(_)) | None => {}
             }
         }
     }

@@ -71,15 +71,15 @@ fn an_order_waits_in_the_outbox_and_a_newer_one_takes_its_place() {
     let mut stage = Stage::new(&[]);
     stage.see(&ordered(&offer(1, 7)));
     stage.commit();
-    assert_eq!(outbox(&stage), [(0, offer(1, 7))]);
+    assert_eq!(outbox(&stage), [(1, offer(1, 7))]);
     stage.see(&ordered(&offer(2, 8)));
     // Of the same turn.
     stage.see(&ordered(&offer(3, 9)));
     stage.commit();
-    assert_eq!(outbox(&stage), [(2, offer(3, 9))]);
+    assert_eq!(outbox(&stage), [(3, offer(3, 9))]);
     stage.see(&ordered(&withdrawal(3)));
     stage.commit();
-    assert_eq!((outbox(&stage), state(&stage)), (vec![(3, withdrawal(3))], Some((3, State::Withdrawn))));
+    assert_eq!((outbox(&stage), state(&stage)), (vec![(4, withdrawal(3))], Some((3, State::Withdrawn))));
     let steps = stage.partition.take_steps();
     assert_eq!(steps, [State::Queued, State::Queued, State::Queued, State::Withdrawn]);
 }
@@ -103,7 +103,7 @@ fn a_status_that_does_not_know_the_job_has_it_sent_again_once_it_is_not_on_its_w
     stage.see(&ordered(&offer(1, 7)));
     stage.see(&said(0, 3, Phase::Idle));
     stage.commit();
-    assert_eq!(outbox(&stage), [(0, offer(1, 7))], "it is still on its way");
+    assert_eq!(outbox(&stage), [(1, offer(1, 7))], "it is still on its way");
     stage.see(&said(0, 3, Phase::Idle));
     stage.commit();
     assert_eq!(outbox(&stage).len(), 1);
@@ -112,7 +112,7 @@ fn a_status_that_does_not_know_the_job_has_it_sent_again_once_it_is_not_on_its_w
     stage.see(&said(0, 3, Phase::Idle));
     stage.see(&said(0, 3, Phase::Idle));
     stage.commit();
-    assert_eq!(outbox(&stage), [(3, offer(1, 7))]);
+    assert_eq!(outbox(&stage), [(4, offer(1, 7))]);
     acknowledge(&mut stage);
     stage.see(&said(1, 3, Phase::Downloading));
     stage.commit();
@@ -130,7 +130,7 @@ fn a_restart_knows_the_job_and_goes_on() {
     stage.see(&ordered(&offer(2, 8)));
     stage.commit();
     assert_eq!(state(&stage), Some((2, State::Queued)));
-    assert_eq!(outbox(&stage), [(3, offer(2, 8))]);
+    assert_eq!(outbox(&stage), [(4, offer(2, 8))]);
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn an_offer_that_is_too_long_for_the_device_ends_its_job() {
     stage.see(&said(0, 3, Phase::Idle));
     stage.commit();
     assert_eq!(state(&stage), Some((1, State::Undeliverable)));
-    assert!(outbox(&stage).iter().all(|(offset, _)| *offset == 0), "it is not offered again");
+    assert!(outbox(&stage).iter().all(|(offset, _)| *offset == 1), "it is not offered again");
 }
 
 #[test]
