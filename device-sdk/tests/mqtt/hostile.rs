@@ -148,6 +148,18 @@ fn a_bad_greeting_is_named_and_answered_with_silence() {
 }
 
 #[test]
+fn a_violation_after_a_goodbye_is_told_once_and_in_its_place() {
+    let (mut receive, mut send) = ([0; 128], [0; 256]);
+    let mut client = online(&mut receive, &mut send, &[]);
+    client.disconnect(Reason::SUCCESS, 0);
+    assert_eq!(client.handle_bytes(&[0, 0], 0), 2);
+    assert_eq!(client.poll_event(), Err(Violation::PacketType));
+    assert_eq!(client.poll_event(), Ok(None), "it was told");
+    assert_eq!(written(&mut client, 0), [0xe0, 1, Violation::PacketType.reason().code()]);
+    assert_eq!(client.state(), State::Closed);
+}
+
+#[test]
 fn every_violation_has_its_section_and_a_failure_to_tell() {
     for (_, violation, _) in violations().into_iter().chain(bad_greetings()) {
         assert!(violation.reason().is_failure());

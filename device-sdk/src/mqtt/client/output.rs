@@ -142,12 +142,13 @@ impl Session<'_> {
         if self.state == State::Online { Ok(()) } else { Err(Shortage::Offline) }
     }
 
-    /// The server is told what it did, if it may be told anything yet.
+    /// The server is told what it did, if it may be told anything yet, in place of a goodbye.
     pub(super) fn fail(&mut self, violation: Violation) {
         if self.state == State::Online {
             self.state = State::Closing;
         }
         if self.state == State::Closing {
+            self.output.goodbye = None;
             self.output.failure = Some(violation.reason());
             self.clock.wait(self.clock.received_at_ms.max(self.clock.sent_at_ms));
         } else {
