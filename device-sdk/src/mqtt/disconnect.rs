@@ -1,13 +1,10 @@
 //! DISCONNECT (MQTT 5, section 3.14), both ways.
 
 use super::frame::{first_byte, kind};
-use super::property::{self, Properties, Set, UserProperties};
+use super::property::{self, Packet, Properties, UserProperties};
 use super::read::Reader;
 use super::reason::{Reason, Reasons};
 use super::violation::Violation;
-
-/// A server may not send a session expiry (MQTT 5, section 3.14.2.2.2).
-const ALLOWED: Set = Set::of(&[property::REASON_STRING, property::USER, property::SERVER_REFERENCE]);
 
 /// The server's goodbye, borrowed from the receive buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,13 +17,11 @@ pub struct Disconnect<'a> {
 impl<'a> Disconnect<'a> {
     pub(super) fn decode(body: &'a [u8]) -> Result<Self, Violation> {
         let mut reader = Reader::new(body);
-        let code = if reader.is_empty() { 0 } else { reader.u8()? };
-        if !Reasons::DISCONNECT.have(code) {
-            return Err(Violation::ReasonCode);
-        }
+        let code = if reader.is_empty() { 0 } else { reader.u8() };
+        reader.require(Reasons::DISCONNECT.have(code), Violation::ReasonCode);
         let mut properties = Properties::EMPTY;
         if !reader.is_empty() {
-            properties = Properties::read(&mut reader, ALLOWED)?;
+            properties = Properties::read(&mut reader, Packet::Disconnect);
         }
         reader.end()?;
         Ok(Self { reason: Reason::from_code(code), properties })

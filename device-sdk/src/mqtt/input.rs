@@ -4,8 +4,8 @@
 
 use super::connect::Connect;
 use super::error::Misuse;
-use super::frame::{first_byte, kind};
-use super::write::put_packet;
+use super::outgoing::Outgoing;
+use super::write::{packet_bytes, put_packet};
 use core::cell::Cell;
 
 /// A buffer of the caller's; its length is the longest packet that is taken.
@@ -32,10 +32,9 @@ impl<'b> Input<'b> {
     pub(super) fn put_connect(&mut self, connect: &Connect<'_>) -> Result<(), Misuse> {
         self.clear();
         let packet_bytes_max = u32::try_from(self.buffer.len()).unwrap_or(u32::MAX);
-        let put = put_packet(self.buffer, first_byte(kind::CONNECT), &|writer| {
-            connect.put(writer, packet_bytes_max);
-        });
-        self.connect_bytes = put.ok_or(Misuse::LongerThanBuffer)?;
+        let packet = Outgoing::Connect { connect, packet_bytes_max };
+        packet_bytes(&packet)?;
+        self.connect_bytes = put_packet(self.buffer, &packet, 0).ok_or(Misuse::LongerThanBuffer)?;
         Ok(())
     }
 

@@ -9,12 +9,15 @@
 
 use super::connack::Limits;
 use super::error::{Error, Misuse, Shortage};
-use super::frame::{first_byte, kind};
-use super::write::{Body, packet_bytes, put_packet};
+use super::outgoing::Outgoing;
+use super::write::put_packet;
 use core::cell::Cell;
 
 const HEADER_BYTES: usize = 8;
 const STATE_AT: usize = 7;
+
+/// Length of a PUBREL of success.
+const RELEASE_BYTES: usize = 4;
 
 /// DUP in the first byte of a PUBLISH.
 const DUP: u8 = 0x08;
@@ -47,6 +50,11 @@ impl Kind {
             5 => Self::Unsubscribe,
             _ => Self::Once,
         }
+    }
+
+    /// Whether it waits for the next connection if this one ends.
+    pub(super) const fn outlives_connection(self) -> bool {
+        matches!(self, Self::AtLeastOnce | Self::ExactlyOnce | Self::Release)
     }
 
     /// Whether it counts against what the server takes at once.
@@ -153,14 +161,9 @@ impl<'b> Queue<'b> {
         &mut self,
         kind: Kind,
         id: u16,
-        first: u8,
-        limits: &Limits,
-        body: Body<'_>,
+        packet: &Outgoing<'_>,
+        packet_bytes: usize,
     ) -> Result<(), Error> {
-        let packet_bytes = packet_bytes(body);
-        if !limits.take_bytes(packet_bytes) {
-            return Err(Misuse::LongerThanServerTakes.into());
-        }
         let whole = packet_bytes.saturating_add(HEADER_BYTES);
         let len = u32::try_from(packet_bytes).map_err(|_| Misuse::LongerThanBuffer)?;
         if whole > self.bytes.len() {
@@ -168,8 +171,8 @@ impl<'b> Queue<'b> {
         }
         let end = self.used.saturating_add(whole);
         let room = self.bytes.get_mut(self.used..end).ok_or(Shortage::SendBuffer)?;
-        let (header, packet) = room.split_first_chunk_mut::<HEADER_BYTES>().ok_or(Shortage::SendBuffer)?;
-        put_packet(packet, first, body).ok_or(Misuse::LongerThanBuffer)?;
+        let (header, bytes) = room.split_first_chunk_mut::<HEADER_BYTES>().ok_or(Shortage::SendBuffer)?;
+        put_packet(bytes, packet, id).ok_or(Misuse::LongerThanBuffer)?;
         let [a, b, c, d] = len.to_be_bytes();
         let [high, low] = id.to_be_bytes();
         *header = [a, b, c, d, high, low, kind as u8, State::Waiting as u8];
@@ -203,10 +206,8 @@ impl<'b> Queue<'b> {
     pub(super) fn release(&mut self, record: &Record) {
         let id = record.id;
         self.remove(record);
-        // Cannot fail: a PUBLISH of QoS 2 was there, which has at least eight bytes, and a PUBREL has four.
-        let _ = self.push(Kind::Release, id, first_byte(kind::PUBREL), &Limits::NONE, &|writer| {
-            writer.u16(id);
-        });
+        // Cannot fail: a PUBLISH of QoS 2 was there, which has at least eight bytes.
+        let _ = self.push(Kind::Release, id, &Outgoing::Release, RELEASE_BYTES);
     }
 
     /// The connection has ended: drops what belongs to it alone, and makes the rest wait for the next one.
