@@ -1,8 +1,9 @@
-//! House rules, benchmarks, footprints and failing cases: `cargo xtask tidy`, `cargo xtask bench event-path|functions`,
-//! `cargo xtask footprint`, `cargo xtask replay`.
+//! House rules, benchmarks, footprints, fuzzing and failing cases: `cargo xtask tidy`, `cargo xtask bench event-path|functions`,
+//! `cargo xtask footprint`, `cargo xtask fuzz`, `cargo xtask replay`.
 
 mod bench;
 mod footprint;
+mod fuzz;
 mod replay;
 mod repository;
 mod tidy;
@@ -18,6 +19,7 @@ usage: cargo xtask COMMAND
   bench functions [--parts ...] ...    measure what functions cost, beside native and wasmtime; prints Markdown tables
   footprint [--check]                  count what the device SDK takes of a microcontroller's flash; prints a Markdown
                                        table; --check fails if a figure has grown over the one in the docs
+  fuzz TARGET [SECONDS | keep]         fuzz one of tests/fuzz/corpus, or keep what reached new code; needs cargo-fuzz
   replay FILE                          go step by step through a case in which the core's model failed";
 
 fn main() -> ExitCode {
@@ -28,6 +30,8 @@ fn main() -> ExitCode {
         ["bench", what @ ("event-path" | "functions"), rest @ ..] => bench::run(what, rest),
         ["footprint"] => footprint::run(false),
         ["footprint", "--check"] => footprint::run(true),
+        ["fuzz", target] => fuzz::run(target, None),
+        ["fuzz", target, seconds] => fuzz::run(target, Some(seconds)),
         ["replay", file] => replay::run(file),
         _ => {
             eprintln!("{USAGE}");

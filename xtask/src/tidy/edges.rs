@@ -17,7 +17,7 @@ const fn package(name: &'static str, may_import: &'static [&'static str]) -> Pac
     Package { name, may_import, tests_may_import: &[] }
 }
 
-const PACKAGES: [Package; 23] = [
+const PACKAGES: [Package; 25] = [
     package("fleetfn-protocol", &[]),
     package("fleetfn-abi", &[]),
     package("fleetfn-broker", &["fleetfn-protocol"]),
@@ -43,7 +43,9 @@ const PACKAGES: [Package; 23] = [
         may_import: &["fleetfn-protocol"],
         tests_may_import: &["fleetfn-broker"],
     },
+    package("fleetfn-device-c", &["fleetfn-device", "fleetfn-protocol"]),
     package("fleetfn-footprint", &["fleetfn-device", "fleetfn-protocol"]),
+    package("fleetfn-fuzz", &["fleetfn-device", "fleetfn-protocol"]),
     package("climate", &["fleetfn-function"]),
     package("geofence", &["fleetfn-function"]),
     package("counter", &["fleetfn-function"]),
