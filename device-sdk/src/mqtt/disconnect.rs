@@ -1,5 +1,6 @@
 //! DISCONNECT (MQTT 5, section 3.14), both ways.
 
+use super::acknowledgement::BYTES_MAX;
 use super::frame::{first_byte, kind};
 use super::property::{self, Packet, Properties, UserProperties};
 use super::read::Reader;
@@ -46,7 +47,8 @@ impl<'a> Disconnect<'a> {
     }
 }
 
-/// The packet that says goodbye.
-pub(super) const fn encode(reason: Reason) -> [u8; 3] {
-    [first_byte(kind::DISCONNECT), 1, reason.code()]
+/// The packet that says goodbye. Its list of properties is empty and could be left out, but rumqttd 0.20 would wait for it,
+/// and then publish the will.
+pub(super) const fn encode(reason: Reason) -> [u8; BYTES_MAX] {
+    [first_byte(kind::DISCONNECT), 2, reason.code(), 0, 0]
 }

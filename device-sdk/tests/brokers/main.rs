@@ -10,3 +10,5 @@ mod fleetfn;
 mod mosquitto;
 mod mosquitto_program;
 mod outbox;
+mod recorded;
+mod relay;

@@ -37,8 +37,7 @@ enum Current {
 
 impl Current {
     const fn goodbye(reason: Reason) -> Self {
-        let [a, b, c] = disconnect::encode(reason);
-        Self::Small([a, b, c, 0, 0])
+        Self::Small(disconnect::encode(reason))
     }
 }
 
@@ -153,7 +152,7 @@ impl Session<'_> {
         if self.state == State::Closing {
             self.output.goodbye = None;
             self.output.failure = Some(violation.reason());
-            self.clock.wait(self.clock.received_at_ms.max(self.clock.sent_at_ms));
+            self.clock.wait(self.clock.received_at_ms);
         } else {
             self.state = State::Closed;
         }
