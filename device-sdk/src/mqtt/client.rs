@@ -17,7 +17,7 @@ use super::publish::{Publish, Qos};
 use super::queue::{Kind, Queue};
 use super::reason::Reason;
 use super::received::Received;
-use super::subscribe::Subscription;
+use super::subscribe::{Offered, Subscription};
 use super::violation::Violation;
 use output::Output;
 
@@ -173,7 +173,7 @@ impl<'b> Client<'b> {
             let handled = match frame::next(unread, buffer.len()) {
                 Ok(None) => return Ok(None),
                 Ok(Some(frame)) => {
-                    *start = start.saturating_add(frame.bytes);
+                    *start = start.wrapping_add(frame.bytes);
                     session.handle_packet(&frame)
                 }
                 Err(violation) => Err(violation),
@@ -262,8 +262,8 @@ impl<'b> Client<'b> {
     /// [`Misuse`] if a filter is none or the server does not offer it, [`Shortage`] if it cannot be asked now.
     pub fn subscribe(&mut self, subscriptions: &[Subscription<'_>]) -> Result<PacketId, Error> {
         let session = &mut self.session;
-        let limits = session.limits;
-        let packet = Outgoing::Subscribe { subscriptions, limits: &limits };
+        let Limits { wildcards, shared, .. } = session.limits;
+        let packet = Outgoing::Subscribe { subscriptions, offered: Offered { wildcards, shared } };
         session.push(Kind::Subscribe, &packet)?.ok_or(Error::Resource(Shortage::PacketIds))
     }
 

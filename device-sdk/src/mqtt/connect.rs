@@ -89,8 +89,8 @@ impl<'a> Connect<'a> {
     pub(super) fn put(&self, writer: &mut Writer<'_>, packet_bytes_max: u32) {
         let takes = self.receive_maximum > 0 && self.receive_maximum <= RECEIVE_MAXIMUM;
         writer.require(takes, Misuse::ReceiveMaximum);
-        writer.text("MQTT");
-        writer.u8(5);
+        // Name and version of the protocol.
+        writer.bytes(b"\0\x04MQTT\x05");
         writer.u8(self.flags());
         writer.u16(self.keep_alive_s);
         let mut list = Writer::counter();

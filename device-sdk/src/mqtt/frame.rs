@@ -67,8 +67,8 @@ pub(super) fn next(input: &[u8], packet_bytes_max: usize) -> Result<Option<Frame
         Err(Violation::CutShort) => return Ok(None),
         checked => checked?,
     }
-    let header = input.len().saturating_sub(reader.rest().len());
-    let bytes = header.saturating_add(len);
+    let header = input.len().wrapping_sub(reader.rest().len());
+    let bytes = header.wrapping_add(len);
     if bytes > packet_bytes_max {
         return Err(Violation::PacketTooLarge);
     }

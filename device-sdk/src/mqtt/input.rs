@@ -5,7 +5,7 @@
 use super::connect::Connect;
 use super::error::Misuse;
 use super::outgoing::Outgoing;
-use super::write::{packet_bytes, put_packet};
+use super::write::{Writer, packet_bytes, put_packet};
 use core::cell::Cell;
 
 /// A buffer of the caller's; its length is the longest packet that is taken.
@@ -33,8 +33,12 @@ impl<'b> Input<'b> {
         self.clear();
         let packet_bytes_max = u32::try_from(self.buffer.len()).unwrap_or(u32::MAX);
         let packet = Outgoing::Connect { connect, packet_bytes_max };
-        packet_bytes(&packet)?;
-        self.connect_bytes = put_packet(self.buffer, &packet, 0).ok_or(Misuse::LongerThanBuffer)?;
+        let bytes = packet_bytes(&packet)?;
+        if bytes > self.buffer.len() {
+            return Err(Misuse::LongerThanBuffer);
+        }
+        put_packet(&mut Writer::new(self.buffer), &packet, 0);
+        self.connect_bytes = bytes;
         Ok(())
     }
 
@@ -57,7 +61,7 @@ impl<'b> Input<'b> {
             let cells = cells.as_slice_of_cells();
             let unread = cells.get(self.start..).unwrap_or_default();
             cells.iter().zip(unread).for_each(|(to, from)| to.set(from.get()));
-            (self.start, self.end) = (0, self.end.saturating_sub(self.start));
+            (self.start, self.end) = (0, self.end.wrapping_sub(self.start));
         }
         self.buffer.get_mut(self.end..).unwrap_or_default()
     }

@@ -1,10 +1,9 @@
 //! The packets of more than a few bytes that this client sends: what each begins with, and what its body is.
 
-use super::connack::Limits;
 use super::connect::Connect;
 use super::frame::{first_byte, kind};
 use super::publish::Publish;
-use super::subscribe::{self, Subscription};
+use super::subscribe::{self, Offered, Subscription};
 use super::write::Writer;
 
 /// A packet before it has its bytes, and its packet identifier.
@@ -13,7 +12,7 @@ pub(super) enum Outgoing<'p> {
     Connect { connect: &'p Connect<'p>, packet_bytes_max: u32 },
     Publish(&'p Publish<'p>),
     Release,
-    Subscribe { subscriptions: &'p [Subscription<'p>], limits: &'p Limits },
+    Subscribe { subscriptions: &'p [Subscription<'p>], offered: Offered },
     Unsubscribe(&'p [&'p str]),
 }
 
@@ -35,7 +34,7 @@ impl Outgoing<'_> {
             Self::Connect { connect, packet_bytes_max } => connect.put(writer, *packet_bytes_max),
             Self::Publish(publish) => publish.put(writer, id),
             Self::Release => writer.u16(id),
-            Self::Subscribe { subscriptions, limits } => subscribe::put(writer, id, subscriptions, limits),
+            Self::Subscribe { subscriptions, offered } => subscribe::put(writer, id, subscriptions, *offered),
             Self::Unsubscribe(filters) => subscribe::put_unsubscribe(writer, id, filters),
         }
     }

@@ -136,6 +136,8 @@ impl<'a> Properties<'a> {
         self.find(wanted).map(|mut list| list.number(usize::from(entry(wanted) & FORM)))
     }
 
+    // Out of line, which saves 48 bytes on thumbv6m.
+    #[inline(never)]
     pub(super) fn number_or(&self, wanted: u8, default: u32) -> u32 {
         self.number(wanted).unwrap_or(default)
     }

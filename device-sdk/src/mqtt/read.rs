@@ -27,6 +27,8 @@ impl<'a> Reader<'a> {
     }
 
     /// Nothing more is read. The first violation counts.
+    /// Out of line, which saves 136 bytes on thumbv6m.
+    #[inline(never)]
     pub(super) fn fail(&mut self, violation: Violation) {
         self.rest = &[];
         self.violation = self.violation.or(Some(violation));
@@ -103,10 +105,9 @@ impl<'a> Reader<'a> {
     pub(super) fn text(&mut self) -> &'a str {
         let data = self.data();
         self.require(super::topic::is_without_null(data), Violation::Text);
-        core::str::from_utf8(data).unwrap_or_else(|_| {
-            self.fail(Violation::Text);
-            ""
-        })
+        let text = core::str::from_utf8(data);
+        self.require(text.is_ok(), Violation::Text);
+        text.unwrap_or_default()
     }
 
     /// A packet id, which is never 0 (MQTT 5, section 2.2.1).

@@ -1,6 +1,5 @@
 //! SUBSCRIBE and UNSUBSCRIBE (MQTT 5, sections 3.8 and 3.10), SUBACK and UNSUBACK (3.9 and 3.11).
 
-use super::connack::Limits;
 use super::error::Misuse;
 use super::frame::{Frame, kind};
 use super::property::{Packet, Properties};
@@ -53,16 +52,21 @@ impl<'a> Subscription<'a> {
     }
 }
 
+/// Which subscriptions the server offers.
+#[derive(Clone, Copy)]
+pub(super) struct Offered {
+    pub(super) wildcards: bool,
+    pub(super) shared: bool,
+}
+
 /// Puts the body of a SUBSCRIBE.
-pub(super) fn put(writer: &mut Writer<'_>, id: u16, subscriptions: &[Subscription<'_>], limits: &Limits) {
-    writer.require(!subscriptions.is_empty(), Misuse::TopicFilter);
-    writer.u16(id);
-    writer.u8(0);
+pub(super) fn put(writer: &mut Writer<'_>, id: u16, subscriptions: &[Subscription<'_>], offered: Offered) {
+    begin(writer, id, subscriptions.len());
     for subscription in subscriptions {
-        writer.filter(subscription.filter);
+        let is_shared = writer.filter(subscription.filter);
         // Sharing and not hearing oneself exclude each other (MQTT 5, section 3.8.3.1).
-        let refused = topic::is_shared(subscription.filter) && (subscription.no_local || !limits.shared)
-            || topic::has_wildcards(subscription.filter) && !limits.wildcards;
+        let refused = is_shared && (subscription.no_local || !offered.shared)
+            || topic::has_wildcards(subscription.filter) && !offered.wildcards;
         writer.require(!refused, Misuse::Subscription);
         writer.u8(subscription.options());
     }
@@ -70,12 +74,17 @@ pub(super) fn put(writer: &mut Writer<'_>, id: u16, subscriptions: &[Subscriptio
 
 /// Puts the body of an UNSUBSCRIBE.
 pub(super) fn put_unsubscribe(writer: &mut Writer<'_>, id: u16, filters: &[&str]) {
-    writer.require(!filters.is_empty(), Misuse::TopicFilter);
-    writer.u16(id);
-    writer.u8(0);
+    begin(writer, id, filters.len());
     for filter in filters {
         writer.filter(filter);
     }
+}
+
+/// There is a filter; then comes the packet identifier, and an empty list of properties.
+fn begin(writer: &mut Writer<'_>, id: u16, filters: usize) {
+    writer.require(filters > 0, Misuse::TopicFilter);
+    writer.u16(id);
+    writer.u8(0);
 }
 
 /// Reads a SUBACK or UNSUBACK: packet identifier and reasons.

@@ -3,7 +3,7 @@
 
 use super::error::Misuse;
 use super::outgoing::Outgoing;
-use super::topic;
+use super::topic::{self, Filter};
 
 /// A place to write to. Past its end it only counts.
 pub(super) struct Writer<'a> {
@@ -12,11 +12,11 @@ pub(super) struct Writer<'a> {
     misuse: Option<Misuse>,
 }
 
-/// Longest body of a packet in bytes (MQTT 5, section 2.1.4).
-const BODY_BYTES_MAX: usize = 268_435_455;
+/// Longest packet in bytes (MQTT 5, section 2.1.4).
+const PACKET_BYTES_MAX: usize = 268_435_460;
 
 impl<'a> Writer<'a> {
-    const fn new(buffer: &'a mut [u8]) -> Self {
+    pub(super) const fn new(buffer: &'a mut [u8]) -> Self {
         Self { buffer, len: 0, misuse: None }
     }
 
@@ -89,29 +89,25 @@ impl<'a> Writer<'a> {
         self.text(name);
     }
 
-    /// A topic filter.
-    pub(super) fn filter(&mut self, filter: &str) {
-        self.require(topic::is_filter(filter), Misuse::TopicFilter);
+    /// A topic filter; whether it is that of a shared subscription.
+    pub(super) fn filter(&mut self, filter: &str) -> bool {
+        let kind = topic::filter(filter);
+        self.require(kind != Filter::None, Misuse::TopicFilter);
         self.text(filter);
+        kind == Filter::Shared
     }
 }
 
 /// Bytes of a whole packet; what is wrong with it, if it cannot be sent.
 pub(super) fn packet_bytes(packet: &Outgoing<'_>) -> Result<usize, Misuse> {
     let mut writer = Writer::counter();
-    put(&mut writer, packet, 0);
+    put_packet(&mut writer, packet, 0);
+    writer.require(writer.len <= PACKET_BYTES_MAX, Misuse::LongerThanBuffer);
     writer.misuse.map_or(Ok(writer.len), Err)
 }
 
-/// Writes a whole packet to the start of `buffer`; `None` if it does not fit.
-pub(super) fn put_packet(buffer: &mut [u8], packet: &Outgoing<'_>, id: u16) -> Option<usize> {
-    let room = buffer.len();
-    let mut writer = Writer::new(buffer);
-    put(&mut writer, packet, id);
-    (writer.len <= room && writer.len <= BODY_BYTES_MAX).then_some(writer.len)
-}
-
-fn put(writer: &mut Writer<'_>, packet: &Outgoing<'_>, id: u16) {
+/// Puts a whole packet.
+pub(super) fn put_packet(writer: &mut Writer<'_>, packet: &Outgoing<'_>, id: u16) {
     let mut body = Writer::counter();
     packet.put(&mut body, id);
     writer.u8(packet.first());
