@@ -4,6 +4,7 @@
 mod bench;
 mod footprint;
 mod fuzz;
+mod header;
 mod replay;
 mod repository;
 mod tidy;
@@ -20,6 +21,7 @@ usage: cargo xtask COMMAND
   footprint [--check]                  count what the device SDK takes of a microcontroller's flash; prints a Markdown
                                        table; --check fails if a figure has grown over the one in the docs
   fuzz TARGET [SECONDS | keep]         fuzz one of tests/fuzz/corpus, or keep what reached new code; needs cargo-fuzz
+  header [--check]                     write the header of the C library, or fail if it is not that of the source
   replay FILE                          go step by step through a case in which the core's model failed";
 
 fn main() -> ExitCode {
@@ -32,6 +34,8 @@ fn main() -> ExitCode {
         ["footprint", "--check"] => footprint::run(true),
         ["fuzz", target] => fuzz::run(target, None),
         ["fuzz", target, seconds] => fuzz::run(target, Some(seconds)),
+        ["header"] => header::run(false),
+        ["header", "--check"] => header::run(true),
         ["replay", file] => replay::run(file),
         _ => {
             eprintln!("{USAGE}");

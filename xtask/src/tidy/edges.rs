@@ -43,7 +43,11 @@ const PACKAGES: [Package; 25] = [
         may_import: &["fleetfn-protocol"],
         tests_may_import: &["fleetfn-broker"],
     },
-    package("fleetfn-device-c", &["fleetfn-device", "fleetfn-protocol"]),
+    Package {
+        name: "fleetfn-device-c",
+        may_import: &["fleetfn-device", "fleetfn-protocol"],
+        tests_may_import: &["fleetfn-broker"],
+    },
     package("fleetfn-footprint", &["fleetfn-device", "fleetfn-protocol"]),
     package("fleetfn-fuzz", &["fleetfn-device", "fleetfn-protocol"]),
     package("climate", &["fleetfn-function"]),
@@ -82,7 +86,7 @@ const HOMES: [Home; 7] = [
     Home {
         name: "tokio",
         packages: &["fleetfn-broker", "fleetfn", "fleetfn-bench"],
-        tests: &["fleetfn-device"],
+        tests: &["fleetfn-device", "fleetfn-device-c"],
     },
 ];
 
