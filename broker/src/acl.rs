@@ -2,7 +2,7 @@
 //!
 //! | who | publishes on | subscribes to |
 //! |---|---|---|
-//! | device | its own telemetry, twin report, command replies, update status | filters below `devices/{its id}/` |
+//! | device | its own telemetry, twin report, command replies, update status and requests | filters below `devices/{its id}/` |
 //! | operator | commands of any device, shared topics | anything but `$` topics |
 //! | manufacturer, viewer | nothing | anything but `$` topics |
 //!
@@ -51,11 +51,11 @@ impl Principal {
                 Topic::Telemetry { device, .. }
                 | Topic::TwinReported { device }
                 | Topic::CommandReply { device, .. }
+                | Topic::UpdateRequest { device }
                 | Topic::UpdateStatus { device } => device == id,
                 Topic::TwinDesired { .. }
                 | Topic::Command { .. }
                 | Topic::UpdateManifest { .. }
-                | Topic::UpdateRequest { .. }
                 | Topic::UpdateBlock { .. }
                 | Topic::Shared(_) => false,
             },
@@ -88,10 +88,17 @@ mod tests {
     #[test]
     fn a_device_reaches_only_its_own_topics() {
         let device = Principal::Device(DeviceId::parse("d1").expect("a name"));
-        assert!(device.may_publish(&topic("devices/d1/telemetry/a/b")));
-        for foreign in
-            ["devices/d2/telemetry/a", "devices/d1/commands/x", "devices/d1/twin/desired", "alerts"]
-        {
+        for own in ["telemetry/a/b", "update/request", "update/status"] {
+            assert!(device.may_publish(&topic(&format!("devices/d1/{own}"))), "{own}");
+        }
+        for foreign in [
+            "devices/d2/telemetry/a",
+            "devices/d2/update/request",
+            "devices/d1/update/block",
+            "devices/d1/commands/x",
+            "devices/d1/twin/desired",
+            "alerts",
+        ] {
             assert!(!device.may_publish(&topic(foreign)), "{foreign}");
         }
         assert!(device.may_subscribe("devices/d1/#"));

@@ -6,9 +6,11 @@ use crate::device::Devices;
 use crate::handle::Order;
 use crate::ingress::{Directory, Ingress, Reports};
 use crate::mailbox::Mailboxes;
+use crate::pipe::Pipe;
 use crate::publisher::Publisher;
 use crate::rumqttd::Router;
 use crate::statistics::{Counters, Statistics};
+use crate::stream::Stream;
 use crate::takeover::Clients;
 use fleetfn_protocol::DeviceId;
 use std::io;
@@ -139,6 +141,14 @@ impl Broker {
         }
     }
 
+    /// A connection within the process, as if a client had connected to the listener; `None` if there may be no more.
+    #[must_use]
+    pub fn connect(&self) -> Option<Pipe> {
+        let (here, there) = Pipe::pair();
+        let admits = !self.shared.is_closing() && serve(&self.shared, Stream::Pipe(here));
+        admits.then_some(there)
+    }
+
     /// Whether a device has a session.
     #[must_use]
     pub fn online(&self, device: &DeviceId) -> bool {
@@ -175,15 +185,10 @@ async fn accept(shared: Arc<Shared>, listener: TcpListener) {
         };
         match accepted {
             Ok((stream, _)) => {
-                let open = shared.counters.connections.fetch_add(1, Ordering::Relaxed);
-                let served = Counted(Arc::clone(&shared));
-                let full = usize::try_from(open).unwrap_or(usize::MAX) >= shared.config.connections_max;
-                if !full {
-                    tokio::spawn(async move {
-                        connection::serve(Arc::clone(&served.0), stream).await;
-                        drop(served);
-                    });
-                }
+                // Small packets must not wait for each other; a socket that cannot do it works all the same.
+                let _ = stream.set_nodelay(true);
+                // One beyond the bound is closed.
+                serve(&shared, Stream::Tcp(stream));
             }
             Err(error) => {
                 // Out of files, most likely: others may close theirs.
@@ -194,6 +199,20 @@ async fn accept(shared: Arc<Shared>, listener: TcpListener) {
             }
         }
     }
+}
+
+/// Gives a connection a task; `false` if there may be no more.
+fn serve(shared: &Arc<Shared>, stream: Stream) -> bool {
+    let open = shared.counters.connections.fetch_add(1, Ordering::Relaxed);
+    let served = Counted(Arc::clone(shared));
+    let full = usize::try_from(open).unwrap_or(usize::MAX) >= shared.config.connections_max;
+    if !full {
+        tokio::spawn(async move {
+            connection::serve(Arc::clone(&served.0), stream).await;
+            drop(served);
+        });
+    }
+    !full
 }
 
 /// Counts a connection as long as it lives, also if its task panics.

@@ -88,3 +88,12 @@ pub(crate) const LIVE_MAX: usize = 1_024;
 
 /// Bytes of output that a session collects before it takes no more input.
 pub(crate) const OUTPUT_BYTES_MAX: usize = 256 << 10;
+
+/// Blocks of updates that wait in one session: those of two requests. Others are asked for again.
+pub(crate) const BLOCKS_MAX: usize = 64;
+
+/// Bytes of blocks that wait in all sessions together: what 250 devices ask for at once in the longest blocks.
+pub(crate) const BLOCKS_BYTES_MAX: usize = 32 << 20;
+
+/// Bytes of output up to which blocks are put behind it: what an acknowledgement or a command has to wait for.
+pub(crate) const BLOCKS_OUTPUT_MAX: usize = 16 << 10;

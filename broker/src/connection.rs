@@ -11,12 +11,12 @@ use crate::handle::{Handle, Live, Order};
 use crate::ingress::{Message, MessageKind, Outcome, Receipt, Refused};
 use crate::presence;
 use crate::session::{End, Session};
+use crate::stream::Stream;
 use bytes::Bytes;
 use fleetfn_protocol::Topic;
 use fleetfn_protocol::limits::{CLIENT_ID_BYTES_MAX, PACKET_BYTES_MAX, PAYLOAD_BYTES_MAX};
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
 /// Longest CONNECT that is read, in bytes: ids, a password, and a will of full size.
@@ -38,9 +38,7 @@ struct Client {
 }
 
 /// Serves one connection to its end.
-pub(crate) async fn serve(shared: Arc<Shared>, mut stream: TcpStream) {
-    // Small packets must not wait for each other; a socket that cannot do it works all the same.
-    let _ = stream.set_nodelay(true);
+pub(crate) async fn serve(shared: Arc<Shared>, mut stream: Stream) {
     // Boxed one after the other: a session would otherwise keep the room that its greeting needed.
     match Box::pin(greet(&shared, &mut stream)).await {
         Some(Ok((client, rest))) => Box::pin(session(shared, stream, client, rest)).await,
@@ -50,7 +48,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, mut stream: TcpStream) {
 }
 
 /// Waits for the CONNECT and judges it; `None` if none comes in time.
-async fn greet(shared: &Shared, stream: &mut TcpStream) -> Option<Result<(Box<Client>, Vec<u8>), Refusal>> {
+async fn greet(shared: &Shared, stream: &mut Stream) -> Option<Result<(Box<Client>, Vec<u8>), Refusal>> {
     let reading = tokio::time::timeout(shared.config.connect_timeout, read_connect(stream));
     let read = tokio::select! {
         read = reading => read.ok()?,
@@ -63,10 +61,9 @@ async fn greet(shared: &Shared, stream: &mut TcpStream) -> Option<Result<(Box<Cl
     Some(admit(shared, connect).map(|client| (Box::new(client), rest)))
 }
 
-async fn refuse(shared: &Shared, mut stream: TcpStream, refusal: &Refusal) {
+async fn refuse(shared: &Shared, mut stream: Stream, refusal: &Refusal) {
     if shared.counters.may_log() {
-        let peer = stream.peer_addr().map_or_else(|_| "?".to_owned(), |peer| peer.to_string());
-        tracing::info!(peer, reason = ?refusal.reason, "a client is not let in: {}", refusal.why);
+        tracing::info!(peer = stream.peer(), reason = ?refusal.reason, "a client is not let in: {}", refusal.why);
     }
     let mut out = Vec::new();
     ConnAck::refusal(refusal.reason).put(&mut out, refusal.version);
@@ -74,7 +71,7 @@ async fn refuse(shared: &Shared, mut stream: TcpStream, refusal: &Refusal) {
 }
 
 /// Reads up to the end of the CONNECT; what came behind it is returned with it.
-async fn read_connect(stream: &mut TcpStream) -> Result<Option<(Connect, Vec<u8>)>, Refusal> {
+async fn read_connect(stream: &mut Stream) -> Result<Option<(Connect, Vec<u8>)>, Refusal> {
     let mut input = Vec::with_capacity(256);
     loop {
         // Without looking further: whoever begins otherwise is no client.
@@ -124,7 +121,7 @@ fn admit(shared: &Shared, mut connect: Connect) -> Result<Client, Refusal> {
     Ok(Client { connect, principal, id })
 }
 
-async fn session(shared: Arc<Shared>, stream: TcpStream, client: Box<Client>, rest: Vec<u8>) {
+async fn session(shared: Arc<Shared>, stream: Stream, client: Box<Client>, rest: Vec<u8>) {
     let handle = Arc::new(Handle::new(shared.next_id()));
     let place = shared.clients.enter(client.principal.clone(), client.id.clone(), &handle).await;
     if shared.is_closing() {
@@ -160,7 +157,7 @@ async fn session(shared: Arc<Shared>, stream: TcpStream, client: Box<Client>, re
 fn begin(
     shared: &Arc<Shared>,
     handle: &Arc<Handle>,
-    stream: TcpStream,
+    stream: Stream,
     client: Box<Client>,
     rest: Vec<u8>,
 ) -> (Box<Session>, Option<Box<Will>>) {

@@ -1,12 +1,14 @@
 //! The sessions of each device: for mailboxes, and to know when a device comes and goes.
 
+use crate::block::QueuedBlock;
 use crate::handle::{Handle, Offered, Order};
 use crate::ingress::Busy;
 use crate::mailbox::{Parcel, Undelivered};
-use fleetfn_protocol::DeviceId;
+use bytes::Bytes;
+use fleetfn_protocol::{DeviceId, Topic};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Locks that the devices are spread over, so that sessions rarely meet.
@@ -19,12 +21,14 @@ pub(crate) struct Devices {
     shards: Vec<Mutex<Shard>>,
     hasher: RandomState,
     online: AtomicU64,
+    /// Bytes of blocks that wait in sessions.
+    block_bytes: Arc<AtomicUsize>,
 }
 
 impl Devices {
     pub(crate) fn new() -> Self {
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
-        Self { shards, hasher: RandomState::new(), online: AtomicU64::new(0) }
+        Self { shards, hasher: RandomState::new(), online: AtomicU64::new(0), block_bytes: Arc::default() }
     }
 
     fn shard(&self, id: &DeviceId) -> Option<MutexGuard<'_, Shard>> {
@@ -79,6 +83,16 @@ impl Devices {
             }
         }
         Err(Undelivered::NoListener)
+    }
+
+    pub(crate) fn send_block(&self, id: &DeviceId, payload: Bytes) -> Result<(), Undelivered> {
+        let topic = Topic::UpdateBlock { device: *id }.to_string();
+        let shard = self.shard(id).ok_or(Undelivered::NoListener)?;
+        let sessions = shard.get(id).ok_or(Undelivered::NoListener)?;
+        let listens = |session: &&Arc<Handle>| session.listens_to(&topic);
+        let session = sessions.iter().rev().find(listens).ok_or(Undelivered::NoListener)?;
+        let block = QueuedBlock::new(payload, &self.block_bytes).ok_or(Undelivered::Full)?;
+        if session.offer_block(block) { Ok(()) } else { Err(Undelivered::Full) }
     }
 
     /// Whether another session of the device listens.

@@ -1,7 +1,8 @@
 //! The part of a session that others reach: receipts, parcels, live messages, and the order to end.
 
+use crate::block::QueuedBlock;
 use crate::codec::publish::Qos;
-use crate::config::{LIVE_MAX, PARCELS_MAX};
+use crate::config::{BLOCKS_MAX, LIVE_MAX, PARCELS_MAX};
 use crate::ingress::{Outcome, Receipt};
 use crate::mailbox::Parcel;
 use bytes::Bytes;
@@ -92,6 +93,9 @@ pub(crate) struct Handle {
     unsent: AtomicBool,
     parcels: Mutex<Parcels>,
     live: Mutex<VecDeque<Arrival>>,
+    /// Whether `blocks` holds anything.
+    has_blocks: AtomicBool,
+    blocks: Mutex<VecDeque<QueuedBlock>>,
 }
 
 impl Receipt for Handle {
@@ -119,6 +123,8 @@ impl Handle {
             unsent: AtomicBool::new(false),
             parcels: Mutex::default(),
             live: Mutex::default(),
+            has_blocks: AtomicBool::new(false),
+            blocks: Mutex::default(),
         }
     }
 
@@ -238,6 +244,37 @@ impl Handle {
     /// Whether the session listens to anything of its device.
     pub(crate) fn listens(&self) -> bool {
         !lock(&self.parcels).filters.is_empty()
+    }
+
+    /// Whether the session listens to a topic of its device.
+    pub(crate) fn listens_to(&self, topic: &str) -> bool {
+        lock(&self.parcels).filters.iter().any(|(filter, _)| filter_matches(filter, topic))
+    }
+
+    /// A block of an update; whether there was room for it.
+    pub(crate) fn offer_block(&self, block: QueuedBlock) -> bool {
+        let mut blocks = lock(&self.blocks);
+        if blocks.len() >= BLOCKS_MAX {
+            return false;
+        }
+        blocks.push_back(block);
+        self.has_blocks.store(true, Ordering::Release);
+        drop(blocks);
+        self.wake.notify_one();
+        true
+    }
+
+    /// Whether a block waits to be sent.
+    pub(crate) fn has_blocks(&self) -> bool {
+        self.has_blocks.load(Ordering::Acquire)
+    }
+
+    /// The next block.
+    pub(crate) fn next_block(&self) -> Option<Bytes> {
+        let mut blocks = lock(&self.blocks);
+        let block = blocks.pop_front();
+        self.has_blocks.store(!blocks.is_empty(), Ordering::Release);
+        block.map(|block| block.payload.clone())
     }
 
     /// Something from the router; whether there was room for it.

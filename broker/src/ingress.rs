@@ -97,4 +97,16 @@ pub trait Reports: Send + Sync + 'static {
     /// A session of the device receives parcels from now on: offer all that are pending, in order. What a session
     /// already holds it does not take twice.
     fn listening(&self, device: DeviceId);
+
+    /// The parcel is longer than the largest packet that the device takes. It is not sent and counts as delivered (MQTT 5,
+    /// section 3.1.2.11.4).
+    fn too_long(&self, device: DeviceId, effect: EffectId) {
+        self.acknowledged(device, effect);
+    }
+
+    /// The device asks for blocks of its update: answer with [`Mailboxes::send_block`](crate::Mailboxes::send_block), or
+    /// not at all. Nothing of it goes to the log, and it is acknowledged at once.
+    fn wanted(&self, device: DeviceId, request: &[u8]) {
+        let _ = (device, request);
+    }
 }

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod acl;
+mod block;
 mod broker;
 mod codec;
 mod config;
@@ -15,11 +16,13 @@ mod handle;
 mod ingress;
 mod interest;
 mod mailbox;
+mod pipe;
 mod presence;
 mod publisher;
 mod rumqttd;
 mod session;
 mod statistics;
+mod stream;
 mod takeover;
 
 pub use acl::{Principal, Role};
@@ -27,5 +30,6 @@ pub use broker::{Broker, StartError};
 pub use config::{Config, WallClock};
 pub use ingress::{Busy, Directory, Ingress, Message, MessageKind, Outcome, Receipt, Refused, Reports};
 pub use mailbox::{Mailboxes, Parcel, Undelivered};
+pub use pipe::Pipe;
 pub use publisher::Publisher;
 pub use statistics::Statistics;

@@ -42,4 +42,13 @@ impl Mailboxes {
     pub fn deliver(&self, device: &DeviceId, parcel: Parcel) -> Result<(), Undelivered> {
         self.0.deliver(device, parcel)
     }
+
+    /// Hands a block of an update to the newest session of the device that listens to `devices/{id}/update/block`. It is
+    /// sent with QoS 0, behind everything else, and kept nowhere.
+    ///
+    /// # Errors
+    /// [`Undelivered`]: the device will ask again.
+    pub fn send_block(&self, device: &DeviceId, payload: Bytes) -> Result<(), Undelivered> {
+        self.0.send_block(device, payload)
+    }
 }

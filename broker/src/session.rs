@@ -22,12 +22,12 @@ use crate::codec::{Malformed, Version};
 use crate::config::{LIVE_MAX, OUTPUT_BYTES_MAX};
 use crate::handle::{Handle, Live, Order};
 use crate::rumqttd::Link;
+use crate::stream::Stream;
 use fleetfn_protocol::EffectId;
 use std::collections::{HashMap, VecDeque};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 /// A session without keep alive looks at the time now and then all the same.
@@ -94,8 +94,8 @@ impl From<Malformed> for End {
 struct Parked {
     /// 0 for QoS 0, which is not acknowledged.
     packet_id: u16,
-    /// `Some` for what was refused: it was not admitted and only waits for its turn to be answered.
-    refused: Option<Reason>,
+    /// `Some` for what was not admitted and only waits for its turn to be answered.
+    answer: Option<Reason>,
     /// A copy for live listeners, if there are any.
     live: Option<Box<Live>>,
 }
@@ -136,7 +136,7 @@ pub(crate) struct Session {
     shared: Arc<Shared>,
     pub(crate) handle: Arc<Handle>,
     pub(crate) principal: Principal,
-    stream: TcpStream,
+    stream: Stream,
     version: Version,
     keep_alive: Option<Duration>,
     receive_maximum: usize,
@@ -169,7 +169,7 @@ impl Session {
         shared: Arc<Shared>,
         handle: Arc<Handle>,
         principal: Principal,
-        stream: TcpStream,
+        stream: Stream,
         connect: &Connect,
         input: Vec<u8>,
         output: Vec<u8>,
@@ -271,6 +271,7 @@ impl Session {
         self.release()?;
         self.send_parcels();
         self.take_arrivals()?;
+        self.send_blocks();
         self.flush()?;
         self.check_time()
     }

@@ -105,6 +105,8 @@ impl Thermometer<'_> {
         while let Some(notice) = self.agent.poll_notice()? {
             match notice {
                 Notice::Connected | Notice::Repeated { .. } | Notice::Other(_) => {}
+                // It is not updated over the network.
+                Notice::Offer(_) | Notice::Block(_) => {}
                 Notice::Listening => println!("listening"),
                 Notice::Command(command) => {
                     println!("{} {} ({})", command.name, text(command.payload), command.effect);

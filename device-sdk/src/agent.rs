@@ -37,13 +37,17 @@
 mod backoff;
 mod effects;
 mod topic;
+#[cfg(feature = "update")]
+mod update;
 
 use crate::mqtt::{
-    Client, Connect, Credentials, Error, Event, Message, Misuse, PacketId, Publish, Qos, Reason, Silence,
-    State, Subscription, Violation,
+    Client, Connect, Credentials, Error, Event, Message, Misuse, PacketId, Publish, Qos, RECEIVE_MAXIMUM,
+    Reason, Silence, State, Subscription, Violation,
 };
 use backoff::Backoff;
 use effects::Effects;
+#[cfg(any(feature = "embassy", feature = "memory"))]
+pub(crate) use effects::hash;
 use fleetfn_protocol::{DeviceId, EffectId};
 #[cfg(feature = "outbox")]
 pub(crate) use topic::PART_BYTES_MAX as CHANNEL_BYTES_MAX;
@@ -62,13 +66,16 @@ pub struct Identity<'a> {
     pub token: &'a [u8],
     /// Seconds between packets, at most.
     pub keep_alive_s: u16,
+    /// How many commands and twins the server may have on their way at once, from 1 to
+    /// [`RECEIVE_MAXIMUM`](crate::mqtt::RECEIVE_MAXIMUM).
+    pub receive_maximum: u16,
 }
 
 impl<'a> Identity<'a> {
     /// An identity with a keep alive of a minute.
     #[must_use]
     pub const fn new(device: DeviceId, token: &'a [u8]) -> Self {
-        Self { device, token, keep_alive_s: 60 }
+        Self { device, token, keep_alive_s: 60, receive_maximum: RECEIVE_MAXIMUM }
     }
 }
 
@@ -103,6 +110,11 @@ pub enum Notice<'a> {
     Command(Command<'a>),
     /// What the device is to become: the whole desired part of its twin, as the engine sent it.
     Desired(&'a [u8]),
+    /// A job of an update is offered, for `Update::handle_notice` of the feature `update`. It is acknowledged when the next
+    /// notice is asked for.
+    Offer(&'a [u8]),
+    /// A block that was asked for, likewise.
+    Block(&'a [u8]),
     /// An effect that has arrived before. It is acknowledged and there is nothing to do.
     Repeated {
         /// Its id.
@@ -142,6 +154,8 @@ pub struct Agent<'a> {
     backoff: Backoff,
     effects: Effects,
     listening: Listening,
+    #[cfg(feature = "update")]
+    wants_updates: bool,
     /// When the next transport is to be opened; `None` while there is one.
     dial_at_ms: Option<u64>,
 }
@@ -156,6 +170,8 @@ impl<'a> Agent<'a> {
             backoff: Backoff::new(),
             effects: Effects::new(),
             listening: Listening::No,
+            #[cfg(feature = "update")]
+            wants_updates: false,
             dial_at_ms: Some(0),
         }
     }
@@ -174,6 +190,7 @@ impl<'a> Agent<'a> {
     pub fn handle_opened(&mut self, now_ms: u64) -> Result<(), Misuse> {
         let connect = Connect {
             keep_alive_s: self.identity.keep_alive_s,
+            receive_maximum: self.identity.receive_maximum,
             credentials: Some(Credentials {
                 username: self.identity.device.as_str(),
                 password: self.identity.token,
@@ -250,6 +267,23 @@ impl<'a> Agent<'a> {
         }))
     }
 
+    /// Puts off the acknowledgement of the command or twin that was told last, as [`Client::hold`] says.
+    pub fn hold(&mut self) -> bool {
+        self.client.hold()
+    }
+
+    /// What is held is done, as [`Client::release`] says.
+    pub fn release(&mut self) {
+        self.client.release();
+    }
+
+    /// The command that was told last cannot be taken now: it is not acknowledged and, though it has arrived once, told
+    /// again when it comes again. Close the transport.
+    pub fn decline(&mut self) {
+        self.client.decline();
+        self.effects.forget_last();
+    }
+
     /// Sends a reading on a channel of one or more levels. It is kept until the engine has it on disk, over any number of
     /// connections, and can be handed in without one.
     ///
@@ -273,6 +307,12 @@ impl<'a> Agent<'a> {
     /// [`Shortage`](crate::mqtt::Shortage) if the send buffer is full.
     pub fn report(&mut self, reported: &[u8]) -> Result<Option<PacketId>, Error> {
         self.publish(&["/twin/reported"], "twin", reported, &[])
+    }
+
+    /// An effect that arrived in an earlier life, by the hash of its id.
+    #[cfg(feature = "memory")]
+    pub(crate) fn remember(&mut self, hash: u64) {
+        self.effects.arrive_as(hash);
     }
 
     /// As [`Agent::send`], under an id by which the engine knows it again.
@@ -307,25 +347,51 @@ impl<'a> Agent<'a> {
         self.client.publish(&Publish { user_properties, ..message })
     }
 
+    /// How many of what there is it listens to.
+    const fn listened(&self) -> usize {
+        #[cfg(feature = "update")]
+        if self.wants_updates {
+            return 4;
+        }
+        2
+    }
+
     /// Asks for commands and twin once a connection stands; if there is no room for that yet, the next time.
     fn subscribe(&mut self) {
         if self.listening != Listening::Wanted {
             return;
         }
         let device = &self.identity.device;
-        let topics =
-            (DeviceTopic::new(device, &["/commands/+"]), DeviceTopic::new(device, &["/twin/desired"]));
-        let (Some(commands), Some(desired)) = topics else { return };
-        let wanted = [&commands, &desired].map(|topic| Subscription::new(topic.as_str(), Qos::AtLeastOnce));
-        if self.client.subscribe(&wanted).is_ok() {
+        let topics = LISTENED.map(|(part, _)| DeviceTopic::new(device, &[part]));
+        let [Some(commands), Some(desired), Some(offers), Some(blocks)] = &topics else { return };
+        let wanted = [commands, desired, offers, blocks];
+        let mut qos = LISTENED.iter().map(|(_, qos)| *qos);
+        let wanted =
+            wanted.map(|topic| Subscription::new(topic.as_str(), qos.next().unwrap_or(Qos::AtMostOnce)));
+        let count = self.listened();
+        let wanted = wanted.get(..count).unwrap_or_default();
+        if self.client.subscribe(wanted).is_ok() {
             self.listening = Listening::Asked;
         }
     }
 }
 
+/// What a device listens to, below its own topic; the last two for updates.
+const LISTENED: [(&str, Qos); 4] = [
+    ("/commands/+", Qos::AtLeastOnce),
+    ("/twin/desired", Qos::AtLeastOnce),
+    ("/update/manifest", Qos::AtLeastOnce),
+    ("/update/block", Qos::AtMostOnce),
+];
+
 /// What a message means to the device.
 fn meaning<'m>(device: &DeviceId, effects: &mut Effects, message: Message<'m>) -> Notice<'m> {
     let topic = below(device, message.topic).unwrap_or_default();
+    match topic {
+        "update/manifest" => return Notice::Offer(message.payload),
+        "update/block" => return Notice::Block(message.payload),
+        _ => {}
+    }
     let command = topic.strip_prefix("commands/").filter(|name| !name.bytes().any(|byte| byte == b'/'));
     if command.is_none() && topic != "twin/desired" {
         return Notice::Other(message);

@@ -35,7 +35,10 @@
 //! ```
 //!
 //! With the feature `std`, `tcp` moves the bytes over a socket. With the feature `outbox`, what a device says is kept in
-//! flash until the engine has it.
+//! flash until the engine has it, and with `memory` the device knows after a reboot which commands it has done. With the
+//! feature `embassy`, tasks of an asynchronous firmware talk to a device that keeps in touch by itself. With the feature
+//! `update`, its firmware is updated. With the feature `tokio`, `host` is a whole device for programs on hosts, and with
+//! `simulation` there are as many as one likes.
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -54,9 +57,28 @@
 #[cfg(any(test, feature = "std"))]
 extern crate std;
 
+#[cfg(all(feature = "std", feature = "update"))]
+extern crate alloc;
+
 pub mod agent;
+mod checksum;
+#[cfg(feature = "tokio")]
+pub mod dial;
+#[cfg(feature = "embassy")]
+pub mod embassy;
+pub mod factory;
+#[cfg(feature = "tokio")]
+pub mod host;
+#[cfg(feature = "memory")]
+pub mod memory;
 pub mod mqtt;
 #[cfg(feature = "outbox")]
 pub mod outbox;
+#[cfg(feature = "simulation")]
+pub mod simulation;
+#[cfg(feature = "tokio")]
+mod stream;
 #[cfg(feature = "std")]
 pub mod tcp;
+#[cfg(feature = "update")]
+pub mod update;

@@ -202,6 +202,12 @@ impl<'b, F: MultiwriteNorFlash> Outbox<'b, F> {
         Ok(handed)
     }
 
+    /// The flash, for what lies beside the outbox in it.
+    #[cfg(feature = "embassy")]
+    pub(crate) const fn flash(&mut self) -> &mut F {
+        self.store.flash()
+    }
+
     /// What did not arrive or was not kept, since the outbox was opened.
     #[must_use]
     pub const fn counts(&self) -> Counts {

@@ -4,6 +4,7 @@
 //! of server-sent events. All of it but `/healthz`, `/readyz` and `/metrics` asks for the operator's bearer token.
 //! Nothing here decides: each handler checks its input, calls the [`Engine`], and says what came of it.
 
+mod artifact;
 mod auth;
 mod blob;
 mod call;
@@ -15,10 +16,12 @@ mod invocation;
 mod listener;
 mod manifest;
 mod metrics;
+mod openapi;
 mod page;
 mod problem;
 mod record;
 mod redrive;
+mod release;
 mod replay;
 mod request;
 mod status;
@@ -28,11 +31,13 @@ mod timer;
 mod trace;
 mod usage;
 
+use artifact::ArtifactView;
 pub(crate) use blob::Blob;
 pub(crate) use dead_letter::DeadLetterView;
 pub(crate) use device::command::Requested;
 pub(crate) use device::state::StateView;
 pub(crate) use device::twin::TwinView;
+pub(crate) use device::update::{JobStepView, JobView, UpdateOrder, UpdateView};
 pub(crate) use device::{AddedDevice, DevicePatch, DeviceView, NewDevice};
 pub(crate) use function::act::{Acted, Deployed, Order, Terms};
 pub(crate) use function::comparison::{ComparisonView, SideView};
@@ -46,6 +51,8 @@ pub(crate) use page::Page;
 pub(crate) use problem::Problem;
 pub(crate) use record::RecordView;
 pub(crate) use redrive::{RedriveOrder, RedriveView, RedrivenView};
+pub(crate) use release::ReleaseView;
+pub(crate) use release::key::{KeyView, NewKey};
 pub(crate) use replay::{DeedView, ReplayView};
 pub(crate) use timer::TimerView;
 pub(crate) use trace::{ParcelView, RunView, StepView, TraceView};
@@ -56,7 +63,7 @@ use anyhow::Context;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
-use axum::routing::{any, get, post, put};
+use axum::routing::{any, delete, get, post, put};
 use listener::Bounded;
 use problem::Kind;
 use std::net::SocketAddr;
@@ -145,10 +152,14 @@ impl Running {
 
 fn router(api: Api) -> Router {
     let resources = Router::new()
-        .route("/devices", get(device::list).post(device::add))
+        .route("/devices", get(device::list::list).post(device::add))
         .route("/devices/{id}", get(device::show).patch(device::change::patch).delete(device::remove))
         .route("/devices/{id}/twin", get(device::twin::show).patch(device::twin::patch))
         .route("/devices/{id}/commands/{name}", post(device::command::request))
+        .route(
+            "/devices/{id}/update",
+            get(device::update::show).post(device::update::order).delete(device::update::withdraw),
+        )
         .route("/devices/{id}/state", get(device::state::of_device))
         .route("/state", get(device::state::of_entity))
         .route(
@@ -175,6 +186,11 @@ fn router(api: Api) -> Router {
             "/functions/{name}/secrets/{key}",
             put(function::setting::set_secret).delete(function::setting::remove_secret),
         )
+        .route("/releases", get(release::list).post(release::publish))
+        .route("/releases/{release}", get(release::show).delete(release::remove))
+        .route("/artifacts/{digest}", get(artifact::show).put(artifact::put))
+        .route("/products/{product}/keys", get(release::key::list).post(release::key::add))
+        .route("/products/{product}/keys/{key}", delete(release::key::remove))
         .route("/budgets", get(function::setting::list_budgets))
         .route(
             "/budgets/{owner}",
@@ -186,6 +202,7 @@ fn router(api: Api) -> Router {
         .route("/dead-letters/{offset}", get(dead_letter::show))
         .route("/functions/{name}/redrive", post(redrive::create))
         .route("/functions/{name}/refused", get(dead_letter::refused))
+        .route("/openapi.json", get(openapi::show))
         .route("/status", get(status::show))
         .route("/usage", get(usage::list))
         .route("/replays", post(replay::create).layer(DefaultBodyLimit::max(MODULE_BYTES_MAX)))

@@ -1,6 +1,6 @@
 //! The command line: `fleetfn NOUN VERB`.
 //!
-//! All but `serve`, `demo` and `dev` are clients: of the HTTP API (`device`, `fn`) and of the broker (`pub`, `sub`). They find
+//! All but `serve`, `demo`, `dev` and `sim --in-process` are clients: of the HTTP API (`device`, `fn`) and of the broker (`pub`, `sub`). They find
 //! both, and the operator's token, in `access.json` of the data directory. stdout is data, stderr is talk; exit codes
 //! are 0 done, 1 failed, 2 wrong usage, 124 timed out.
 
@@ -19,8 +19,10 @@ mod mqtt;
 mod output;
 mod publish;
 mod record;
+mod release;
 mod serve;
 mod signals;
+mod sim;
 mod subscribe;
 mod timestamp;
 mod trace;
@@ -62,12 +64,17 @@ enum Command {
     Demo(demo::Arguments),
     /// Work on a function: build on save, simulated devices, everything that happens
     Dev(dev::Arguments),
+    /// Simulate a fleet against an engine, and count
+    Sim(sim::Arguments),
     /// Functions: make, build, deploy, watch
     #[command(subcommand)]
     Fn(function::Command),
     /// Devices: register, change, command, list, remove
     #[command(subcommand)]
     Device(device::Command),
+    /// Firmware: make keys, sign, publish
+    #[command(subcommand)]
+    Release(release::Command),
     /// Publish messages (flags as of mosquitto_pub)
     Pub(publish::Arguments),
     /// Subscribe to topics (flags as of mosquitto_sub)
@@ -99,8 +106,10 @@ fn execute(cli: Cli) -> Result<(), Failure> {
         Command::Serve(arguments) => serve::run(&arguments, data()),
         Command::Demo(arguments) => demo::run(&arguments, given),
         Command::Dev(arguments) => dev::run(&arguments, given),
+        Command::Sim(arguments) => sim::run(&arguments, given.clone(), &data()),
         Command::Fn(command) => function::run(command, &data()),
         Command::Device(command) => device::run(command, &data()),
+        Command::Release(command) => release::run(command, &data()),
         Command::Pub(arguments) => publish::run(&arguments, &data()),
         Command::Sub(arguments) => subscribe::run(&arguments, &data()),
         Command::Trace(arguments) => trace::run(&arguments, &data()),

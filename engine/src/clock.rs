@@ -75,6 +75,16 @@ impl Clock {
     }
 }
 
+impl fleetfn_device::simulation::Clock for Clock {
+    fn now_ms(&self) -> u64 {
+        Clock::now_ms(self)
+    }
+
+    fn real(&self, span_ms: u64) -> Duration {
+        Clock::real(self, span_ms)
+    }
+}
+
 /// How fast a clock runs, in thousandths of real time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Speed(u32);

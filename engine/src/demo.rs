@@ -9,7 +9,7 @@ mod view;
 use crate::cli::{Failure, print_line};
 use crate::follow::{Follower, watch as follow};
 use anyhow::Context;
-use fleet::{Fleet, Phase};
+use fleet::{Books, Fleet};
 use ledger::Ledger;
 use std::future::Future;
 use std::path::PathBuf;
@@ -56,18 +56,19 @@ pub(crate) async fn run(plan: Plan, stop: impl Future<Output = ()>) -> anyhow::R
     };
     let outcome = watch(&node, ended).await;
     let stopped = node.stop().await;
-    let ledger = outcome?;
+    let books = outcome?;
     stopped?;
-    judge(&ledger)
+    judge(&books.open())
 }
 
 /// Lets the devices publish until `ended`, then lets what is on its way arrive, and returns what was counted.
-async fn watch(node: &engine::Node, ended: impl Future<Output = ()>) -> anyhow::Result<Ledger> {
+async fn watch(node: &engine::Node, ended: impl Future<Output = ()>) -> anyhow::Result<Books> {
     let follower = Follower::new(node.engine.store().clone(), node.since);
     let mut invocations = follow(follower, node.engine.durable(), Arc::new(|_| true));
-    let mut ledger = Ledger::new(node.devices.iter().map(|(id, _)| *id), node.function, node.since);
+    let ledger = Ledger::new(node.devices.iter().map(|(id, _)| *id), node.function, node.since);
+    let books = Books::new(ledger);
     let mut view = View::new(node);
-    let (fleet, mut reports) = Fleet::start(node.engine.mqtt_address(), &node.devices);
+    let fleet = Fleet::start(node.engine.mqtt_address(), &node.devices, &books);
     let mut ended = std::pin::pin!(ended);
     let mut deadline = None;
     let mut complete_since = Instant::now();
@@ -76,23 +77,22 @@ async fn watch(node: &engine::Node, ended: impl Future<Output = ()>) -> anyhow::
     let mut failed = std::pin::pin!(node.engine.failed());
     loop {
         tokio::select! {
-            report = reports.recv() => match report {
-                Some(report) => ledger.report(report),
-                None => anyhow::bail!("all simulated devices have ended"),
-            },
             batch = invocations.recv() => {
                 let batch = batch.context("the log is not followed any more")?;
-                batch.context("cannot follow the log")?.shown.iter().for_each(|shown| ledger.invocation(shown));
+                let batch = batch.context("cannot follow the log")?;
+                let mut ledger = books.open();
+                batch.shown.iter().for_each(|shown| ledger.invocation(shown));
             },
-            _ = redraw.tick() => view.draw(&ledger, &node.engine.status())?,
+            _ = redraw.tick() => view.draw(&books.open(), &node.engine.status())?,
             () = &mut ended, if deadline.is_none() => {
-                fleet.set(Phase::Draining);
+                fleet.drain();
+                books.open().drain();
                 complete_since = Instant::now();
                 deadline = Some(complete_since + DRAIN_MAX);
             }
             _ = look.tick(), if deadline.is_some() => {
                 let now = Instant::now();
-                if !ledger.is_settled() {
+                if !books.open().is_settled() {
                     complete_since = now;
                 }
                 let overdue = deadline.is_some_and(|deadline| now >= deadline);
@@ -103,9 +103,9 @@ async fn watch(node: &engine::Node, ended: impl Future<Output = ()>) -> anyhow::
             reason = &mut failed => anyhow::bail!("the engine cannot go on: {reason}"),
         }
     }
-    fleet.set(Phase::Ended);
     view.finish()?;
-    Ok(ledger)
+    fleet.leave().await;
+    Ok(books)
 }
 
 /// Prints the summary; an error if a promise was broken.

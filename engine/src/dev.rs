@@ -6,15 +6,11 @@
 mod builder;
 mod devices;
 mod fleet;
-mod generator;
 mod node;
-mod program;
-mod random;
 mod replay;
-mod scenario;
 mod session;
 mod source;
-mod span;
+mod suggested;
 mod view;
 
 pub(crate) use devices::{SCENARIO_FILE, suggest};
@@ -125,5 +121,5 @@ async fn play(
     eprintln!("deployed {} {}", deployed.name, view::version(&deployed.version));
     eprintln!("{cast}");
     view::welcome(node, plan, &module.manifest, &cast);
-    Session::start(plan, node, deployed.name, cast.devices).run(saves, stop).await
+    Session::start(plan, node, deployed.name, cast).run(saves, stop).await
 }

@@ -11,6 +11,7 @@ pub(crate) use status::{FunctionInfo, Status};
 
 use crate::access::AccessFile;
 use crate::admit::{Admission, Room, Waiter};
+use crate::artifacts::Artifacts;
 use crate::backfill::Backfills;
 use crate::callers::{Answer, Callers};
 use crate::clock::Clock;
@@ -23,10 +24,12 @@ use crate::registry::{
     self, Access, DeployReport, DeviceInfo, NewDevice, Newcomer, Placement, Registry, Source,
 };
 use crate::seal::Seal;
+use crate::update::blocks::{self, Blocks, Ears, Requests};
+use crate::update::{self, Undelivered};
 use crate::worker;
 use anyhow::Context;
 use bytes::Bytes;
-use fleetfn_broker::{Broker, WallClock};
+use fleetfn_broker::{Broker, Pipe, WallClock};
 use fleetfn_core::deployment::Deployment;
 use fleetfn_core::event::EventParts;
 use fleetfn_core::invocation::Role;
@@ -50,6 +53,8 @@ pub(crate) struct Engine(Arc<Node>);
 
 struct Node {
     modules: Modules,
+    artifacts: Artifacts,
+    blocks: Mutex<Option<Blocks>>,
     store: Store<Waiter>,
     registry: Arc<Registry>,
     metrics: Arc<Metrics>,
@@ -75,6 +80,7 @@ impl Engine {
             .with_context(|| format!("cannot make the data directory {}", options.data.display()))?;
         let lock = lock(&options.data)?;
         let modules = Modules::open(&options.data).context("cannot open the directory of modules")?;
+        let artifacts = Artifacts::open(&options.data).context("cannot open the directory of artifacts")?;
         let token = AccessFile::token(&options.data)?;
         let worker_count = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(8);
         let mut config = Config::new(options.data.clone());
@@ -89,7 +95,7 @@ impl Engine {
         let store = open_store(config, tail).await?;
         let clock = after_log(options.clock, &store)?;
         options.clock = clock;
-        let registry = open_registry(&options, &store, &modules, &token, &metrics)?;
+        let registry = open_registry(&options, &store, (&modules, &artifacts), &token, &metrics)?;
         let secrets = Arc::clone(&registry);
         let fetcher = Fetcher::start(fetch::Parts {
             store: store.clone(),
@@ -102,10 +108,28 @@ impl Engine {
         let callers = Callers::default();
 
         let admission = Arc::new(Admission::new(store.clone(), partitions, room, clock));
-        let signals = Arc::new(Signals::new(&inboxes));
-        let broker = Broker::start(broker_config(&options), admission, Arc::clone(&registry) as _, signals)
+        let requests = Requests::new(Arc::clone(&metrics));
+        let ears = Arc::new(Ears {
+            signals: Signals::new(&inboxes),
+            requests: Arc::clone(&requests),
+            undelivered: Undelivered { store: store.clone(), partitions, clock },
+        });
+        let broker = Broker::start(broker_config(&options), admission, Arc::clone(&registry) as _, ears)
             .await
             .with_context(|| format!("cannot listen for MQTT on {}", options.mqtt))?;
+        let offered = Arc::clone(&registry);
+        let blocks = Blocks::start(
+            blocks::Parts {
+                store: store.clone(),
+                artifacts: artifacts.clone(),
+                mailboxes: broker.mailboxes(),
+                metrics: Arc::clone(&metrics),
+                is_offered: Box::new(move |release| offered.is_offered(release)),
+                bytes_per_s: options.update_bytes_per_s,
+            },
+            &requests,
+        )
+        .context("cannot start the threads that send blocks of updates")?;
         let (workers, fatal) = worker::start(worker::Parts {
             store: store.clone(),
             modules: modules.clone(),
@@ -123,9 +147,11 @@ impl Engine {
         let backfills =
             Arc::new(Backfills { store: store.clone(), registry: Arc::clone(&registry), partitions, clock });
         backfills.go_on();
-        Ok(Self(Arc::new(Node {
+        let engine = Self(Arc::new(Node {
             backfills,
             modules,
+            artifacts,
+            blocks: Mutex::new(Some(blocks)),
             mqtt: broker.address(),
             broker: Mutex::new(Some(broker)),
             workers: Mutex::new(workers),
@@ -140,7 +166,21 @@ impl Engine {
             durable,
             token,
             _lock: lock,
-        })))
+        }));
+        engine.withdraw_revoked();
+        Ok(engine)
+    }
+
+    /// Withdraws, in the background, jobs whose release was revoked before a crash.
+    fn withdraw_revoked(&self) {
+        let engine = self.clone();
+        tokio::spawn(async move {
+            match update::withdraw_revoked(&engine).await {
+                Ok(0) => {}
+                Ok(count) => tracing::info!(count, "withdrew jobs whose release is not offered any more"),
+                Err(error) => tracing::error!(%error, "jobs of revoked releases cannot be withdrawn"),
+            }
+        });
     }
 
     /// Stops taking messages, handles what was taken, and closes the store so that the next start is quick.
@@ -149,12 +189,12 @@ impl Engine {
         if let Some(broker) = broker {
             broker.shutdown().await;
         }
+        let blocks = self.0.blocks.lock().unwrap_or_else(PoisonError::into_inner).take();
         let workers = std::mem::take(&mut *self.0.workers.lock().unwrap_or_else(PoisonError::into_inner));
         let store = self.0.store.clone();
         tokio::task::spawn_blocking(move || {
-            for worker in workers {
-                worker.stop();
-            }
+            blocks.into_iter().for_each(Blocks::stop);
+            workers.into_iter().for_each(worker::Handle::stop);
             store.close()
         })
         .await?
@@ -180,6 +220,12 @@ impl Engine {
         self.0.mqtt
     }
 
+    /// A connection to the broker within the process; `None` if there may be no more, or the engine stops.
+    pub(crate) fn connect(&self) -> Option<Pipe> {
+        let broker = self.0.broker.lock().unwrap_or_else(PoisonError::into_inner);
+        broker.as_ref().and_then(Broker::connect)
+    }
+
     /// Whether `token` is the operator's, compared in constant time.
     pub(crate) fn is_operator(&self, token: &[u8]) -> bool {
         self.0.registry.is_operator(token)
@@ -192,7 +238,7 @@ impl Engine {
         product: Option<ProductId>,
         tags: Vec<String>,
     ) -> Result<String, registry::Error> {
-        let new = NewDevice { product, tags, time_zone: None };
+        let new = NewDevice { product, tags, ..NewDevice::default() };
         self.0.registry.add_device(id, new).await
     }
 
@@ -257,6 +303,11 @@ impl Engine {
     /// The modules of all versions.
     pub(crate) fn modules(&self) -> &Modules {
         &self.0.modules
+    }
+
+    /// The images of all releases.
+    pub(crate) fn artifacts(&self) -> &Artifacts {
+        &self.0.artifacts
     }
 
     /// What tells this installation from others, and says nothing about it.
@@ -371,13 +422,14 @@ async fn open_store(config: Config, tail: Fanout) -> anyhow::Result<Store<Waiter
 fn open_registry(
     options: &Options,
     store: &Store<Waiter>,
-    modules: &Modules,
+    (modules, artifacts): (&Modules, &Artifacts),
     operator_token: &str,
     metrics: &Arc<Metrics>,
 ) -> anyhow::Result<Arc<Registry>> {
     let registry = Registry::new(registry::Parts {
         store: store.clone(),
         modules: modules.clone(),
+        artifacts: artifacts.clone(),
         epoch: store.lease(PartitionId::CONTROL).context("cannot take over the registry")?,
         operator_token,
         access: options.access,
@@ -386,6 +438,7 @@ fn open_registry(
         clock: options.clock,
     })
     .context("cannot read what operators have set")?;
+    artifacts.keep(&registry.images()).context("cannot tidy the directory of artifacts")?;
     registry::start_guard(&registry);
     Ok(registry)
 }

@@ -4,6 +4,7 @@
 mod access;
 mod admit;
 mod api;
+mod artifacts;
 mod backfill;
 mod calendar;
 mod callers;
@@ -15,7 +16,6 @@ mod engine;
 mod fetch;
 mod follow;
 mod inbox;
-mod link;
 mod metrics;
 mod modules;
 mod open_files;
@@ -26,9 +26,12 @@ mod record;
 mod redrive;
 mod registry;
 mod replay;
+mod scenario;
 mod seal;
+mod sim;
 mod trace;
 mod twin;
+mod update;
 mod usage;
 mod worker;
 

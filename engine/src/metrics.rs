@@ -1,8 +1,10 @@
 //! Counters since the start of the process: workers add, everybody else reads.
 
+use crate::update::blocks::Refusal;
 use fleetfn_core::deployment::ModuleHash;
 use fleetfn_core::effect::MetricKind;
 use fleetfn_core::invocation::Role;
+use fleetfn_core::update::State;
 use fleetfn_protocol::FunctionName;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -70,6 +72,39 @@ pub(crate) struct Measure {
     pub(crate) value: f64,
 }
 
+/// What is counted of updates of firmware.
+#[derive(Debug, Default)]
+pub(crate) struct UpdateCounters {
+    /// Blocks handed to sessions.
+    pub(crate) blocks: Counter,
+    /// Their bytes.
+    pub(crate) block_bytes: Counter,
+    refused: Mutex<BTreeMap<Refusal, u64>>,
+    steps: Mutex<BTreeMap<State, u64>>,
+}
+
+impl UpdateCounters {
+    /// Counts a request that is not answered, or not to its end.
+    pub(crate) fn refuse(&self, refusal: Refusal) {
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner).entry(refusal).or_default() += 1;
+    }
+
+    /// Requests that were not answered, or not to their end, by reason.
+    pub(crate) fn refused(&self) -> BTreeMap<Refusal, u64> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Counts a job that has become something.
+    pub(crate) fn step(&self, state: State) {
+        *self.steps.lock().unwrap_or_else(PoisonError::into_inner).entry(state).or_default() += 1;
+    }
+
+    /// How often a job has become what.
+    pub(crate) fn steps(&self) -> BTreeMap<State, u64> {
+        self.steps.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
 /// What is counted of the whole node.
 #[derive(Debug, Default)]
 pub(crate) struct Metrics {
@@ -99,6 +134,8 @@ pub(crate) struct Metrics {
     pub(crate) fired: Counter,
     /// Messages between entities that became events.
     pub(crate) sent: Counter,
+    /// What is counted of updates of firmware.
+    pub(crate) updates: UpdateCounters,
     versions: Mutex<BTreeMap<Runner, Arc<VersionCounters>>>,
     measures: Mutex<BTreeMap<(FunctionName, String), Measure>>,
 }

@@ -38,6 +38,7 @@ fn parcel(key: &OutboxKey, entry: OutboxEntry) -> Parcel {
     let below = match entry.parcel {
         ParcelKind::Command => "/commands/",
         ParcelKind::Twin => "/twin/desired",
+        ParcelKind::Update => "/update/manifest",
     };
     let mut topic = String::with_capacity("devices/".len() + device.len() + below.len() + name.len());
     for part in ["devices/", device, below, &name] {

@@ -189,6 +189,8 @@ fn step(event: &Event) -> Option<Map<String, Value>> {
         | EventKind::CommandRequested { .. }
         | EventKind::Shared { .. }
         | EventKind::TwinRequested { .. }
+        | EventKind::UpdateRequested
+        | EventKind::UpdateUndelivered
         | EventKind::Redrive => return None,
     };
     let mut step = Map::from_iter([(word.to_owned(), name)]);

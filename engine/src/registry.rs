@@ -1,4 +1,4 @@
-//! Devices, tokens, deployments and settings: who may connect, which version of which function runs, and what it is
+//! Devices, tokens, deployments, settings and releases: who may connect, which version of which function runs, and what it is
 //! told.
 //!
 //! Every act is one control record of the log, so that a restart, and later another node, sees it at the same
@@ -11,6 +11,7 @@ mod devices;
 mod functions;
 mod guard;
 mod line;
+mod releases;
 mod settings;
 mod sums;
 mod versions;
@@ -20,10 +21,12 @@ pub(crate) use devices::{DeviceChange, DeviceInfo, Mode, NewDevice};
 pub(crate) use functions::{Act, DeployReport, Newcomer, Source};
 pub(crate) use guard::start as start_guard;
 pub(crate) use line::{Candidate, Placement};
+pub(crate) use releases::Release;
 pub(crate) use sums::Sums;
 pub(crate) use versions::{State, VersionInfo};
 
 use crate::admit::Waiter;
+use crate::artifacts::Artifacts;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::modules::Modules;
@@ -78,6 +81,12 @@ pub(crate) enum Error {
         /// What is known of it.
         why: String,
     },
+    /// A release is not believed.
+    #[error(transparent)]
+    Release(#[from] fleetfn_core::update::ReleaseError),
+    /// The image of a release is not there, or not as it was.
+    #[error(transparent)]
+    Artifact(#[from] crate::artifacts::Error),
     /// The module is not fit to run.
     #[error("the module is refused")]
     Refused(#[source] fleetfn_host::admission::Error),
@@ -116,6 +125,8 @@ pub(crate) struct Parts<'a> {
     pub(crate) store: Store<Waiter>,
     /// Where modules are kept.
     pub(crate) modules: Modules,
+    /// Where images are kept.
+    pub(crate) artifacts: Artifacts,
     /// The lease of the control lane.
     pub(crate) epoch: Epoch,
     /// The operator's token.
@@ -134,6 +145,7 @@ pub(crate) struct Parts<'a> {
 pub(crate) struct Registry {
     store: Store<Waiter>,
     modules: Modules,
+    artifacts: Artifacts,
     epoch: Epoch,
     operator_sha256: [u8; 32],
     access: Access,
@@ -147,6 +159,7 @@ pub(crate) struct Registry {
     /// The counters when versions under guard began: as many as there are functions.
     guarded: std::sync::Mutex<BTreeMap<FunctionName, guard::Base>>,
     settings: RwLock<settings::Settings>,
+    releases: RwLock<releases::Releases>,
     /// Functions whose backfill is under way on this node.
     backfilling: std::sync::Mutex<BTreeSet<FunctionName>>,
     acts: Mutex<()>,
@@ -175,12 +188,14 @@ pub(crate) fn new_token() -> Result<String, Error> {
 impl Registry {
     /// Reads what operators have set so far.
     pub(crate) fn new(parts: Parts<'_>) -> Result<Arc<Self>, Error> {
-        let Parts { store, modules, epoch, operator_token, access, seal, metrics, clock } = parts;
+        let Parts { store, modules, artifacts, epoch, operator_token, access, seal, metrics, clock } = parts;
         let settings = RwLock::new(settings::load(store.view())?);
+        let releases = RwLock::new(releases::load(store.view())?);
         Ok(Arc::new(Self {
             counted_from: store.durable_end(),
             store,
             modules,
+            artifacts,
             epoch,
             operator_sha256: sha256(operator_token.as_bytes()),
             access,
@@ -190,6 +205,7 @@ impl Registry {
             compared: std::sync::Mutex::default(),
             guarded: std::sync::Mutex::default(),
             settings,
+            releases,
             backfilling: std::sync::Mutex::default(),
             acts: Mutex::new(()),
         }))

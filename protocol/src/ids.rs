@@ -136,6 +136,10 @@ name! {
     /// A function: the name under which versions are deployed.
     FunctionName
 }
+name! {
+    /// A rollout: the name under which a release is brought to a fleet.
+    RolloutName
+}
 
 #[cfg(test)]
 mod tests {

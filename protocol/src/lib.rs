@@ -14,6 +14,6 @@ pub mod update;
 mod wire;
 
 pub use effect_id::{EffectId, EffectIdError};
-pub use ids::{ClassId, ComponentId, DeviceId, FunctionName, IdError, ProductId};
+pub use ids::{ClassId, ComponentId, DeviceId, FunctionName, IdError, ProductId, RolloutName};
 pub use topic::{Topic, TopicError, filter_matches, validate_filter, validate_name};
 pub use trace_parent::TraceParent;

@@ -52,7 +52,7 @@ pub const MANIFEST_BYTES_MAX: usize = 16
 pub const ENVELOPE_BYTES_MAX: usize = 2 + UPDATE_SIGNATURES_MAX * (8 + 64) + MANIFEST_BYTES_MAX;
 
 /// Longest offer of an update, in bytes: that of a patch, with the longest envelope.
-pub const OFFER_BYTES_MAX: usize = 1 + 4 + 1 + (32 + 4 + 32) + ENVELOPE_BYTES_MAX;
+pub const OFFER_BYTES_MAX: usize = 1 + 4 + 1 + 2 * (4 + 32) + ENVELOPE_BYTES_MAX;
 
 /// Longest status of an update, in bytes.
 pub const STATUS_BYTES_MAX: usize = 1 + 4 + 4 + (1 + VERSION_BYTES_MAX) + 1 + 1 + 4 + 4;

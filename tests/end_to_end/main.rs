@@ -8,4 +8,6 @@ mod hostile_network;
 mod kill9;
 mod power_cut;
 mod shutdown;
+mod simulation;
 mod transcript;
+mod updates;

@@ -1,4 +1,4 @@
-//! The tour of the documentation, walked as it is written: its files are written, its commands run in one shell, and
+//! Pages of the documentation, walked as they are written: their files are written, their commands run in one shell, and
 //! what they print is compared with what the page says.
 
 mod page;
@@ -39,4 +39,9 @@ fn walk(page: &str) {
 #[test]
 fn the_tour_goes_as_it_is_written() {
     walk("docs/start/tour.md");
+}
+
+#[test]
+fn firmware_is_released_as_it_is_written() {
+    walk("docs/operate/firmware.md");
 }

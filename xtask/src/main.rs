@@ -1,10 +1,13 @@
-//! House rules, benchmarks, footprints, fuzzing and failing cases: `cargo xtask tidy`, `cargo xtask bench event-path|functions`,
-//! `cargo xtask footprint`, `cargo xtask fuzz`, `cargo xtask replay`.
+//! House rules, benchmarks, footprints, fuzzing, emulated boards and failing cases: `cargo xtask tidy`,
+//! `cargo xtask bench event-path|functions`, `cargo xtask footprint`, `cargo xtask fuzz TARGET`, `cargo xtask qemu NAME`,
+//! `cargo xtask replay`.
 
 mod bench;
 mod footprint;
 mod fuzz;
 mod header;
+mod image;
+mod qemu;
 mod replay;
 mod repository;
 mod tidy;
@@ -22,6 +25,10 @@ usage: cargo xtask COMMAND
                                        table; --check fails if a figure has grown over the one in the docs
   fuzz TARGET [SECONDS | keep]         fuzz one of tests/fuzz/corpus, or keep what reached new code; needs cargo-fuzz
   header [--check]                     write the header of the C library, or fail if it is not that of the source
+  qemu NAME --device ID --token TOKEN  run a firmware example on an emulated board, as that device of a running fleetfn
+                                       (all flags: cargo xtask qemu --help)
+  image NAME -o FILE                   build a firmware example and write its image, for a release
+                                       (all flags: cargo xtask image --help)
   replay FILE                          go step by step through a case in which the core's model failed";
 
 fn main() -> ExitCode {
@@ -36,6 +43,8 @@ fn main() -> ExitCode {
         ["fuzz", target, seconds] => fuzz::run(target, Some(seconds)),
         ["header"] => header::run(false),
         ["header", "--check"] => header::run(true),
+        ["image", rest @ ..] => image::run(rest),
+        ["qemu", rest @ ..] => qemu::run(rest),
         ["replay", file] => replay::run(file),
         _ => {
             eprintln!("{USAGE}");

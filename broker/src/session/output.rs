@@ -3,10 +3,11 @@
 use super::{End, Sent, Session};
 use crate::codec::publish::{Outgoing, Qos};
 use crate::codec::{Version, property};
-use crate::config::OUTPUT_BYTES_MAX;
+use crate::config::{BLOCKS_OUTPUT_MAX, OUTPUT_BYTES_MAX};
 use crate::handle::{Arrival, Handed, Live};
 use crate::mailbox::Parcel;
-use fleetfn_protocol::EffectId;
+use crate::stream::Stream;
+use fleetfn_protocol::{EffectId, Topic};
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
@@ -14,7 +15,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 /// What one read may bring. One such buffer for each thread serves all its sessions.
@@ -32,7 +32,7 @@ thread_local! {
 
 /// Waits until something was read into `input`, if that is wanted, or more can be written, if that is.
 pub(super) async fn ready(
-    stream: &mut TcpStream,
+    stream: &mut Stream,
     input: &mut Vec<u8>,
     reads: bool,
     writes: bool,
@@ -100,7 +100,8 @@ impl Session {
     /// Whether something waits that could be sent now.
     pub(super) fn has_more_to_send(&self) -> bool {
         let waits = self.handle.has_unsent() || (self.listening.is_some() && self.handle.has_arrivals());
-        waits && self.may_send(self.sent.len())
+        let blocks = self.handle.has_blocks() && self.output.len() < BLOCKS_OUTPUT_MAX;
+        blocks || (waits && self.may_send(self.sent.len()))
     }
 
     /// A packet id that is not in use.
@@ -115,22 +116,33 @@ impl Session {
 
     /// Sends what waits in the mailbox, as far as the client takes it.
     pub(super) fn send_parcels(&mut self) {
-        if self.principal.device().is_none() || !self.handle.has_unsent() {
-            return;
-        }
+        let Some(device) = self.principal.device().filter(|_| self.handle.has_unsent()) else { return };
         let (handle, now_ms) = (Arc::clone(&self.handle), self.shared.config.wall_clock.now_ms());
         handle.send_parcels(|parcel, qos| {
             if !self.may_send(self.sent.len()) {
                 return Handed::Later;
             }
             let Some(left_s) = seconds_left(parcel.expires_at_ms, now_ms) else { return Handed::Done };
-            if self.put_parcel(parcel, qos, left_s) && qos == Qos::AtLeastOnce {
-                return Handed::Sent;
+            match (self.put_parcel(parcel, qos, left_s), qos) {
+                (true, Qos::AtLeastOnce) => return Handed::Sent,
+                (true, Qos::AtMostOnce) => self.unreported.push(parcel.effect),
+                (false, _) => self.shared.reports.too_long(device, parcel.effect),
             }
-            // Longer than the client takes: it counts as delivered (MQTT 5, section 3.1.2.11.4).
-            self.unreported.push(parcel.effect);
             Handed::Done
         });
+    }
+
+    /// Sends blocks of an update, as long as they hold nothing else up.
+    pub(super) fn send_blocks(&mut self) {
+        let Some(device) = self.principal.device().filter(|_| self.handle.has_blocks()) else { return };
+        let topic = Topic::UpdateBlock { device }.to_string();
+        while self.output.len() < BLOCKS_OUTPUT_MAX
+            && let Some(payload) = self.handle.next_block()
+        {
+            let outgoing = Outgoing { id: None, topic: &topic, properties: &[], payload: &payload };
+            // What is longer than the client takes is not sent (MQTT 5, section 3.1.2.11.4).
+            self.put(outgoing, Qos::AtMostOnce, None);
+        }
     }
 
     /// Writes a parcel; `false` if it is longer than the client takes.

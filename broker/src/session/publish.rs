@@ -58,6 +58,13 @@ impl Session {
         let Some(topic) = topic else {
             return self.refuse(publish);
         };
+        if let (Topic::UpdateRequest { .. }, Some(device)) = (topic, self.principal.device()) {
+            self.shared.reports.wanted(device, publish.payload);
+            let live = self.live(publish, name);
+            self.tokens -= 1.0;
+            self.parked.push_back(Parked { packet_id: publish.id, answer: Some(Reason::Success), live });
+            return Ok(true);
+        }
         let message = Message {
             device: self.principal.device(),
             kind: MessageKind::Published(topic),
@@ -72,7 +79,14 @@ impl Session {
             return Ok(false);
         }
         self.tokens -= 1.0;
-        let live = self.shared.router.interest.wants(name).then(|| {
+        let live = self.live(publish, name);
+        self.parked.push_back(Parked { packet_id: publish.id, answer: None, live });
+        Ok(true)
+    }
+
+    /// A copy for live listeners, if there are any.
+    fn live(&self, publish: &Publish<'_>, name: &str) -> Option<Box<Live>> {
+        self.shared.router.interest.wants(name).then(|| {
             Box::new(Live {
                 topic: name.to_owned(),
                 number: 0,
@@ -81,9 +95,7 @@ impl Session {
                 properties: Bytes::from(forwarded(publish.properties)),
                 payload: Bytes::copy_from_slice(publish.payload),
             })
-        });
-        self.parked.push_back(Parked { packet_id: publish.id, refused: None, live });
-        Ok(true)
+        })
     }
 
     /// Refuses a publish: on MQTT 5 with a PUBACK in its turn, otherwise there is nothing but to end the session.
@@ -95,8 +107,8 @@ impl Session {
             tracing::info!(client = ?self.principal, topic = publish.topic, "refused: {NOT_AUTHORIZED}");
         }
         self.tokens -= 1.0;
-        let refused = Some(Reason::NotAuthorized);
-        self.parked.push_back(Parked { packet_id: publish.id, refused, live: None });
+        let answer = Some(Reason::NotAuthorized);
+        self.parked.push_back(Parked { packet_id: publish.id, answer, live: None });
         Ok(true)
     }
 
@@ -110,7 +122,7 @@ impl Session {
         }
         let settled = self.handle.settled_count();
         while let Some(next) = self.parked.front() {
-            if next.refused.is_none() {
+            if next.answer.is_none() {
                 if self.released == settled {
                     return Ok(());
                 }
@@ -121,7 +133,7 @@ impl Session {
                 self.shared.router.publish(*live);
             }
             if next.packet_id != 0 {
-                let reason = next.refused.unwrap_or(Reason::Success);
+                let reason = next.answer.unwrap_or(Reason::Success);
                 put_puback(&mut self.output, next.packet_id, reason, self.version);
             }
         }

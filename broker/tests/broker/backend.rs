@@ -33,6 +33,7 @@ pub(crate) struct Admitted {
 pub(crate) enum Report {
     Acknowledged(EffectId),
     Listening(DeviceId),
+    Wanted(DeviceId, Vec<u8>),
 }
 
 /// All that a test looks at.
@@ -162,6 +163,10 @@ impl Reports for Backend {
 
     fn listening(&self, device: DeviceId) {
         self.0.send_modify(|state| state.reports.push(Report::Listening(device)));
+    }
+
+    fn wanted(&self, device: DeviceId, request: &[u8]) {
+        self.0.send_modify(|state| state.reports.push(Report::Wanted(device, request.to_vec())));
     }
 }
 

@@ -3,6 +3,7 @@
 mod access;
 mod acknowledge;
 mod backend;
+mod blocks;
 mod hostile;
 mod live;
 mod mailbox;

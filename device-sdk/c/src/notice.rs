@@ -116,6 +116,10 @@ impl From<agent::Notice<'_>> for Notice {
                 expiry_s: message.expiry_s().unwrap_or_default(),
                 ..Self::of(NoticeKind::Other)
             },
+            // Updates are not in this library.
+            agent::Notice::Offer(payload) | agent::Notice::Block(payload) => {
+                Self { payload: payload.into(), ..Self::of(NoticeKind::Other) }
+            }
             agent::Notice::Delivered { id, reason } => {
                 Self { id: id.get(), reason: reason.code(), ..Self::of(NoticeKind::Delivered) }
             }

@@ -6,6 +6,8 @@
 #[cfg(target_os = "none")]
 mod board;
 #[cfg(target_os = "none")]
+mod chip;
+#[cfg(target_os = "none")]
 mod outbox_program;
 
 #[cfg(not(target_os = "none"))]

@@ -1,67 +1,16 @@
-//! A device that uses the whole agent and the whole outbox: entry, main loop, and a flash that is none.
+//! A device that uses the whole agent and the whole outbox: entry and main loop.
 
 use crate::board::{now_ms, read, transfer, write};
+use crate::chip::{Chip, Fault};
 use core::hint::black_box;
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
-use embedded_storage_async::nor_flash::{
-    ErrorType, MultiwriteNorFlash, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash,
-};
 use fleetfn_device::agent::{Agent, Identity, Notice};
 use fleetfn_device::outbox::{Error, Outbox, Policy};
 use fleetfn_protocol::DeviceId;
 
 // The RAM of an outbox besides its buffer and flash, as docs/reference/footprint.md says.
 const _: () = assert!(size_of::<Outbox<'static, Chip>>() <= 208);
-
-/// A flash of sixteen pages of 4 KiB.
-struct Chip;
-
-#[derive(Debug)]
-struct Fault;
-
-impl NorFlashError for Fault {
-    fn kind(&self) -> NorFlashErrorKind {
-        NorFlashErrorKind::Other
-    }
-}
-
-impl ErrorType for Chip {
-    type Error = Fault;
-}
-
-impl ReadNorFlash for Chip {
-    const READ_SIZE: usize = 1;
-
-    async fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), Fault> {
-        write(offset);
-        bytes.iter_mut().for_each(|byte| [*byte, ..] = read().to_le_bytes());
-        Ok(())
-    }
-
-    fn capacity(&self) -> usize {
-        65_536
-    }
-}
-
-impl NorFlash for Chip {
-    const WRITE_SIZE: usize = 4;
-    const ERASE_SIZE: usize = 4_096;
-
-    async fn erase(&mut self, from: u32, to: u32) -> Result<(), Fault> {
-        write(from);
-        write(to);
-        if read() == 0 { Ok(()) } else { Err(Fault) }
-    }
-
-    async fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), Fault> {
-        write(offset);
-        bytes.iter().for_each(|byte| write(u32::from(*byte)));
-        if read() == 0 { Ok(()) } else { Err(Fault) }
-    }
-}
-
-impl MultiwriteNorFlash for Chip {}
 
 #[expect(unsafe_code, reason = "the linker looks for the entry by this name")]
 // SAFETY: no other symbol of the program has this name.

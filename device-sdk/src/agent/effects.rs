@@ -1,5 +1,7 @@
 //! Which effects have arrived: the engine sends each at least once, under the same id, and a device acts on it once.
 
+use crate::checksum::fnv1a;
+
 /// How many of the last effects are remembered. What comes again after a lost connection is what was not acknowledged,
 /// 32 at most, since the client takes no more at once. An engine that crashes may send again what it had not yet noted as
 /// acknowledged: the other half is for that.
@@ -20,7 +22,11 @@ impl Effects {
 
     /// Takes note of an effect; `false` if it has arrived before.
     pub(super) fn arrive(&mut self, id: &str) -> bool {
-        let hash = hash(id.as_bytes());
+        self.arrive_as(hash(id.as_bytes()))
+    }
+
+    /// As [`Effects::arrive`], by the hash of its id.
+    pub(super) fn arrive_as(&mut self, hash: u64) -> bool {
         if self.seen.contains(&hash) {
             return false;
         }
@@ -30,13 +36,20 @@ impl Effects {
         self.next = self.next.wrapping_add(1) % EFFECTS_MAX;
         true
     }
+
+    /// The effect that arrived last has not.
+    pub(super) fn forget_last(&mut self) {
+        let last = self.next.checked_sub(1).unwrap_or(EFFECTS_MAX.wrapping_sub(1));
+        if let Some(slot) = self.seen.get_mut(last) {
+            *slot = 0;
+        }
+        self.next = last;
+    }
 }
 
-/// FNV-1a, never 0: that stands for nothing.
-fn hash(text: &[u8]) -> u64 {
-    let start = 0xcbf2_9ce4_8422_2325_u64;
-    let fold = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
-    text.iter().fold(start, fold).max(1)
+/// Never 0: that stands for nothing.
+pub(crate) fn hash(text: &[u8]) -> u64 {
+    fnv1a(text).max(1)
 }
 
 #[cfg(test)]
@@ -52,6 +65,15 @@ mod tests {
                 assert_eq!(effects.arrive(&(offset.to_string() + ".0.f")), round, "{offset}");
             }
         }
+    }
+
+    #[test]
+    fn an_effect_that_was_declined_arrives_again() {
+        let mut effects = Effects::new();
+        effects.forget_last();
+        assert!(effects.arrive("1") && effects.arrive("2"));
+        effects.forget_last();
+        assert!(effects.arrive("2") && !effects.arrive("1") && !effects.arrive("2"));
     }
 
     #[test]

@@ -54,6 +54,8 @@ pub struct Client<'b> {
 struct Session<'b> {
     state: State,
     clean_start: bool,
+    /// A message whose answer is put off.
+    held: Option<Held>,
     /// Whether some record is marked as lost.
     has_lost: bool,
     output: Output,
@@ -66,6 +68,15 @@ struct Session<'b> {
     clock: Clock,
     answers: Answers,
     received: Received,
+}
+
+/// A message that is being handled while others come.
+#[derive(Clone, Copy)]
+struct Held {
+    /// How it is to be answered.
+    answer: (u8, u16),
+    /// It is handled.
+    released: bool,
 }
 
 impl<'b> Client<'b> {
@@ -90,6 +101,7 @@ impl<'b> Client<'b> {
                 clean_start: true,
                 last_id: 0,
                 unanswered: None,
+                held: None,
                 has_lost: false,
             },
         }
@@ -146,6 +158,12 @@ impl<'b> Client<'b> {
         self.input.space()
     }
 
+    /// Length of the receive buffer: the longest packet that is taken.
+    #[must_use]
+    pub const fn receive_bytes(&self) -> usize {
+        self.input.buffer.len()
+    }
+
     /// So many bytes came into [`Client::receive_space`].
     pub fn handle_received(&mut self, count: usize, now_ms: u64) {
         self.input.add(count);
@@ -186,6 +204,31 @@ impl<'b> Client<'b> {
             }
         }
         Ok(None)
+    }
+
+    /// Puts off the acknowledgement of the message that was given out last, until [`Client::release`]. One message can be
+    /// held at a time; `false` if there is one already, or nothing that is to be acknowledged. It counts against
+    /// [`Connect::receive_maximum`]. When the connection ends it is forgotten, and the server may send it again.
+    pub fn hold(&mut self) -> bool {
+        let session = &mut self.session;
+        if session.held.is_some() {
+            return false;
+        }
+        session.held = session.unanswered.take().map(|answer| Held { answer, released: false });
+        session.held.is_some()
+    }
+
+    /// The message that is held is handled: it is acknowledged when the next event is asked for.
+    pub fn release(&mut self) {
+        if let Some(held) = &mut self.session.held {
+            held.released = true;
+        }
+    }
+
+    /// The message that was given out last is not going to be handled, and is not acknowledged: the server sends it again
+    /// on the next connection. Close this one, since the message counts as on its way.
+    pub const fn decline(&mut self) {
+        self.session.unanswered = None;
     }
 
     /// When [`Client::handle_timeout`] is to be called, if nothing changes before.
@@ -230,6 +273,7 @@ impl<'b> Client<'b> {
         session.answers.clear();
         session.output = Output::new();
         session.unanswered = None;
+        session.held = None;
     }
 
     /// Sends a message. With QoS 1 and 2 it is kept until it is acknowledged, and can be handed in without a connection:

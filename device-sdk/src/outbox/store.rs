@@ -97,6 +97,11 @@ impl<F: MultiwriteNorFlash> Store<F> {
         Ok(Self { flash, journal: range.start..middle, ring: middle..range.end })
     }
 
+    #[cfg(feature = "embassy")]
+    pub(super) const fn flash(&mut self) -> &mut F {
+        &mut self.flash
+    }
+
     /// Erases the pages that look erased and are not: a power cut may end an erase when the marks are gone and the rest is
     /// not, and what is written there later would not be what is read.
     pub(super) async fn clear_torn(&mut self) -> Result<(), Error<F::Error>> {

@@ -79,6 +79,8 @@ fn told(notice: &Notice<'_>) -> String {
             format!("{} {} {}", command.name, String::from_utf8_lossy(command.payload), command.effect)
         }
         Notice::Desired(desired) => format!("desired {}", String::from_utf8_lossy(desired)),
+        Notice::Offer(offer) => format!("offer of {} bytes", offer.len()),
+        Notice::Block(block) => format!("block of {} bytes", block.len()),
         Notice::Repeated { effect } => format!("repeated {effect}"),
         Notice::Other(message) => format!("other {}", message.topic),
         Notice::Delivered { reason, .. } => format!("delivered {}", reason.code()),

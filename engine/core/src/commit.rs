@@ -7,12 +7,14 @@ use crate::difference::Difference;
 use crate::event::{Event, Origin, Purpose};
 use crate::position::{Epoch, Offset, PartitionId};
 use crate::recording::Recording;
+use crate::update::{KeyRow, ReleaseRow, Update};
 use crate::usage::{Usage, UsageKey};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use bytes::Bytes;
-use fleetfn_protocol::{DeviceId, EffectId, FunctionName, ProductId};
+use fleetfn_protocol::update::{Digest, UpdateKey};
+use fleetfn_protocol::{ClassId, DeviceId, EffectId, FunctionName, ProductId};
 
 /// One atomic change of the shared state, caused by the events of one partition up to `cursor`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -206,6 +208,29 @@ pub enum Change {
         /// The event and what is wrong with it, in the form of a dead letter.
         letter: DeadLetter,
     },
+    /// What is known of the firmware of a device.
+    Update {
+        /// The device.
+        device: DeviceId,
+        /// Its job, and what it says.
+        update: Box<Update>,
+    },
+    /// A release is published; `None` takes it back.
+    Release {
+        /// SHA-256 of its manifest.
+        id: Digest,
+        /// The signed manifest.
+        row: Option<ReleaseRow>,
+    },
+    /// A key may sign for a product; `None` revokes it.
+    UpdateKey {
+        /// The product.
+        product: ProductId,
+        /// The key.
+        key: UpdateKey,
+        /// What is known of it.
+        row: Option<KeyRow>,
+    },
     /// A device is registered or changed; `None` removes it.
     Device {
         /// Its id.
@@ -270,6 +295,8 @@ pub enum ParcelKind {
     Command = 1,
     /// What its twin desires, on `devices/{id}/twin/desired`.
     Twin = 2,
+    /// The offer of an update, or its withdrawal, on `devices/{id}/update/manifest`.
+    Update = 3,
 }
 
 /// Something to be done at a time.
@@ -432,6 +459,8 @@ pub struct DeadLetter {
 pub struct DeviceRow {
     /// What it is one of.
     pub product: Option<ProductId>,
+    /// On which hardware it runs, if anybody said so.
+    pub class: Option<ClassId>,
     /// SHA-256 of its token.
     pub token_sha256: [u8; 32],
     /// Free words for selecting it.

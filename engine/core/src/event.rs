@@ -53,6 +53,10 @@ pub enum EventKind<'a> {
         /// The version that the twin must have, as decimal text; empty for any.
         expected: &'a str,
     },
+    /// An operator gave the device a job, or withdraws one: the payload is an offer as it goes to the device.
+    UpdateRequested,
+    /// The offer of a job is longer than the largest packet that the device takes: the payload is the job's number.
+    UpdateUndelivered,
     /// A function sent a message; [`Origin`] says which.
     Message {
         /// Its name.
@@ -111,6 +115,8 @@ impl EventKind<'_> {
             Self::Response { .. } => 12,
             Self::Request { .. } => 13,
             Self::Redrive => 14,
+            Self::UpdateRequested => 15,
+            Self::UpdateUndelivered => 16,
         }
     }
 
@@ -132,6 +138,8 @@ impl EventKind<'_> {
             Self::Response { .. } => "response",
             Self::Request { .. } => "http",
             Self::Redrive => "redrive",
+            Self::UpdateRequested => "update-requested",
+            Self::UpdateUndelivered => "update-undelivered",
         }
     }
 
@@ -153,9 +161,13 @@ impl EventKind<'_> {
             Self::Shared { topic } => topic,
             Self::TwinRequested { expected } => expected,
             Self::Request { path } => path,
-            Self::TwinReported | Self::UpdateStatus | Self::Connected | Self::TimerFired | Self::Redrive => {
-                ""
-            }
+            Self::TwinReported
+            | Self::UpdateStatus
+            | Self::UpdateRequested
+            | Self::UpdateUndelivered
+            | Self::Connected
+            | Self::TimerFired
+            | Self::Redrive => "",
         }
     }
 
@@ -182,7 +194,9 @@ impl EventKind<'_> {
             | Self::Disconnected { .. }
             | Self::CommandRequested { .. }
             | Self::Shared { .. }
-            | Self::TwinRequested { .. } => false,
+            | Self::TwinRequested { .. }
+            | Self::UpdateRequested
+            | Self::UpdateUndelivered => false,
         }
     }
 
@@ -202,6 +216,8 @@ impl EventKind<'_> {
             12 => EventKind::Response { name: detail },
             13 => EventKind::Request { path: detail },
             14 => EventKind::Redrive,
+            15 => EventKind::UpdateRequested,
+            16 => EventKind::UpdateUndelivered,
             _ => return None,
         })
     }

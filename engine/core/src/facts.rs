@@ -3,6 +3,7 @@
 use crate::commit::{Backfilled, OutboxKey, Request, TimerKey, TimerRow, Value};
 use crate::position::{Offset, PartitionId};
 use crate::twin::Twin;
+use crate::update::Update;
 use crate::usage::{Usage, UsageKey};
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -49,6 +50,12 @@ pub trait Facts {
     /// # Errors
     /// [`Facts::Error`], as for every read.
     fn twin(&self, device: &DeviceId) -> Result<Option<Twin>, Self::Error>;
+
+    /// What is known of the firmware of a device; `None` if nothing is.
+    ///
+    /// # Errors
+    /// [`Facts::Error`], as for every read.
+    fn update(&self, device: &DeviceId) -> Result<Option<Update>, Self::Error>;
 
     /// The highest number of another partition's sends that was handled here.
     ///

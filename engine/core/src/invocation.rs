@@ -168,6 +168,29 @@ pub trait StateReader {
     fn config(&self, key: &str) -> Result<Option<Bytes>, StateUnavailable>;
 }
 
+impl<R: StateReader + ?Sized> StateReader for &R {
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StateUnavailable> {
+        (**self).get(key)
+    }
+
+    fn scan(
+        &self,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        visit: &mut dyn FnMut(&[u8], &Bytes) -> bool,
+    ) -> Result<(), StateUnavailable> {
+        (**self).scan(prefix, after, visit)
+    }
+
+    fn twin(&self) -> Result<Option<Bytes>, StateUnavailable> {
+        (**self).twin()
+    }
+
+    fn config(&self, key: &str) -> Result<Option<Bytes>, StateUnavailable> {
+        (**self).config(key)
+    }
+}
+
 /// The store cannot answer a read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("state cannot be read: {0}")]

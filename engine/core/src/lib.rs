@@ -28,11 +28,14 @@ pub mod recorder;
 pub mod recording;
 pub mod request;
 pub mod retry;
+pub mod rollout;
 pub mod route;
 mod seen;
+pub mod selection;
 pub mod settings;
 mod timer;
 pub mod twin;
+pub mod update;
 pub mod usage;
 pub mod wheel;
 

@@ -14,6 +14,7 @@ mod effects;
 mod plan;
 mod settle;
 mod timers;
+mod update;
 
 pub use behind::{BACKFILL, WAITED};
 pub use plan::{Given, Plan};
@@ -31,6 +32,7 @@ use crate::retry::Wait;
 use crate::route::{Quiet, Target};
 use crate::timer::ExpiryTimers;
 use crate::twin::{Twin, TwinError};
+use crate::update::State;
 use crate::wheel::Wheel;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::rc::Rc;
@@ -183,6 +185,8 @@ pub struct Partition {
     swept: u32,
     /// Whether the turn has looked for such sums.
     sweeping: bool,
+    /// What jobs of updates have become since it was last asked for: for counters.
+    stepped: Vec<State>,
     /// Whether an event added to `pending`, so that it should be committed at once.
     urgent: bool,
     /// How long anything less urgent waits.
@@ -239,6 +243,7 @@ impl Partition {
             pending: Pending::default(),
             swept: 0,
             sweeping: false,
+            stepped: Vec::new(),
             urgent: false,
             linger: None,
         }

@@ -8,7 +8,9 @@ use crate::position::Offset;
 use crate::recording::Recording;
 use crate::seen::Seen;
 use crate::twin::Twin;
+use crate::update::Update;
 use crate::usage::{Usage, UsageKey};
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::rc::Rc;
 use alloc::vec::Vec;
@@ -29,6 +31,7 @@ pub(crate) struct Pending {
     timers: BTreeMap<TimerKey, Option<TimerRow>>,
     due: BTreeMap<Due, DueState>,
     twins: BTreeMap<DeviceId, (Rc<Twin>, Touched)>,
+    updates: BTreeMap<DeviceId, Update>,
     usage: BTreeMap<UsageKey, Usage>,
     spent: BTreeMap<FunctionName, Spent>,
     changes: Vec<Change>,
@@ -237,6 +240,19 @@ impl Pending {
         self.twins.insert(device, (twin, Touched::Written));
     }
 
+    /// What is known of the firmware of a device, as earlier events of the turn left it.
+    pub(crate) fn update<F: Facts>(&self, device: &DeviceId, facts: &F) -> Result<Update, F::Error> {
+        match self.updates.get(device) {
+            Some(update) => Ok(update.clone()),
+            None => Ok(facts.update(device)?.unwrap_or_default()),
+        }
+    }
+
+    pub(crate) fn set_update(&mut self, device: DeviceId, update: Update) {
+        self.bytes += ROW_BYTES + update.job.as_ref().map_or(0, |job| job.offer.len());
+        self.updates.insert(device, update);
+    }
+
     /// Adds to what a function has used: read once a turn.
     pub(crate) fn add_usage<F: Facts>(
         &mut self,
@@ -259,6 +275,11 @@ impl Pending {
     /// Whether the turn deletes this entry of an outbox.
     pub(crate) fn deletes(&self, entry: &crate::commit::OutboxKey) -> bool {
         self.changes.iter().any(|change| matches!(change, Change::OutboxDelete { key } if key == entry))
+    }
+
+    /// Whether the turn puts this entry into an outbox.
+    pub(crate) fn puts(&self, entry: &crate::commit::OutboxKey) -> bool {
+        self.changes.iter().any(|change| matches!(change, Change::OutboxPut { key, .. } if key == entry))
     }
 
     /// Takes an entry of an outbox out of the turn; whether it was there.
@@ -339,6 +360,8 @@ impl Pending {
         let twins = mem::take(&mut self.twins).into_iter();
         let written = twins.filter(|(_, (_, touched))| *touched == Touched::Written);
         changes.extend(written.map(|(device, (twin, _))| Change::Twin { device, twin: twin.encode() }));
+        let updates = mem::take(&mut self.updates).into_iter();
+        changes.extend(updates.map(|(device, update)| Change::Update { device, update: Box::new(update) }));
         let usage = mem::take(&mut self.usage).into_iter();
         changes.extend(usage.map(|(key, usage)| Change::Usage { key, usage }));
         let spent = mem::take(&mut self.spent).into_iter();

@@ -74,6 +74,8 @@ pub(crate) fn tell<'a>(event: &'a Event, firing: Option<&'a Firing>) -> Result<T
         | EventKind::UpdateStatus
         | EventKind::CommandRequested { .. }
         | EventKind::TwinRequested { .. }
+        | EventKind::UpdateRequested
+        | EventKind::UpdateUndelivered
         | EventKind::Shared { .. } => return Err(Failure::EventKind),
     };
     Ok(Told { code, detail, source, payload: event.payload() })

@@ -1,9 +1,10 @@
 //! Bytes in JSON: as a string where they are text, in base64 where they are not.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Bytes that a device or a function made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub(crate) enum Blob {
     /// They are UTF-8.

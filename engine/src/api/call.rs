@@ -17,6 +17,7 @@ use fleetfn_core::deployment::Trigger;
 use fleetfn_core::event::{EventParts, Origin};
 use fleetfn_core::{Entity, EventKind, Offset, PartitionId};
 use fleetfn_protocol::FunctionName;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ const ANSWER_MAX: Duration = Duration::from_secs(30);
 /// Longest path below the function in bytes, as for topics.
 const PATH_BYTES_MAX: usize = fleetfn_protocol::limits::TOPIC_BYTES_MAX;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct CallQuery {
     entity: Option<String>,
 }

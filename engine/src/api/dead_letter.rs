@@ -13,13 +13,14 @@ use fleetfn_core::commit::DeadLetter;
 use fleetfn_core::{Entity, Event, Offset};
 use fleetfn_protocol::FunctionName;
 use fleetfn_store::View;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Letters that are looked through for one page, whatever passes the filters: bounds the time of one request.
 const LOOK_MAX: usize = 10_000;
 
 /// An event that a function could not handle.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct DeadLetterView {
     /// Log offset of the event.
     pub(crate) offset: u64,
@@ -59,7 +60,7 @@ impl From<DeadLetter> for DeadLetterView {
 }
 
 /// What a client may ask for.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ListQuery {
     function: Option<String>,

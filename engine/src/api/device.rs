@@ -2,20 +2,23 @@
 
 pub(super) mod change;
 pub(super) mod command;
+pub(super) mod list;
 pub(super) mod state;
 pub(super) mod twin;
+pub(super) mod update;
 
 pub(crate) use change::DevicePatch;
+use update::UpdateView;
 
 use super::Api;
-use super::page::{Page, PageQuery};
 use super::problem::{Kind, Problem};
-use super::request::{Document, Name, Parameters};
+use super::request::{Document, Name};
 use crate::registry::{self, DeviceInfo};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use fleetfn_protocol::{DeviceId, ProductId};
+use fleetfn_protocol::{ClassId, DeviceId, ProductId};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Most tags of a device: they are kept and listed with it.
@@ -25,7 +28,7 @@ const TAGS_MAX: usize = 32;
 const TAG_BYTES_MAX: usize = fleetfn_protocol::limits::NAME_BYTES_MAX;
 
 /// A device to be registered.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewDevice {
     /// Unique in the fleet.
@@ -33,6 +36,9 @@ pub(crate) struct NewDevice {
     /// What it is one of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) product: Option<String>,
+    /// On which hardware it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) class: Option<String>,
     /// Free words for selecting it.
     #[serde(default)]
     pub(crate) tags: Vec<String>,
@@ -42,7 +48,7 @@ pub(crate) struct NewDevice {
 }
 
 /// A device that has just been registered.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct AddedDevice {
     /// Its id, also its MQTT user name.
     pub(crate) id: String,
@@ -51,12 +57,15 @@ pub(crate) struct AddedDevice {
 }
 
 /// A registered device.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct DeviceView {
     /// Unique in the fleet.
     pub(crate) id: String,
     /// What it is one of.
     pub(crate) product: Option<String>,
+    /// On which hardware it runs; absent if nobody said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) class: Option<String>,
     /// Free words for selecting it.
     pub(crate) tags: Vec<String>,
     /// Name of its time zone in the IANA database; absent for UTC.
@@ -66,6 +75,9 @@ pub(crate) struct DeviceView {
     pub(crate) added_at_ms: u64,
     /// Whether it is connected.
     pub(crate) online: bool,
+    /// What is known of its firmware; in the view of one device only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) update: Option<UpdateView>,
 }
 
 impl From<DeviceInfo> for DeviceView {
@@ -73,30 +85,22 @@ impl From<DeviceInfo> for DeviceView {
         Self {
             id: info.id.to_string(),
             product: info.product.map(|product| product.to_string()),
+            class: info.class.map(|class| class.to_string()),
             tags: info.tags,
             time_zone: info.time_zone,
             added_at_ms: info.added_at_ms,
             online: info.online,
+            update: None,
         }
     }
 }
 
-/// `GET /devices`: by id.
-pub(super) async fn list(
-    State(api): State<Api>,
-    Parameters(query): Parameters<PageQuery>,
-) -> Result<Json<Page<DeviceView>>, Problem> {
-    let limit = query.limit()?;
-    let after = query.after.as_deref().map(DeviceId::parse).transpose();
-    let after = after.map_err(|error| Problem::malformed("after", &error))?;
-    let devices = api.engine.devices(after, limit.saturating_add(1))?;
-    let devices = devices.into_iter().map(DeviceView::from).collect();
-    Ok(Json(Page::cut(devices, limit, |device| device.id.clone())))
-}
-
 /// `GET /devices/{id}`.
 pub(super) async fn show(State(api): State<Api>, Name(id): Name) -> Result<Json<DeviceView>, Problem> {
-    Ok(Json(api.engine.device(parse_id(&id)?)?.into()))
+    let id = parse_id(&id)?;
+    let known = crate::update::read(&api.engine, id)?;
+    let device = DeviceView::from(api.engine.device(id)?);
+    Ok(Json(DeviceView { update: UpdateView::of(&known), ..device }))
 }
 
 /// `POST /devices`: registers one; its token is in the response and nowhere else.
@@ -108,13 +112,18 @@ pub(super) async fn add(
     let product = parse_product(new.product.as_deref())?;
     check_tags(&new.tags)?;
     let time_zone = not_utc(new.time_zone);
-    let row = registry::NewDevice { product, tags: new.tags, time_zone };
+    let class = parse_class(new.class.as_deref())?;
+    let row = registry::NewDevice { product, class, tags: new.tags, time_zone };
     let token = api.engine.registry().add_device(id, row).await?;
     Ok((StatusCode::CREATED, Json(AddedDevice { id: id.to_string(), token })))
 }
 
 fn parse_product(product: Option<&str>) -> Result<Option<ProductId>, Problem> {
     product.map(ProductId::parse).transpose().map_err(|error| Problem::malformed("product", &error))
+}
+
+fn parse_class(class: Option<&str>) -> Result<Option<ClassId>, Problem> {
+    class.map(ClassId::parse).transpose().map_err(|error| Problem::malformed("class", &error))
 }
 
 /// UTC is no zone of its own.

@@ -20,6 +20,7 @@ use axum::http::StatusCode;
 use fleetfn_core::recording::{RecordedOutcome, Recording};
 use fleetfn_core::{Entity, Event};
 use fleetfn_protocol::FunctionName;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use traffic::TrafficView;
 
@@ -27,7 +28,7 @@ use traffic::TrafficView;
 pub(crate) const MODULE_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// A function that is deployed.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct FunctionView {
     /// Its name.
     pub(crate) name: String,
@@ -66,7 +67,7 @@ impl From<FunctionInfo> for FunctionView {
 }
 
 /// A line that a function logged, or the end of an invocation that failed.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct LogView {
     /// When the event was admitted, in milliseconds since 1970; absent if the log has forgotten the event.
     pub(crate) received_at_ms: Option<u64>,

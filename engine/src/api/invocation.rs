@@ -7,16 +7,17 @@ mod stream;
 pub(crate) use effect::{EffectView, effect_view};
 pub(crate) use event::EventView;
 pub(crate) use stream::TRIMMED_EVENT;
-pub(super) use stream::stream;
+pub(super) use stream::{StreamQuery, stream};
 
 use crate::follow::Shown;
 use fleetfn_core::invocation::{LogLevel, LogLine, Role};
 use fleetfn_core::recording::{RecordedOutcome, Recording};
 use fleetfn_protocol::EffectId;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// One version run for one event.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct InvocationView {
     /// Name of the function.
     pub(crate) function: String,
@@ -44,7 +45,7 @@ pub(crate) struct InvocationView {
 }
 
 /// Why an invocation did not end well.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct FailureView {
     /// A word for the kind: `trap`, `fuel`, `rejected`, ...
     #[serde(rename = "type")]
@@ -54,7 +55,7 @@ pub(crate) struct FailureView {
 }
 
 /// A log line of an invocation.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct LineView {
     /// `debug`, `info`, `warn` or `error`.
     pub(crate) level: String,

@@ -1,11 +1,12 @@
 //! A manifest, as JSON shows it: the same shape as in the module's own section.
 
 use fleetfn_core::deployment::{Manifest, Per, Trigger};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// What a version says of itself. What it does not ask for is left out, but for the first two grants.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct ManifestView {
     /// Name under which it is deployed.
     pub(crate) name: String,
@@ -36,7 +37,7 @@ pub(crate) struct ManifestView {
 }
 
 /// When a function runs: one field that says what triggers, and those that belong to it.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(crate) struct TriggerView {
     /// On telemetry of a channel that falls under the filter.

@@ -6,11 +6,13 @@
 use super::Api;
 use super::problem::Problem;
 use crate::engine::{FunctionInfo, Status};
-use crate::metrics::Measure;
-use axum::extract::State;
+use crate::metrics::{Measure, UpdateCounters};
+use crate::update::blocks::Refusal;
+use axum::extract::State as Shared;
 use axum::http::HeaderName;
 use axum::http::header::CONTENT_TYPE;
 use fleetfn_core::effect::MetricKind;
+use fleetfn_core::update::State;
 use fleetfn_protocol::FunctionName;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -19,9 +21,10 @@ const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// `GET /metrics`.
 pub(super) async fn show(
-    State(api): State<Api>,
+    Shared(api): Shared<Api>,
 ) -> Result<([(HeaderName, &'static str); 1], String), Problem> {
     let mut text = render(&api.engine.status(), &api.engine.functions()?);
+    render_updates(&mut text, &api.engine.metrics().updates);
     render_measures(&mut text, &api.engine.metrics().measures());
     Ok(([(CONTENT_TYPE, MEDIA_TYPE)], text))
 }
@@ -90,6 +93,31 @@ fn render(status: &Status, functions: &[FunctionInfo]) -> String {
 }
 
 /// Appends what functions measure, each name once with all functions that use it.
+/// What is counted of updates. Writing to a string does not fail.
+fn render_updates(text: &mut String, updates: &UpdateCounters) {
+    let mut family = |name: &str, help: &str, values: &[(String, u64)]| {
+        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} counter");
+        for (labels, value) in values {
+            let _ = writeln!(text, "{name}{labels} {value}");
+        }
+    };
+    let none = String::new;
+    family("fleetfn_update_blocks_total", "Blocks handed to devices.", &[(none(), updates.blocks.get())]);
+    let bytes = updates.block_bytes.get();
+    family("fleetfn_update_block_bytes_total", "Bytes of blocks handed to devices.", &[(none(), bytes)]);
+    let refused = updates.refused();
+    let of = |refusal: &Refusal| {
+        let count = refused.get(refusal).copied().unwrap_or_default();
+        (format!("{{outcome=\"{}\"}}", refusal.word()), count)
+    };
+    let refused: Vec<_> = Refusal::ALL.iter().map(of).collect();
+    let help = "Requests for blocks that were not answered, or not to their end.";
+    family("fleetfn_update_requests_refused_total", help, &refused);
+    let of = |(state, count): (State, u64)| (format!("{{phase=\"{}\"}}", state.as_str()), count);
+    let steps: Vec<_> = updates.steps().into_iter().map(of).collect();
+    family("fleetfn_update_jobs_total", "Times that a job of a device came into a phase.", &steps);
+}
+
 fn render_measures(text: &mut String, measures: &[((FunctionName, String), Measure)]) {
     let mut families: BTreeMap<(String, &str), Vec<(FunctionName, f64)>> = BTreeMap::new();
     for ((function, name), measure) in measures {

@@ -1,6 +1,7 @@
 //! Lists come in pages: `?limit=` entries, from the one after `?after=`.
 
 use super::problem::{Kind, Problem};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Entries of a page when the client does not say.
@@ -10,7 +11,7 @@ const LIMIT_DEFAULT: usize = 100;
 pub(super) const LIMIT_MAX: usize = 1_000;
 
 /// What a list handler takes.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PageQuery {
     limit: Option<usize>,
@@ -37,7 +38,7 @@ pub(super) fn checked(limit: Option<usize>) -> Result<usize, Problem> {
 }
 
 /// One page of a list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Page<T> {
     /// The entries, in the list's order.
     pub(crate) items: Vec<T>,

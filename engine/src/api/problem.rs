@@ -1,9 +1,12 @@
 //! What an error looks like to a client: a problem document (RFC 9457).
 
+use crate::artifacts;
 use crate::registry;
 use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use fleetfn_core::update::ReleaseError;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::error::Error;
 
@@ -53,7 +56,7 @@ impl Kind {
 }
 
 /// An error, as a client gets it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Problem {
     /// Which kind of problem, as a URI reference: the same for all of a kind.
     #[serde(rename = "type")]
@@ -64,6 +67,9 @@ pub(crate) struct Problem {
     pub(crate) status: u16,
     /// What is wrong with this request.
     pub(crate) detail: String,
+    /// The command to run next, where one is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) next: Option<String>,
 }
 
 impl Problem {
@@ -74,6 +80,7 @@ impl Problem {
             title: title.into(),
             status: status.as_u16(),
             detail: detail.into(),
+            next: None,
         }
     }
 
@@ -104,6 +111,16 @@ fn chain(error: &dyn Error) -> String {
     text
 }
 
+pub(super) fn artifact_kind(error: &artifacts::Error) -> Kind {
+    match error {
+        artifacts::Error::Missing(_) | artifacts::Error::Changed(_) | artifacts::Error::Digest { .. } => {
+            Kind::Refused
+        }
+        artifacts::Error::TooLong => Kind::TooLarge,
+        artifacts::Error::Io(_) => Kind::Unavailable,
+    }
+}
+
 impl From<registry::Error> for Problem {
     fn from(error: registry::Error) -> Self {
         let kind = match error {
@@ -112,9 +129,11 @@ impl From<registry::Error> for Problem {
             registry::Error::Ambiguous(_)
             | registry::Error::Line { .. }
             | registry::Error::Unproven { .. } => Kind::Conflict,
-            registry::Error::Refused(_) | registry::Error::Reserved(_) | registry::Error::Invalid(_) => {
-                Kind::Refused
-            }
+            registry::Error::Refused(_)
+            | registry::Error::Reserved(_)
+            | registry::Error::Invalid(_)
+            | registry::Error::Release(_) => Kind::Refused,
+            registry::Error::Artifact(ref error) => artifact_kind(error),
             registry::Error::Module(_)
             | registry::Error::Seal(_)
             | registry::Error::Random(_)
@@ -123,7 +142,16 @@ impl From<registry::Error> for Problem {
         if kind == Kind::Unavailable {
             tracing::error!(error = chain(&error), "an act of the API failed");
         }
-        Self::new(kind, chain(&error))
+        let next = match &error {
+            registry::Error::Release(ReleaseError::UnknownKey { product, .. }) => {
+                Some(format!("fleetfn release key add {product} FILE.pub, if the key is one of yours"))
+            }
+            registry::Error::Release(ReleaseError::Signature(_)) => {
+                Some("fleetfn release sign, with the right image and the right key".to_owned())
+            }
+            _ => None,
+        };
+        Self { next, ..Self::new(kind, chain(&error)) }
     }
 }
 

@@ -8,11 +8,12 @@ use crate::record;
 use axum::Json;
 use axum::extract::State;
 use fleetfn_core::Entity;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// What was recorded.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct RecordView {
     /// A case of `fleetfn fn test`.
     pub(crate) case: Value,
@@ -20,7 +21,7 @@ pub(crate) struct RecordView {
     pub(crate) remarks: Vec<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RecordQuery {
     /// `devices/ID`, or another name.

@@ -9,10 +9,11 @@ use crate::redrive::{self, Choice, Fate, LETTERS_MAX, Redriven};
 use axum::Json;
 use axum::extract::State;
 use fleetfn_core::Offset;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What is to be redriven.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RedriveOrder {
     /// The letters of these events; without them all letters of the function, oldest first.
@@ -30,7 +31,7 @@ pub(crate) struct RedriveOrder {
 }
 
 /// What became of the letters.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct RedriveView {
     /// One for each letter, oldest first.
     pub(crate) items: Vec<RedrivenView>,
@@ -42,7 +43,7 @@ pub(crate) struct RedriveView {
 }
 
 /// What became of one letter.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct RedrivenView {
     /// Log offset of the event.
     pub(crate) offset: u64,

@@ -10,10 +10,11 @@ use axum::Json;
 use axum::extract::State;
 use fleetfn_core::Offset;
 use fleetfn_protocol::{EffectId, FunctionName};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Then and now.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct ReplayView {
     /// The event's place in the log.
     pub(crate) offset: u64,
@@ -28,7 +29,7 @@ pub(crate) struct ReplayView {
 }
 
 /// What one version did.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct DeedView {
     /// The version: SHA-256 of the module.
     pub(crate) version: String,
@@ -71,7 +72,7 @@ impl From<&Replayed> for ReplayView {
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ReplayQuery {
     offset: u64,

@@ -5,21 +5,29 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, JsonRejection};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
-use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 
+/// Where images are put.
+const ARTIFACTS: &str = "/api/v1/artifacts/";
+
 /// How long a request may take until its response begins: the largest module over a slow line.
 const REQUEST_MAX: Duration = Duration::from_secs(60);
 
+/// The same for the upload of an image, which is thirty times as long.
+const UPLOAD_MAX: Duration = Duration::from_secs(30 * 60);
+
 /// Ends requests that do not come to their response in time.
 pub(super) async fn within_time(request: Request, next: Next) -> Result<Response, Problem> {
-    tokio::time::timeout(REQUEST_MAX, next.run(request))
+    let is_upload = request.method() == Method::PUT && request.uri().path().starts_with(ARTIFACTS);
+    let limit = if is_upload { UPLOAD_MAX } else { REQUEST_MAX };
+    tokio::time::timeout(limit, next.run(request))
         .await
-        .map_err(|_| Problem::new(Kind::Slow, format!("no response within {} s", REQUEST_MAX.as_secs())))
+        .map_err(|_| Problem::new(Kind::Slow, format!("no response within {} s", limit.as_secs())))
 }
 
 /// The parameters behind the `?`.

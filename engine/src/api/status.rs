@@ -3,10 +3,11 @@
 use super::Api;
 use axum::Json;
 use axum::extract::State;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Sums since the start, and what is now.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct StatusView {
     /// Version of the engine.
     pub(crate) version: String,

@@ -1,7 +1,9 @@
+mod contract;
 mod deploying;
 mod devices;
 mod observing;
 mod settings;
+mod updating;
 
 use super::{Problem, Running, Server};
 use crate::access::AccessFile;
@@ -62,16 +64,24 @@ impl Fixture {
 
     async fn call(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
         let body = body.map(|body| ("application/json", body.to_string().into_bytes()));
-        read(self.request(method, path, None, body).await).await
+        self.answer(method, path, body).await
     }
 
     async fn patch(&self, path: &str, change: &str) -> (u16, Value) {
         let body = Some(("application/merge-patch+json", change.as_bytes().to_vec()));
-        read(self.request("PATCH", path, None, body).await).await
+        self.answer("PATCH", path, body).await
     }
 
     async fn deploy(&self, path: &str, wasm: Vec<u8>) -> (u16, Value) {
-        read(self.request("POST", path, None, Some(("application/wasm", wasm))).await).await
+        self.answer("POST", path, Some(("application/wasm", wasm))).await
+    }
+
+    /// One request with the operator's token, and what comes of it, both as the document of the API says.
+    async fn answer(&self, method: &str, path: &str, body: Option<(&str, Vec<u8>)>) -> (u16, Value) {
+        let sent = body.as_ref().map(|(media_type, bytes)| (media_type.to_string(), bytes.clone()));
+        let (status, answer) = read(self.request(method, path, None, body).await).await;
+        contract::check(method, path, sent, status, &answer);
+        (status, answer)
     }
 
     async fn stop(mut self) {

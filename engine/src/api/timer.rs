@@ -13,13 +13,14 @@ use fleetfn_core::event::Purpose;
 use fleetfn_core::{Entity, Facts, PartitionId};
 use fleetfn_protocol::FunctionName;
 use fleetfn_store::{Error, Store};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Timers read at once.
 const PAGE_TIMERS: usize = 4_096;
 
 /// A timer of a function.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct TimerView {
     /// When it fires, in milliseconds since 1970.
     pub(crate) due_ms: u64,

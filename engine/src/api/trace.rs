@@ -10,13 +10,14 @@ use axum::extract::State;
 use fleetfn_core::Offset;
 use fleetfn_core::recording::Recording;
 use fleetfn_protocol::{DeviceId, EffectId};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Seconds after the event that are looked at when the client does not say.
 const WITHIN_S_DEFAULT: u64 = 600;
 
 /// Everything that came of an event.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct TraceView {
     /// The events, the one that was asked for first, each after the one that led to it.
     pub(crate) steps: Vec<StepView>,
@@ -25,7 +26,7 @@ pub(crate) struct TraceView {
 }
 
 /// One event of a trace.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct StepView {
     /// The event.
     pub(crate) event: EventView,
@@ -39,7 +40,7 @@ pub(crate) struct StepView {
 }
 
 /// A command or news of a twin on the way to a device.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct ParcelView {
     /// Id of the effect that asked for it: of a function, or of the operator.
     pub(crate) id: String,
@@ -63,7 +64,7 @@ impl ParcelView {
 }
 
 /// One invocation of a trace.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct RunView {
     /// Name of the function.
     pub(crate) function: String,
@@ -124,7 +125,7 @@ impl From<&Trace> for TraceView {
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TraceQuery {
     within_s: Option<u64>,

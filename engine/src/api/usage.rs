@@ -8,10 +8,11 @@ use crate::usage::{self, By, Storage, Sums, User};
 use axum::Json;
 use axum::extract::State;
 use fleetfn_core::usage::{MONTHS_KEPT, month_of, oldest_kept};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Sums of one user.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct UsageView {
     /// The function, product or entity; empty for what belongs to no product.
     pub(crate) name: String,
@@ -59,7 +60,7 @@ impl UsageView {
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct UsageQuery {
     /// `2026-11`; the present month if it is left out.

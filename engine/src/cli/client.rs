@@ -21,6 +21,9 @@ const ANSWER_MAX: Duration = Duration::from_secs(60);
 /// Most bytes of an answer: a page of dead letters with their payloads.
 const ANSWER_BYTES_MAX: u64 = 128 * 1024 * 1024;
 
+/// Entries that are asked for at once: as many as the engine gives.
+const PAGE_ITEMS: &str = "1000";
+
 /// Media type of a change of a twin (RFC 7396, section 4).
 const MERGE_PATCH: &str = "application/merge-patch+json";
 
@@ -71,18 +74,28 @@ impl Client {
         self.read(tried, request.call())
     }
 
-    /// All pages of a list; `query` holds further parameters, each with a leading `&`.
+    /// All pages of a list.
     pub(super) fn list<T: DeserializeOwned>(&self, tried: &str, path: &str) -> Result<Vec<T>, Failure> {
+        self.list_with(tried, path, &[])
+    }
+
+    /// All pages of a list with parameters of its own, which are escaped here.
+    pub(super) fn list_with<T: DeserializeOwned>(
+        &self,
+        tried: &str,
+        path: &str,
+        parameters: &[(String, String)],
+    ) -> Result<Vec<T>, Failure> {
         let mut items = Vec::new();
-        let mut after = String::new();
+        let mut parameters = parameters.to_vec();
+        parameters.push(("limit".into(), PAGE_ITEMS.into()));
+        let own = parameters.len();
         loop {
-            let page: Page<T> = self.get(tried, &format!("{path}?limit=1000{after}"))?;
+            let page: Page<T> = self.get_with(tried, path, &parameters)?;
             items.extend(page.items);
-            match page.next {
-                // A cursor is a name and needs no escaping.
-                Some(next) => after = format!("&after={next}"),
-                None => return Ok(items),
-            }
+            let Some(next) = page.next else { return Ok(items) };
+            parameters.truncate(own);
+            parameters.push(("after".into(), next));
         }
     }
 
@@ -129,6 +142,12 @@ impl Client {
         self.check(tried, request.content_type("application/octet-stream").send(bytes)).map(drop)
     }
 
+    /// Puts the content of a file where a resource is to be.
+    pub(super) fn put_file(&self, tried: &str, path: &str, file: &std::fs::File) -> Result<(), Failure> {
+        let request = self.authorized(self.agent.put(self.url(path)));
+        self.check(tried, request.content_type("application/octet-stream").send(file)).map(drop)
+    }
+
     /// Puts a JSON document where a resource is to be.
     pub(super) fn put_document(
         &self,
@@ -138,6 +157,21 @@ impl Client {
     ) -> Result<(), Failure> {
         let request = self.authorized(self.agent.put(self.url(path)));
         self.check(tried, request.send_json(document)).map(drop)
+    }
+
+    /// One number of `/metrics`; `None` if it is not there or the engine does not answer.
+    pub(super) fn metric(&self, name: &str) -> Option<u64> {
+        let url = format!("{}/metrics", self.base.strip_suffix(PREFIX)?);
+        let text = self.agent.get(url).call().ok()?.body_mut().read_to_string().ok()?;
+        let line =
+            text.lines().find(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ')))?;
+        line.rsplit(' ').next()?.parse().ok()
+    }
+
+    /// Removes something and reads what is left.
+    pub(super) fn delete_for<T: DeserializeOwned>(&self, tried: &str, path: &str) -> Result<T, Failure> {
+        let request = self.authorized(self.agent.delete(self.url(path)));
+        self.read(tried, request.call())
     }
 
     /// Removes a resource.
@@ -200,11 +234,15 @@ impl Client {
         }
         let body =
             response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec().unwrap_or_default();
-        let why = match serde_json::from_slice::<Problem>(&body) {
-            Ok(problem) => problem.detail,
-            Err(_) => format!("{} answered {status}", self.base),
+        let (why, next) = match serde_json::from_slice::<Problem>(&body) {
+            Ok(problem) => (problem.detail, problem.next),
+            Err(_) => (format!("{} answered {status}", self.base), None),
         };
         let failure = Failure::new(tried, why);
+        let failure = match next {
+            Some(next) => failure.next(next),
+            None => failure,
+        };
         Err(match status.as_u16() {
             401 => failure.next(format!(
                 "the engine at {} is not that of {}: give its --data DIR",

@@ -8,6 +8,7 @@ mod rm;
 mod set;
 mod state;
 mod twin;
+mod update;
 
 pub(super) use state::show as show_state;
 
@@ -30,6 +31,8 @@ pub(super) enum Command {
     /// Send a command to a device; it waits until the device takes it
     #[command(name = "command")]
     Send(command::Arguments),
+    /// Give a device a release to install, or withdraw that
+    Update(update::Arguments),
     /// Show what functions keep of a device
     State(state::Arguments),
     /// Remove a device: its token is void, its state stays
@@ -44,6 +47,7 @@ pub(super) fn run(command: Command, data: &Path) -> Result<(), Failure> {
         Command::Set(arguments) => set::run(&arguments, data),
         Command::Twin(command) => twin::run(command, data),
         Command::Send(arguments) => command::run(&arguments, data),
+        Command::Update(arguments) => update::run(&arguments, data),
         Command::State(arguments) => state::run(&arguments, data),
         Command::Rm(arguments) => rm::run(&arguments, data),
     }

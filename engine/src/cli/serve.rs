@@ -36,6 +36,9 @@ pub(super) struct Arguments {
     /// How many bytes of the log are kept, if that is less
     #[arg(long, value_name = "BYTES", default_value = "8GiB", value_parser = bytes::parse)]
     retain_bytes: u64,
+    /// How many bytes of updates are sent to devices in a second, all together: telemetry goes first
+    #[arg(long, value_name = "BYTES", default_value = "16MiB", value_parser = bytes::parse)]
+    update_rate: u64,
     /// Send a span for each invocation to an OpenTelemetry collector (OTLP/HTTP with JSON)
     #[arg(long, value_name = "URL", value_parser = crate::otlp::check)]
     otlp: Option<String>,
@@ -83,8 +86,15 @@ pub(super) fn run(arguments: &Arguments, data: PathBuf) -> Result<(), Failure> {
     let (durability, recordings) = (arguments.durability.into(), arguments.recordings);
     let private = if arguments.http_allow_private { Private::Allowed } else { Private::Refused };
     let retention = Retention { bytes: arguments.retain_bytes, age: arguments.retain_for };
-    let options =
-        Options { access, durability, recordings, private, retention, ..Options::new(data, arguments.mqtt) };
+    let options = Options {
+        access,
+        durability,
+        recordings,
+        private,
+        retention,
+        update_bytes_per_s: arguments.update_rate,
+        ..Options::new(data, arguments.mqtt)
+    };
     let runtime = runtime()?;
     let served = runtime.block_on(serve(arguments.http, options, arguments.otlp.as_deref()));
     // What is left are tasks that wait for sockets.

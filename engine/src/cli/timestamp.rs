@@ -9,6 +9,20 @@ pub(super) fn rfc3339(ms: u64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
 }
 
+/// Reads a day, at its end, or a time with a zone (RFC 3339), as milliseconds since 1970.
+pub(super) fn parse_utc(text: &str) -> Result<u64, String> {
+    let unfit =
+        || format!("{text:?} is neither a day, as in 2027-06-30, nor a time, as in 2027-06-30T12:00:00Z");
+    let ms = match text.parse::<jiff::civil::Date>() {
+        Ok(day) if text.len() == 10 => {
+            let end = day.tomorrow().and_then(|next| next.to_zoned(jiff::tz::TimeZone::UTC));
+            end.map_err(|_| unfit())?.timestamp().as_millisecond() - 1
+        }
+        _ => text.parse::<jiff::Timestamp>().map_err(|_| unfit())?.as_millisecond(),
+    };
+    u64::try_from(ms).map_err(|_| unfit())
+}
+
 /// Year, month and day of a day counted from 1970-01-01 (Howard Hinnant, "chrono-compatible low-level date
 /// algorithms", `civil_from_days`), for days that are not before it.
 fn civil(days: u64) -> (u64, u64, u64) {
@@ -24,7 +38,17 @@ fn civil(days: u64) -> (u64, u64, u64) {
 
 #[cfg(test)]
 mod tests {
-    use super::rfc3339;
+    use super::{parse_utc, rfc3339};
+
+    #[test]
+    fn a_day_lasts_until_its_end_and_a_time_has_a_zone() {
+        assert_eq!(parse_utc("2026-12-31"), Ok(1_798_761_599_999));
+        assert_eq!(parse_utc("2026-12-31T23:59:59Z"), Ok(1_798_761_599_000));
+        assert_eq!(parse_utc("2027-01-01T00:59:59+01:00"), Ok(1_798_761_599_000));
+        for wrong in ["", "2026", "2026-13-01", "2026-12-31T23:59:59", "1969-12-31", "tomorrow"] {
+            assert!(parse_utc(wrong).is_err(), "{wrong:?} must be refused");
+        }
+    }
 
     #[test]
     fn times_are_utc() {

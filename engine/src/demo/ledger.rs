@@ -85,7 +85,8 @@ pub(super) struct Ledger {
     early: BTreeMap<EffectId, Instant>,
     latency_us: Histogram<u64>,
     ready: usize,
-    drained: usize,
+    /// Whether devices have stopped to publish.
+    is_drained: bool,
     errors: u64,
     wrong: Vec<String>,
     reconnects: u64,
@@ -112,7 +113,7 @@ impl Ledger {
             early: BTreeMap::new(),
             latency_us,
             ready: 0,
-            drained: 0,
+            is_drained: false,
             errors: 0,
             wrong: Vec::new(),
             reconnects: 0,
@@ -123,7 +124,6 @@ impl Ledger {
     pub(super) fn report(&mut self, report: Report) {
         match report {
             Report::Ready => self.ready += 1,
-            Report::Drained => self.drained += 1,
             Report::Sent { device, sequence, at } => {
                 if let Some(account) = self.accounts.get_mut(device) {
                     account.sent = sequence + 1;
@@ -146,6 +146,11 @@ impl Ledger {
             }
             Report::Wrong { device, what } => self.note_wrong(format!("device {device}: {what}")),
         }
+    }
+
+    /// From now on devices publish no more.
+    pub(super) fn drain(&mut self) {
+        self.is_drained = true;
     }
 
     fn command(&mut self, device: usize, effect: EffectId, at: Instant) {
@@ -218,9 +223,9 @@ impl Ledger {
         }
     }
 
-    /// Whether every device has stopped to publish, and all that was sent is acknowledged, handled, and answered.
+    /// Whether devices have stopped to publish, and all that was sent is acknowledged, handled, and answered.
     pub(super) fn is_settled(&self) -> bool {
-        if self.drained < self.accounts.len() {
+        if !self.is_drained {
             return false;
         }
         let settled =

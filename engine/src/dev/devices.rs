@@ -1,12 +1,12 @@
 //! Where the devices of a run come from: a recorded slice, a scenario, or what the manifest suggests.
 
 use super::Plan;
-use super::scenario::suggested::{Example, scenario};
-use super::scenario::{self, Device, FILE_BYTES_MAX};
+use super::suggested::{Example, scenario};
 use super::{builder, replay};
 use crate::api::ManifestView;
 use crate::cli::{Case, Failure, Step};
-use crate::open_files;
+use crate::open_files::{self, Ends};
+use crate::scenario::{self, Casting, Device, Epoch, PAGE, Scenario};
 use serde_json::Value;
 use std::fmt;
 use std::io::ErrorKind;
@@ -15,8 +15,11 @@ use std::path::{Path, PathBuf};
 /// Name of the scenario beside the source.
 pub(crate) const SCENARIO_FILE: &str = "scenario.json";
 
-/// Where the format is described.
-const PAGE: &str = "docs/reference/emulator.md";
+/// Devices of all groups: each is a real connection with two files of this process.
+const DEVICES_MAX: usize = 10_000;
+
+/// What a scenario is played with: what it says.
+pub(super) const CASTING: Casting = Casting { devices_max: DEVICES_MAX, devices: None, seed: None };
 
 /// Cases that are looked through for examples of payloads.
 const CASES_MAX: usize = 64;
@@ -25,6 +28,10 @@ const CASES_MAX: usize = 64;
 #[derive(Debug)]
 pub(super) struct Cast {
     pub(super) devices: Vec<Device>,
+    /// To be told when they begin.
+    pub(super) epoch: Epoch,
+    /// Of everything random in them.
+    pub(super) seed: u64,
     /// Where they come from, in words.
     origin: String,
     example: Option<(String, String)>,
@@ -36,9 +43,10 @@ impl Cast {
         self.example.as_ref().map(|(channel, payload)| (channel.as_str(), payload.as_str()))
     }
 
-    fn new(devices: Vec<Device>, origin: String) -> Self {
+    fn new(scenario: Scenario, origin: String) -> Self {
+        let Scenario { devices, epoch, seed } = scenario;
         let example = devices.first().and_then(|device| device.program.clone().example());
-        Self { devices, origin, example }
+        Self { devices, epoch, seed, origin, example }
     }
 }
 
@@ -73,27 +81,28 @@ pub(super) fn given(plan: &Plan) -> Result<Option<Cast>, Failure> {
     if let Some(file) = &plan.replay {
         let tried = format!("cannot replay {}", file.display());
         let refused = |why: String| Failure::new(&tried, why).next("fleetfn record --help");
-        let text = read(file).map_err(|error| refused(error.to_string()))?;
+        let text = scenario::read(file).map_err(|error| refused(error.to_string()))?;
         let replay::Replay { device, remarks } = replay::parse(&text).map_err(refused)?;
         remarks.iter().for_each(|remark| eprintln!("{}: {remark}", file.display()));
-        return Ok(Some(Cast::new(vec![device], format!("as recorded in {}", file.display()))));
+        let recorded = Scenario { devices: vec![device], epoch: Epoch::default(), seed: 0 };
+        return Ok(Some(Cast::new(recorded, format!("as recorded in {}", file.display()))));
     }
     let Some(file) = scenario_file(plan) else { return Ok(None) };
     let refused = |why: String| {
         Failure::new(format!("cannot read the scenario {}", file.display()), why).next(format!("see {PAGE}"))
     };
-    let text = match read(&file) {
+    let text = match scenario::read(&file) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound && plan.scenario.is_none() => return Ok(None),
         Err(error) => return Err(refused(error.to_string())),
     };
-    let devices = scenario::parse(&text).map_err(refused)?;
-    Ok(Some(Cast::new(devices, format!("as {} says", file.display()))))
+    let scenario = scenario::parse(&text, CASTING).map_err(refused)?;
+    Ok(Some(Cast::new(scenario, format!("as {} says", file.display()))))
 }
 
 /// Fails if this process may not have as many connections as there are devices.
 pub(super) fn check(cast: &Cast) -> Result<(), Failure> {
-    open_files::for_devices(cast.devices.len()).map_err(|why| {
+    open_files::for_devices(cast.devices.len(), Ends::Both).map_err(|why| {
         Failure::new("cannot connect the devices of the scenario", why)
             .next("raise it: ulimit -n, or simulate fewer devices")
     })
@@ -102,13 +111,13 @@ pub(super) fn check(cast: &Cast) -> Result<(), Failure> {
 /// The devices that a manifest suggests.
 pub(super) fn suggested(path: &Path, manifest: &ManifestView) -> Result<Cast, Failure> {
     let text = scenario(manifest, &examples(path)).to_string();
-    let devices = scenario::parse(&text).map_err(|why| {
+    let scenario = scenario::parse(&text, CASTING).map_err(|why| {
         Failure::new("cannot simulate what the manifest suggests", why).next(format!("see {PAGE}"))
     })?;
     let origin = format!(
         "as the manifest suggests; to change it: fleetfn dev --print-scenario > {SCENARIO_FILE}, see {PAGE}"
     );
-    Ok(Cast::new(devices, origin))
+    Ok(Cast::new(scenario, origin))
 }
 
 /// The scenario that the manifest of a function suggests, as a file to begin with.
@@ -123,7 +132,7 @@ fn examples(path: &Path) -> Vec<Example> {
     let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     files.retain(|file| file.extension().is_some_and(|extension| extension == "json"));
     files.sort();
-    let cases = files.iter().take(CASES_MAX).filter_map(|file| Case::parse(&read(file).ok()?).ok());
+    let cases = files.iter().take(CASES_MAX).filter_map(|file| Case::parse(&scenario::read(file).ok()?).ok());
     cases.flat_map(|case| case.events).filter_map(example).collect()
 }
 
@@ -131,12 +140,4 @@ fn example(step: Step) -> Option<Example> {
     let is_done = step.expect.and_then(|expect| expect.outcome).is_none_or(|outcome| outcome == "done");
     let (channel, payload) = (step.telemetry?, step.payload?);
     is_done.then_some(Example { channel, payload })
-}
-
-fn read(file: &Path) -> std::io::Result<String> {
-    if std::fs::metadata(file)?.len() > FILE_BYTES_MAX {
-        let why = format!("it is larger than {FILE_BYTES_MAX} bytes");
-        return Err(std::io::Error::new(ErrorKind::InvalidData, why));
-    }
-    std::fs::read_to_string(file)
 }

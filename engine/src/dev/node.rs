@@ -2,12 +2,12 @@
 
 use super::Plan;
 use super::builder::Module;
-use super::scenario::Device;
 use crate::api::{Running, Server};
 use crate::clock::Clock;
 use crate::engine::{Engine, Options};
 use crate::fetch::Private;
 use crate::registry::{Access, NewDevice};
+use crate::scenario::Device;
 use anyhow::Context;
 use fleetfn_core::Offset;
 use fleetfn_core::deployment::ModuleHash;
@@ -74,14 +74,17 @@ impl Node {
     /// Registers devices, so that they have their time zones; those of a former run are kept if they have.
     pub(super) async fn register(&self, devices: &[Device]) -> anyhow::Result<()> {
         let registry = self.engine.registry();
-        for Device { id, time_zone, .. } in devices {
+        for Device { id, time_zone, product, class, .. } in devices {
             if let Some(row) = registry.device(*id)? {
-                if row.time_zone == *time_zone {
+                if row.time_zone.as_deref() == time_zone.as_deref()
+                    && (row.product, row.class) == (*product, *class)
+                {
                     continue;
                 }
                 self.engine.remove_device(*id).await?;
             }
-            let new = NewDevice { time_zone: time_zone.clone(), ..NewDevice::default() };
+            let zone = time_zone.as_deref().map(str::to_owned);
+            let new = NewDevice { product: *product, class: *class, time_zone: zone, ..NewDevice::default() };
             registry.add_device(*id, new).await?;
         }
         Ok(())

@@ -3,9 +3,10 @@
 //! A device publishes and comes and goes; timers, messages and whatever else a case may hold the engine makes itself when it
 //! is time, so those events are left out. What the case expects is not compared: that is what `fn test` is for.
 
-use super::program::{Act, Message, Program, Replies};
-use super::scenario::Device;
 use crate::cli::{Case, Step, case_bytes};
+use crate::scenario::{Device, Program, Replies};
+use fleetfn_device::mqtt::Qos;
+use fleetfn_device::simulation::{Act, Message};
 use fleetfn_protocol::{DeviceId, Topic};
 use std::collections::BTreeSet;
 
@@ -51,7 +52,7 @@ pub(super) fn parse(text: &str) -> Result<Replay, String> {
         remarks.insert("state, twin and configuration before it are not put in place".into());
     }
     let program = Program::scripted(script, Replies::default());
-    Ok(Replay { device: Device { id, time_zone: None, program }, remarks })
+    Ok(Replay { device: Device::new(id, program), remarks })
 }
 
 /// What a device does for a step; `None` if it does nothing.
@@ -59,7 +60,7 @@ fn act(step: &Step) -> Result<Option<Act>, String> {
     let message = |topic: String, payload: Vec<u8>| {
         let name = format!("devices/d/{topic}");
         Topic::parse(&name).map_err(|error| format!("'{topic}': {error}"))?;
-        Ok(Some(Act::Publish(Message { topic, payload, at_least_once: true })))
+        Ok(Some(Act::Publish(Message { topic, payload, qos: Qos::AtLeastOnce })))
     };
     let payload = || match &step.payload {
         Some(payload) => case_bytes(payload).map(|bytes| bytes.to_vec()),
@@ -124,7 +125,7 @@ mod tests {
             }
         }
         let publish = |topic: &str, payload: &[u8]| {
-            Act::Publish(Message { topic: topic.into(), payload: payload.into(), at_least_once: true })
+            Act::Publish(Message { topic: topic.into(), payload: payload.into(), qos: Qos::AtLeastOnce })
         };
         let expected = [
             (0, publish("telemetry/t", b"{\"a\":1}")),

@@ -1,10 +1,9 @@
 //! A run: devices, invocations, saves and the end, as they come.
 
 use super::builder::{self, Module};
-use super::devices;
-use super::fleet::{Fleet, Phase, Report};
+use super::devices::{self, Cast};
+use super::fleet::{Fleet, Report};
 use super::node::Node;
-use super::scenario::Device;
 use super::view::{self, View};
 use super::{Plan, Stop};
 use crate::cli::Failure;
@@ -44,10 +43,10 @@ pub(super) struct Session<'a> {
     fleet: Fleet,
     reports: mpsc::Receiver<Report>,
     view: View,
-    /// Devices that are not there yet.
-    awaited: usize,
+    /// Whether the devices are still to come.
+    gathers: bool,
     /// Devices that take the place of these, once they have left.
-    next: Option<Vec<Device>>,
+    next: Option<Cast>,
     /// When the first scenario began, by the engine's clock.
     begin_ms: Option<u64>,
     building: Option<Building>,
@@ -67,9 +66,8 @@ struct Ending {
 }
 
 impl<'a> Session<'a> {
-    pub(super) fn start(plan: &'a Plan, node: &'a Node, name: FunctionName, devices: Vec<Device>) -> Self {
-        let awaited = devices.len();
-        let (fleet, reports) = Fleet::start(node.engine.mqtt_address(), devices, node.engine.clock());
+    pub(super) fn start(plan: &'a Plan, node: &'a Node, name: FunctionName, cast: Cast) -> Self {
+        let (fleet, reports) = Fleet::start(node.engine.mqtt_address(), cast, node.engine.clock());
         Self {
             plan,
             node,
@@ -77,7 +75,7 @@ impl<'a> Session<'a> {
             fleet,
             reports,
             view: View::new(plan),
-            awaited,
+            gathers: true,
             next: None,
             begin_ms: None,
             building: None,
@@ -100,8 +98,9 @@ impl<'a> Session<'a> {
                     let batch = batch.context("the log is not followed any more")?;
                     batch.context("cannot follow the log")?.shown.iter().try_for_each(|shown| self.view.invocation(shown))?;
                 }
-                report = self.reports.recv(), if !self.have_left() => {
-                    if self.report(report)? && let Some(time) = self.plan.time {
+                report = self.reports.recv(), if !self.have_left() => self.report(report)?,
+                () = self.fleet.gathered(), if self.gathers && self.next.is_none() && self.ending.is_none() => {
+                    if self.begin() && let Some(time) = self.plan.time {
                         let time_ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
                         over.as_mut().reset(tokio::time::Instant::now() + engine.clock().real(time_ms));
                     }
@@ -129,35 +128,34 @@ impl<'a> Session<'a> {
         self.ending.as_ref().is_some_and(|ending| ending.have_left)
     }
 
-    /// Takes what a device says; whether the scenario begins now.
-    fn report(&mut self, report: Option<Report>) -> anyhow::Result<bool> {
+    /// All devices are there; whether that is the begin of the first scenario.
+    fn begin(&mut self) -> bool {
+        self.gathers = false;
+        let begin_ms = self.node.engine.clock().now_ms();
+        self.fleet.begin(begin_ms);
+        let is_first = self.begin_ms.is_none();
+        self.begin_ms.get_or_insert(begin_ms);
+        is_first
+    }
+
+    /// Takes what a device says.
+    fn report(&mut self, report: Option<Report>) -> anyhow::Result<()> {
         match report {
-            Some(Report::Ready) => {
-                self.awaited = self.awaited.saturating_sub(1);
-                if self.awaited > 0 || self.next.is_some() || self.ending.is_some() {
-                    return Ok(false);
-                }
-                let begin_ms = self.node.engine.clock().now_ms();
-                self.fleet.set(Phase::Running { begin_ms });
-                let is_first = self.begin_ms.is_none();
-                self.begin_ms.get_or_insert(begin_ms);
-                return Ok(is_first);
-            }
             Some(report) => self.view.report(report),
             None => match (&mut self.ending, self.next.take()) {
                 (Some(ending), _) => ending.have_left = true,
-                (None, Some(devices)) => self.begin(devices),
+                (None, Some(cast)) => self.replace(cast),
                 (None, None) => anyhow::bail!("all simulated devices have ended"),
             },
         }
-        Ok(false)
+        Ok(())
     }
 
     /// Lets devices take the place of those that have left.
-    fn begin(&mut self, devices: Vec<Device>) {
-        self.awaited = devices.len();
+    fn replace(&mut self, cast: Cast) {
+        self.gathers = true;
         let engine = &self.node.engine;
-        (self.fleet, self.reports) = Fleet::start(engine.mqtt_address(), devices, engine.clock());
+        (self.fleet, self.reports) = Fleet::start(engine.mqtt_address(), cast, engine.clock());
     }
 
     /// The scenario was saved: its devices take the place of those that play. One that is not understood, or is gone, changes
@@ -171,8 +169,8 @@ impl<'a> Session<'a> {
             Ok(Some(cast)) => {
                 self.node.register(&cast.devices).await?;
                 eprintln!("{cast}");
-                self.next = Some(cast.devices);
-                self.fleet.set(Phase::Ended);
+                self.next = Some(cast);
+                self.fleet.end();
             }
             Ok(None) => {}
             Err(failure) => eprintln!("error: {failure}\nthe devices go on as before"),
@@ -220,7 +218,7 @@ impl<'a> Session<'a> {
     /// Asks the devices to leave.
     fn end(&mut self) {
         self.next = None;
-        self.fleet.set(Phase::Ended);
+        self.fleet.end();
         let now = Instant::now();
         self.ending = Some(Ending {
             at_ms: self.node.engine.clock().now_ms(),

@@ -3,7 +3,7 @@
 use super::devices::Cast;
 use super::fleet::Report;
 use super::node::Node;
-use super::scenario::suggested::channel as channel_of;
+use super::suggested::channel as channel_of;
 use super::{Form, Plan};
 use crate::api::{Blob, EffectView, InvocationView, ManifestView};
 use crate::cli::{Failure, clean, invocation_line, print_line, short};
@@ -66,7 +66,6 @@ impl View {
     /// Tells what is wrong with a device.
     pub(super) fn report(&mut self, report: Report) {
         let text = match report {
-            Report::Ready => return,
             Report::Gone { skipped } => {
                 self.skipped += skipped;
                 return;

@@ -28,7 +28,12 @@ pub(crate) struct Options {
     pub(crate) clock: Clock,
     /// How much of the log is kept.
     pub(crate) retention: Retention,
+    /// Bytes of updates that are sent to devices in a second, all together.
+    pub(crate) update_bytes_per_s: u64,
 }
+
+/// Bytes of updates in a second: an image of 100 kB for 160 devices, and a tenth of a core at blocks of 1 KiB.
+pub(crate) const UPDATE_BYTES_PER_S: u64 = 16 << 20;
 
 /// How much of the log is kept for whoever looks back: what is older or beyond goes, whichever comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +58,7 @@ impl Options {
             private: Private::Refused,
             clock: Clock::Real,
             retention: Retention { bytes: retention_bytes, age: retention },
+            update_bytes_per_s: UPDATE_BYTES_PER_S,
         }
     }
 }

@@ -4,7 +4,10 @@ use super::{Access, Error, OPERATOR, Registry, new_token, sha256};
 use crate::calendar;
 use fleetfn_core::Change;
 use fleetfn_core::commit::DeviceRow;
-use fleetfn_protocol::{DeviceId, ProductId};
+use fleetfn_core::selection::Traits;
+use fleetfn_core::twin::Twin;
+use fleetfn_core::update::Report;
+use fleetfn_protocol::{ClassId, DeviceId, ProductId};
 
 /// A device, as it is listed.
 #[derive(Debug, Clone)]
@@ -13,6 +16,8 @@ pub(crate) struct DeviceInfo {
     pub(crate) id: DeviceId,
     /// What it is one of.
     pub(crate) product: Option<ProductId>,
+    /// On which hardware it runs, if anybody said so.
+    pub(crate) class: Option<ClassId>,
     /// Free words for selecting it.
     pub(crate) tags: Vec<String>,
     /// Name of its time zone in the IANA database; `None` for UTC.
@@ -25,8 +30,23 @@ pub(crate) struct DeviceInfo {
 
 impl DeviceInfo {
     pub(crate) fn new(id: DeviceId, row: DeviceRow, online: bool) -> Self {
-        let DeviceRow { product, tags, time_zone, added_at_ms, .. } = row;
-        Self { id, product, tags, time_zone, added_at_ms, online }
+        let DeviceRow { product, class, tags, time_zone, added_at_ms, .. } = row;
+        Self { id, product, class, tags, time_zone, added_at_ms, online }
+    }
+
+    /// As a selection sees it.
+    pub(crate) fn traits<'a>(&'a self, twin: Option<&'a Twin>, firmware: Option<&'a Report>) -> Traits<'a> {
+        Traits {
+            id: self.id.as_str(),
+            product: self.product.as_ref().map(ProductId::as_str),
+            class: self.class.as_ref().map(ClassId::as_str),
+            tags: &self.tags,
+            time_zone: self.time_zone.as_deref(),
+            version: firmware.map(|report| report.version.as_str()),
+            sequence: firmware.map(|report| report.sequence),
+            online: self.online,
+            twin,
+        }
     }
 }
 
@@ -35,6 +55,8 @@ impl DeviceInfo {
 pub(crate) struct NewDevice {
     /// What it is one of.
     pub(crate) product: Option<ProductId>,
+    /// On which hardware it runs, if anybody said so.
+    pub(crate) class: Option<ClassId>,
     /// Free words for selecting it.
     pub(crate) tags: Vec<String>,
     /// Name of its time zone in the IANA database; `None` for UTC.
@@ -46,6 +68,8 @@ pub(crate) struct NewDevice {
 pub(crate) struct DeviceChange {
     /// What it is one of, or of nothing.
     pub(crate) product: Option<Option<ProductId>>,
+    /// On which hardware it runs, or that nobody knows.
+    pub(crate) class: Option<Option<ClassId>>,
     /// All its tags.
     pub(crate) tags: Option<Vec<String>>,
     /// Name of its time zone in the IANA database, or UTC.
@@ -68,10 +92,11 @@ impl Registry {
             return Err(Error::Reserved(OPERATOR.into()));
         }
         check_zone(new.time_zone.as_deref())?;
-        let NewDevice { product, tags, time_zone } = new;
+        let NewDevice { product, class, tags, time_zone } = new;
         let token = new_token()?;
         let token_sha256 = sha256(token.as_bytes());
-        let row = DeviceRow { product, token_sha256, tags, time_zone, added_at_ms: self.clock.now_ms() };
+        let row =
+            DeviceRow { product, class, token_sha256, tags, time_zone, added_at_ms: self.clock.now_ms() };
         let _one_at_a_time = self.acts.lock().await;
         if self.device(id)?.is_some() {
             return Err(Error::Exists(format!("device '{id}'")));
@@ -93,6 +118,7 @@ impl Registry {
         let before = self.device(id)?.ok_or_else(|| Error::Missing(format!("device '{id}'")))?;
         let mut row = before.clone();
         row.product = change.product.unwrap_or(row.product);
+        row.class = change.class.unwrap_or(row.class);
         row.tags = change.tags.unwrap_or(row.tags);
         row.time_zone = change.time_zone.unwrap_or(row.time_zone);
         if mode == Mode::Perform && row != before {

@@ -110,6 +110,7 @@ impl Worker {
         }
         let room = &mut Room { outbox, partition: id };
         let settled = partition.settle(offset, given, invocations, now_ms, settings, &facts, room)?;
+        partition.take_steps().into_iter().for_each(|state| tally.metrics().updates.step(state));
         tally.settled(settled, invocations);
         Ok(())
     }

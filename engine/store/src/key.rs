@@ -17,6 +17,7 @@ pub(crate) mod lease;
 pub(crate) mod mark;
 pub(crate) mod outbox;
 pub(crate) mod refused;
+pub(crate) mod release;
 pub(crate) mod request;
 pub(crate) mod seen;
 pub(crate) mod send;
@@ -26,6 +27,8 @@ pub(crate) mod shadow;
 pub(crate) mod state;
 pub(crate) mod timer;
 pub(crate) mod twin;
+pub(crate) mod update;
+pub(crate) mod update_key;
 pub(crate) mod usage;
 
 use fleetfn_core::PartitionId;
@@ -60,6 +63,9 @@ pub(crate) enum Kind {
     Backlog = 22,
     Budget = 23,
     Backfilled = 24,
+    Update = 25,
+    Release = 26,
+    UpdateKey = 27,
 }
 
 /// The key under which the tree says up to which offset it is complete. Only the tree itself holds it.

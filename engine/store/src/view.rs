@@ -25,6 +25,7 @@ use crate::codec::CodecError;
 use crate::key;
 use bytes::Bytes;
 use fleetfn_core::twin::Twin;
+use fleetfn_core::update::Update;
 use fleetfn_core::{Entity, Epoch, Offset, PartitionId};
 use fleetfn_protocol::DeviceId;
 use overlay::Lane;
@@ -197,6 +198,33 @@ impl View {
     /// [`Error`], as for every read.
     pub fn twin(&self, device: DeviceId) -> Result<Option<Twin>, Error> {
         self.twin_in(Entity::Device(device).partition(self.partition_count()), &device)
+    }
+
+    /// What is known of the firmware of a device; `None` if nothing is.
+    ///
+    /// # Errors
+    /// [`Error`], as for every read.
+    pub fn update(&self, device: DeviceId) -> Result<Option<Update>, Error> {
+        let partition = Entity::Device(device).partition(self.partition_count());
+        let value = self.get(partition, &key::update::encode(partition, &device))?;
+        Ok(value.map(key::update::decode_value).transpose()?)
+    }
+
+    /// What is known of the firmware of devices of a partition, after one.
+    ///
+    /// # Errors
+    /// [`Error`], as for every read.
+    pub fn updates(
+        &self,
+        partition: PartitionId,
+        after: Option<DeviceId>,
+        limit: usize,
+    ) -> Result<Vec<(DeviceId, Update)>, Error> {
+        let after = after.map(|id| key::update::encode(partition, &id));
+        self.collect(partition, &key::update::prefix(partition), after.as_deref(), limit, |key, value| {
+            let id = key::update::decode(key).ok_or(CodecError::Unknown("the key of a device's firmware"))?;
+            Ok((id, key::update::decode_value(value)?))
+        })
     }
 
     fn twin_in(&self, partition: PartitionId, device: &DeviceId) -> Result<Option<Twin>, Error> {

@@ -4,7 +4,7 @@
 //! u8 version = 1, u32 job, u8 content
 //!   0 withdrawn: nothing follows
 //!   1 whole image: envelope
-//!   2 patch: 32 bytes SHA-256 of the image that it is applied to, u32 size and 32 bytes SHA-256 of the patch, envelope
+//!   2 patch: u32 size and 32 bytes SHA-256 of the image that it is applied to, the same of the patch, envelope
 //! ```
 
 use super::envelope::Envelope;
@@ -19,7 +19,9 @@ pub enum Delivery {
     Whole,
     /// The blocks are those of a patch that makes the image out of the one that runs.
     Patch {
-        /// Digest of the image that must be running.
+        /// Length of the image that must be running, in bytes: a device does not know how much of its flash that is.
+        base_size: u32,
+        /// Its digest.
         base: Digest,
         /// Length of the patch, in bytes.
         size: u32,
@@ -67,9 +69,10 @@ impl<'a> Offer<'a> {
             }
             1 => Content::Update { delivery: Delivery::Whole, envelope: Envelope::parse(reader.rest())? },
             2 => {
+                let base_size = reader.u32()?;
                 let base = Digest(*reader.array()?);
                 let size = reader.u32()?;
-                let delivery = Delivery::Patch { base, size, digest: Digest(*reader.array()?) };
+                let delivery = Delivery::Patch { base_size, base, size, digest: Digest(*reader.array()?) };
                 Content::Update { delivery, envelope: Envelope::parse(reader.rest())? }
             }
             other => return Err(FormatError::Value(other.into())),
@@ -93,8 +96,9 @@ impl<'a> Offer<'a> {
         let mut writer = begin(buffer, job)?;
         match delivery {
             Delivery::Whole => writer.u8(1)?,
-            Delivery::Patch { base, size, digest } => {
+            Delivery::Patch { base_size, base, size, digest } => {
                 writer.u8(2)?;
+                writer.u32(base_size)?;
                 writer.bytes(&base.0)?;
                 writer.u32(size)?;
                 writer.bytes(&digest.0)?;

@@ -40,6 +40,14 @@ macro_rules! code {
             }
         }
 
+        impl core::str::FromStr for $name {
+            type Err = FormatError;
+
+            fn from_str(word: &str) -> Result<Self, FormatError> {
+                Self::ALL.iter().copied().find(|one| one.as_str() == word).ok_or(FormatError::Text)
+            }
+        }
+
         impl core::fmt::Display for $name {
             fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
                 f.write_str(self.as_str())

@@ -81,7 +81,7 @@ fn the_longest_manifest_and_offer_fit_their_bounds() {
     let signature = Signature { key: KeyId([1; 8]), bytes: &[2; 64] };
     let envelope = written(|buffer| Envelope::write(buffer, &[signature; UPDATE_SIGNATURES_MAX], &body));
     let digest = Digest([3; 32]);
-    let delivery = Delivery::Patch { base: digest, size: 1, digest };
+    let delivery = Delivery::Patch { base_size: 2, base: digest, size: 1, digest };
     let offer = written(|buffer| Offer::write(buffer, 1, delivery, &envelope));
     assert_eq!(offer.len(), OFFER_BYTES_MAX);
     let content = Content::Update { delivery, envelope: Envelope::parse(&envelope).expect("whole") };
@@ -237,4 +237,15 @@ proptest! {
         let _ = BlockRequest::parse(&bytes).map(|request| request.indices().count());
         let _ = Status::parse(&bytes);
     }
+}
+
+#[test]
+fn the_words_of_phases_and_reasons_are_read_again() {
+    for phase in Phase::ALL {
+        assert_eq!(phase.as_str().parse(), Ok(*phase));
+    }
+    for reason in Reason::ALL {
+        assert_eq!(reason.as_str().parse(), Ok(*reason));
+    }
+    assert_eq!("FAILED".parse::<Phase>(), Err(FormatError::Text));
 }

@@ -6,6 +6,7 @@ pub(crate) mod fleet;
 pub(crate) mod ledger;
 pub(crate) mod random;
 pub(crate) mod server;
+pub(crate) mod updating;
 
 use std::io::Write;
 use std::time::{Duration, Instant};

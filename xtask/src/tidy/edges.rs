@@ -17,30 +17,35 @@ const fn package(name: &'static str, may_import: &'static [&'static str]) -> Pac
     Package { name, may_import, tests_may_import: &[] }
 }
 
-const PACKAGES: [Package; 25] = [
+const PACKAGES: [Package; 35] = [
     package("fleetfn-protocol", &[]),
     package("fleetfn-abi", &[]),
     package("fleetfn-broker", &["fleetfn-protocol"]),
     package("fleetfn-core", &["fleetfn-protocol"]),
     package("fleetfn-store", &["fleetfn-core", "fleetfn-protocol"]),
     package("fleetfn-host", &["fleetfn-core", "fleetfn-abi", "fleetfn-protocol"]),
-    package(
-        "fleetfn",
-        &[
+    Package {
+        name: "fleetfn",
+        may_import: &[
             "fleetfn-protocol",
             "fleetfn-broker",
             "fleetfn-core",
             "fleetfn-store",
             "fleetfn-host",
             "fleetfn-abi",
+            // Simulated devices are devices.
+            "fleetfn-device",
+            "fleetfn-patch",
         ],
-    ),
+        // Firmware on emulated boards is tried against the binary.
+        tests_may_import: &["fleetfn-device", "fleetfn-qemu"],
+    },
     package("fleetfn-function-macros", &["fleetfn-abi"]),
     package("fleetfn-function", &["fleetfn-abi", "fleetfn-function-macros"]),
     // Both ends of the wire meet in the tests of one of them.
     Package {
         name: "fleetfn-device",
-        may_import: &["fleetfn-protocol"],
+        may_import: &["fleetfn-patch", "fleetfn-protocol"],
         tests_may_import: &["fleetfn-broker"],
     },
     Package {
@@ -50,6 +55,17 @@ const PACKAGES: [Package; 25] = [
     },
     package("fleetfn-footprint", &["fleetfn-device", "fleetfn-protocol"]),
     package("fleetfn-fuzz", &["fleetfn-device", "fleetfn-protocol"]),
+    // One makes patches, the other applies them.
+    package("fleetfn-patch", &[]),
+    package("fleetfn-footprint", &["fleetfn-device", "fleetfn-protocol"]),
+    package("room-sensor", &["fleetfn-device"]),
+    package("mps2-an385", &["fleetfn-device", "fleetfn-protocol", "room-sensor"]),
+    package("mps2-an385-boot", &["mps2-an385"]),
+    package("riscv32-virt", &["fleetfn-device", "room-sensor"]),
+    package("rp2040", &["fleetfn-device", "room-sensor"]),
+    package("linux-gateway", &["fleetfn-device", "fleetfn-protocol", "room-sensor"]),
+    package("fleetfn-qemu", &["fleetfn-device", "fleetfn-protocol"]),
+    package("xtask", &["fleetfn-device", "fleetfn-protocol", "fleetfn-qemu"]),
     package("climate", &["fleetfn-function"]),
     package("geofence", &["fleetfn-function"]),
     package("counter", &["fleetfn-function"]),
@@ -85,8 +101,9 @@ const HOMES: [Home; 7] = [
     Home { name: "sequential-storage", packages: &["fleetfn-device"], tests: &[] },
     Home {
         name: "tokio",
-        packages: &["fleetfn-broker", "fleetfn", "fleetfn-bench"],
-        tests: &["fleetfn-device", "fleetfn-device-c"],
+        // Of the device SDK only the driver for hosts and the simulation, behind features of their own.
+        packages: &["fleetfn-broker", "fleetfn", "fleetfn-bench", "fleetfn-device", "linux-gateway"],
+        tests: &["fleetfn-device-c"],
     },
 ];
 

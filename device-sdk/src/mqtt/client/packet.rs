@@ -1,6 +1,6 @@
 //! From the server: what each packet changes, and what of it is an event.
 
-use super::{Session, State};
+use super::{Held, Session, State};
 use crate::mqtt::acknowledgement;
 use crate::mqtt::connack::Connack;
 use crate::mqtt::disconnect::Disconnect;
@@ -89,7 +89,11 @@ impl Session<'_> {
             self.answers.push(kind::PUBREC, id, Reason::SUCCESS);
             return Ok(None);
         }
-        let on_their_way = self.answers.ending().saturating_add(self.received.len());
+        let on_their_way = self
+            .answers
+            .ending()
+            .saturating_add(self.received.len())
+            .saturating_add(usize::from(self.held.is_some()));
         if on_their_way >= usize::from(self.receive_maximum) {
             return Err(Violation::ReceiveMaximum);
         }
@@ -100,9 +104,15 @@ impl Session<'_> {
         Ok(Some(Event::Message(message)))
     }
 
-    /// The message that was given out is handled.
+    /// The message that was given out is handled, and so may the one be that was held. There is room for one of the two.
     pub(super) fn answer(&mut self) {
         if let Some((kind, id)) = self.unanswered.take() {
+            self.answers.push(kind, id, Reason::SUCCESS);
+        }
+        if self.held.is_some_and(|held| held.released)
+            && !self.answers.is_full()
+            && let Some(Held { answer: (kind, id), .. }) = self.held.take()
+        {
             self.answers.push(kind, id, Reason::SUCCESS);
         }
     }

@@ -310,6 +310,22 @@ impl Partition {
         self.pending.push(Change::OutboxPut { key, entry });
     }
 
+    /// Takes something out of a device's outbox, if it still waits there.
+    pub(super) fn take_back<F: Facts>(
+        &mut self,
+        key: OutboxKey,
+        facts: &F,
+        outboxes: &mut impl Outboxes<F::Error>,
+    ) -> Result<(), F::Error> {
+        if key.effect.offset >= self.committed.0 && self.pending.withdraw(&key) {
+            outboxes.withdraw(&key);
+        } else if facts.has_outbox_entry(&key)? && !self.pending.deletes(&key) {
+            outboxes.withdraw(&key);
+            self.pending.push(Change::OutboxDelete { key });
+        }
+        Ok(())
+    }
+
     /// What a device should be has changed: it is told, and no longer of what it should have been before.
     pub(super) fn desire<F: Facts>(
         &mut self,
@@ -321,13 +337,7 @@ impl Partition {
         outboxes: &mut impl Outboxes<F::Error>,
     ) -> Result<(), F::Error> {
         if let Some(before) = twin.sent {
-            let key = OutboxKey { device, effect: before };
-            if before.offset >= self.committed.0 && self.pending.withdraw(&key) {
-                outboxes.withdraw(&key);
-            } else if facts.has_outbox_entry(&key)? && !self.pending.deletes(&key) {
-                outboxes.withdraw(&key);
-                self.pending.push(Change::OutboxDelete { key });
-            }
+            self.take_back(OutboxKey { device, effect: before }, facts, outboxes)?;
         }
         twin.sent = Some(effect);
         let key = OutboxKey { device, effect };

@@ -199,7 +199,12 @@ impl Partition {
     pub(super) fn acts(&self, logged: &Event) -> bool {
         let of_engine = matches!(
             logged.kind(),
-            EventKind::CommandRequested { .. } | EventKind::TwinRequested { .. } | EventKind::TwinReported
+            EventKind::CommandRequested { .. }
+                | EventKind::TwinRequested { .. }
+                | EventKind::TwinReported
+                | EventKind::UpdateRequested
+                | EventKind::UpdateUndelivered
+                | EventKind::UpdateStatus
         );
         of_engine
             || logged.kind().has_origin()

@@ -137,6 +137,9 @@ impl Partition {
                 self.request_twin(offset, logged, expected, facts, outboxes)
             }
             EventKind::TwinReported => self.take_report(offset, logged, facts),
+            EventKind::UpdateRequested => self.request_update(offset, logged, facts, outboxes),
+            EventKind::UpdateUndelivered => self.take_undelivered(logged, facts),
+            EventKind::UpdateStatus => self.take_status(offset, logged, facts, outboxes),
             EventKind::TimerFired => self.consume_firing(logged, facts),
             EventKind::CommandReply { name } => self.end_waiting(name, facts),
             EventKind::Message { .. } => {
@@ -158,7 +161,6 @@ impl Partition {
                 Ok(())
             }
             EventKind::Telemetry { .. }
-            | EventKind::UpdateStatus
             | EventKind::Connected
             | EventKind::Disconnected { .. }
             | EventKind::Shared { .. }
@@ -243,7 +245,7 @@ impl Partition {
     }
 
     /// What an operator or a device asked for cannot be had: a dead letter says so.
-    fn refuse(&mut self, offset: Offset, event: &Event, outcome: Outcome) {
+    pub(super) fn refuse(&mut self, offset: Offset, event: &Event, outcome: Outcome) {
         self.refuse_for(self.operator, offset, event, outcome);
     }
 

@@ -8,6 +8,7 @@ mod send;
 mod stage;
 mod timer;
 mod twin;
+mod update;
 mod usage;
 mod wait;
 

@@ -58,6 +58,8 @@ impl<'a> Question<'a> {
             | EventKind::CommandRequested { .. }
             | EventKind::Shared { .. }
             | EventKind::TwinRequested { .. }
+            | EventKind::UpdateRequested
+            | EventKind::UpdateUndelivered
             | EventKind::TimerFired
             | EventKind::Response { .. }
             | EventKind::Request { .. }

@@ -1,21 +1,25 @@
 //! `PATCH /devices/{id}`: changes what is known of a device.
 
-use super::{DeviceView, check_tags, not_utc, parse_id, parse_product};
+use super::{DeviceView, check_tags, not_utc, parse_class, parse_id, parse_product};
 use crate::api::Api;
 use crate::api::problem::{Kind, Problem};
 use crate::api::request::{Body, Name, Parameters};
 use crate::registry::{DeviceChange, Mode};
 use axum::Json;
 use axum::extract::State;
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// What is to be different (RFC 7396): what is left out stays, `null` takes it away.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DevicePatch {
     /// What it is one of.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub(crate) product: Option<Option<String>>,
+    /// On which hardware it runs.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub(crate) class: Option<Option<String>>,
     /// All its tags: they take the place of those that it has.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub(crate) tags: Option<Option<Vec<String>>>,
@@ -29,7 +33,7 @@ fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(value: D) -> Result<O
     T::deserialize(value).map(Some)
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct PatchQuery {
     /// 1 to only say what the device would be.
@@ -54,9 +58,10 @@ pub(in crate::api) async fn patch(
         }
     };
     let product = patch.product.map(|product| parse_product(product.as_deref())).transpose()?;
+    let class = patch.class.map(|class| parse_class(class.as_deref())).transpose()?;
     let tags = patch.tags.map(Option::unwrap_or_default);
     check_tags(tags.as_deref().unwrap_or_default())?;
-    let change = DeviceChange { product, tags, time_zone: patch.time_zone.map(not_utc) };
+    let change = DeviceChange { product, class, tags, time_zone: patch.time_zone.map(not_utc) };
     let row = api.engine.registry().set_device(id, change, mode).await?;
     let online = api.engine.device(id)?.online;
     Ok(Json(crate::registry::DeviceInfo::new(id, row, online).into()))

@@ -11,10 +11,11 @@ use axum::http::StatusCode;
 use fleetfn_core::event::EventParts;
 use fleetfn_core::{Entity, EventKind};
 use fleetfn_protocol::validate_name;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A command that is on its way.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Requested {
     /// Log offset of the request.
     pub(crate) offset: u64,
@@ -22,7 +23,7 @@ pub(crate) struct Requested {
     pub(crate) id: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct CommandQuery {
     ttl_s: Option<u32>,

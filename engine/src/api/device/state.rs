@@ -11,13 +11,14 @@ use axum::Json;
 use axum::extract::State;
 use fleetfn_core::Entity;
 use fleetfn_protocol::FunctionName;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Most rows of an entity that are looked at: one entity's state is small by nature.
 const ROWS_MAX: usize = 10_000;
 
 /// A value that a function keeps of an entity.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct StateView {
     /// The function.
     pub(crate) function: String,
@@ -30,7 +31,7 @@ pub(crate) struct StateView {
     pub(crate) expires_at_ms: Option<u64>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct StateQuery {
     entity: Option<String>,

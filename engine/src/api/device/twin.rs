@@ -9,11 +9,12 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use fleetfn_core::twin::{Twin, TwinError};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// One device's twin.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct TwinView {
     /// Grows by one with every change of either part; 0 before the first.
     pub(crate) version: u64,
@@ -32,7 +33,7 @@ impl From<Twin> for TwinView {
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct PatchQuery {
     if_version: Option<u64>,

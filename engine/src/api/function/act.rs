@@ -12,10 +12,11 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use fleetfn_core::Offset;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What a deployment did, or would do.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Deployed {
     /// Name of the function.
     pub(crate) name: String,
@@ -50,7 +51,7 @@ impl From<DeployReport> for Deployed {
 }
 
 /// What an act on the versions of a function did.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Acted {
     /// Name of the function.
     pub(crate) name: String,
@@ -74,7 +75,7 @@ impl From<Act> for Acted {
 }
 
 /// How a version is deployed, in the parameters of an upload and in the document of a redeployment.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Terms {
     /// `live` (the default), `canary` or `dark`.
@@ -217,7 +218,7 @@ async fn deploy(api: &Api, new: Newcomer) -> Result<(StatusCode, Json<Deployed>)
 }
 
 /// What acts on one candidate take.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Order {
     /// `canary` or `dark`, where there are both.

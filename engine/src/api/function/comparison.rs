@@ -12,10 +12,11 @@ use axum::extract::State;
 use fleetfn_core::Entity;
 use fleetfn_core::difference::{Difference, Side};
 use fleetfn_protocol::EffectId;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A dark version beside the one that counts.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct ComparisonView {
     /// Name of the function.
     pub(crate) name: String,
@@ -44,7 +45,7 @@ pub(crate) struct ComparisonView {
 }
 
 /// Sums over the invocations of one side.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct SumsView {
     /// Invocations, whatever their outcome.
     pub(crate) invocations: u64,
@@ -55,7 +56,7 @@ pub(crate) struct SumsView {
 }
 
 /// An event that two versions handled differently.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct DifferenceView {
     /// Log offset of the event.
     pub(crate) offset: u64,
@@ -68,7 +69,7 @@ pub(crate) struct DifferenceView {
 }
 
 /// What one version did.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct SideView {
     /// The version.
     pub(crate) version: String,

@@ -10,10 +10,11 @@ use crate::api::request::{Body, Document, Name, NameAndRest};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A value of a configuration.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct ConfigView {
     /// Its key.
     pub(crate) key: String,
@@ -22,7 +23,7 @@ pub(crate) struct ConfigView {
 }
 
 /// A secret, without what it is.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct SecretView {
     /// Its key.
     pub(crate) key: String,
@@ -33,7 +34,7 @@ pub(crate) struct SecretView {
 }
 
 /// How much fuel the functions of an owner may burn.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct BudgetView {
     /// What stands before the first dot of their names.
     pub(crate) owner: String,
@@ -42,7 +43,7 @@ pub(crate) struct BudgetView {
 }
 
 /// How much fuel is allowed.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewBudget {
     /// In a second, in each partition.

@@ -2,10 +2,11 @@
 
 use crate::api::ManifestView;
 use fleetfn_core::deployment::{Deployment, Guard, Version};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The versions of a function, as the last act left them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct TrafficView {
     /// Handles every entity that the canary does not.
     pub(crate) live: Option<VersionView>,
@@ -34,7 +35,7 @@ pub(crate) struct TrafficView {
 }
 
 /// A stretch of the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct BackfillView {
     /// The first offset.
     pub(crate) from: u64,
@@ -43,7 +44,7 @@ pub(crate) struct BackfillView {
 }
 
 /// A version that gets traffic.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct VersionView {
     /// SHA-256 of the module.
     pub(crate) version: String,
@@ -54,7 +55,7 @@ pub(crate) struct VersionView {
 }
 
 /// A version that gets a part of the entities.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct CanaryView {
     /// The version.
     #[serde(flatten)]
@@ -64,7 +65,7 @@ pub(crate) struct CanaryView {
 }
 
 /// When a version is taken back by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct GuardView {
     /// Most failed invocations of a hundred.

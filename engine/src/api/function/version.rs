@@ -10,12 +10,13 @@ use crate::registry::{State as VersionState, VersionInfo};
 use axum::Json;
 use axum::extract::State;
 use fleetfn_core::invocation::Role;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A version that was deployed.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct KnownVersion {
     /// SHA-256 of the module.
     pub(crate) version: String,

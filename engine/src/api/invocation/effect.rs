@@ -5,10 +5,11 @@ use fleetfn_core::effect::MetricKind;
 use fleetfn_core::request::HttpRequest;
 use fleetfn_core::{Effect, Entity};
 use fleetfn_protocol::EffectId;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What an invocation asked for.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub(crate) enum EffectView {
     /// To keep a value.

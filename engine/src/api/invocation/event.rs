@@ -5,10 +5,11 @@ use fleetfn_core::event::Purpose;
 use fleetfn_core::partition::{BACKFILL, WAITED};
 use fleetfn_core::{Entity, Event, EventKind, Given, Offset};
 use fleetfn_protocol::Topic;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The event of an invocation. Of one that is handled again it is the event that was to be handled then.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct EventView {
     /// Its place in the log.
     pub(crate) offset: u64,
@@ -44,7 +45,7 @@ pub(crate) struct EventView {
 }
 
 /// Where an event comes from.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct OriginView {
     /// The function that asked for it, or that it is for.
     pub(crate) function: String,

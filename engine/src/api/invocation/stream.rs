@@ -16,6 +16,7 @@ use fleetfn_core::{Entity, Offset};
 use fleetfn_protocol::{DeviceId, FunctionName};
 use fleetfn_store::ReadError;
 use futures_util::stream::{Stream, unfold};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -33,7 +34,7 @@ pub(crate) const TRIMMED_EVENT: &str = "trimmed";
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// What a client may ask for.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct StreamQuery {
     function: Option<String>,

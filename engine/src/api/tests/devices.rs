@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Asks until the answer is as it should be.
-async fn until(fixture: &Fixture, path: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+pub(super) async fn until(fixture: &Fixture, path: &str, is_so: impl Fn(&Value) -> bool) -> Value {
     let start = Instant::now();
     loop {
         let (_, answer) = fixture.call("GET", path, None).await;
@@ -137,5 +137,36 @@ async fn use_and_storage_are_summed_by_function_product_and_device() {
     let (status, problem) = fixture.call("GET", &written(oldest - 100), None).await;
     let detail = problem["detail"].as_str().unwrap_or_default();
     assert!(status == 404 && detail.contains("kept for 13 months"), "{problem}");
+    fixture.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_selection_is_listed_in_pages_and_a_mistake_in_it_is_named() {
+    let fixture = Fixture::start().await;
+    for number in 0..5 {
+        let tags = if number % 2 == 0 { json!(["even"]) } else { json!([]) };
+        let device = json!({ "id": format!("fan-{number}"), "product": "fan", "tags": tags });
+        assert_eq!(fixture.call("POST", "/api/v1/devices", Some(device)).await.0, 201);
+    }
+    let desired = fixture.patch("/api/v1/devices/fan-2/twin", r#"{"mode":"eco"}"#).await;
+    assert_eq!(desired.0, 200, "{}", desired.1);
+    let ids = |page: &Value| {
+        let items = page["items"].as_array().cloned().unwrap_or_default();
+        items.iter().filter_map(|item| item["id"].as_str().map(str::to_owned)).collect::<Vec<_>>()
+    };
+
+    let even = "/api/v1/devices?where=tag==even;product==fan&limit=2";
+    let (_, first) = fixture.call("GET", even, None).await;
+    assert_eq!(ids(&first), ["fan-0", "fan-2"]);
+    let next = first["next"].as_str().expect("there are more");
+    let (_, second) = fixture.call("GET", &format!("{even}&after={next}"), None).await;
+    assert_eq!((ids(&second), &second["next"]), (vec!["fan-4".to_owned()], &Value::Null));
+
+    let (_, eco) = fixture.call("GET", "/api/v1/devices?where=twin.desired.mode==eco", None).await;
+    assert_eq!(ids(&eco), ["fan-2"]);
+    let (status, problem) = fixture.call("GET", "/api/v1/devices?where=colour==red", None).await;
+    assert_eq!(status, 400);
+    let detail = problem["detail"].as_str().unwrap_or_default();
+    assert!(detail.starts_with("where: at byte 0: 'colour' is no field"), "{detail}");
     fixture.stop().await;
 }

@@ -4,7 +4,7 @@ use crate::api::{AddedDevice, NewDevice};
 use crate::cli::client::Client;
 use crate::cli::failure::Failure;
 use crate::cli::output::{self, Format};
-use fleetfn_protocol::{DeviceId, ProductId};
+use fleetfn_protocol::{ClassId, DeviceId, ProductId};
 use std::path::Path;
 
 #[derive(Debug, clap::Args)]
@@ -14,6 +14,9 @@ pub(crate) struct Arguments {
     /// What it is one of
     #[arg(long, value_name = "PRODUCT")]
     product: Option<ProductId>,
+    /// On which hardware it runs, as manifests of its firmware name it
+    #[arg(long, value_name = "CLASS")]
+    class: Option<ClassId>,
     /// A word for selecting it; may be given more than once
     #[arg(long = "tag", value_name = "TAG")]
     tags: Vec<String>,
@@ -29,6 +32,7 @@ pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
     let new = NewDevice {
         id: arguments.id.to_string(),
         product: arguments.product.map(|product| product.to_string()),
+        class: arguments.class.map(|class| class.to_string()),
         tags: arguments.tags.clone(),
         time_zone: arguments.time_zone.clone(),
     };

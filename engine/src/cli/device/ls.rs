@@ -9,13 +9,21 @@ use std::path::Path;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
+    /// Only these, for example 'product==fan;tag==eu,twin.reported.battery<20' (; is and, , is or)
+    #[arg(short, long = "where", value_name = "SELECTION")]
+    selection: Option<String>,
     /// How to print the list
     #[arg(short, long, value_enum, default_value_t)]
     output: Format,
 }
 
 pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
-    let devices: Vec<DeviceView> = Client::open(data)?.list("cannot list the devices", "/devices")?;
+    let selection = arguments.selection.iter().map(|text| ("where".into(), text.clone()));
+    let devices: Vec<DeviceView> = Client::open(data)?.list_with(
+        "cannot list the devices",
+        "/devices",
+        &selection.collect::<Vec<_>>(),
+    )?;
     if arguments.output == Format::Json {
         return output::json(&devices);
     }

@@ -4,7 +4,7 @@ use crate::api::{DevicePatch, DeviceView};
 use crate::cli::client::Client;
 use crate::cli::failure::Failure;
 use crate::cli::output::Format;
-use fleetfn_protocol::{DeviceId, ProductId};
+use fleetfn_protocol::{ClassId, DeviceId, ProductId};
 use std::path::Path;
 
 #[derive(Debug, clap::Args)]
@@ -18,6 +18,9 @@ pub(crate) struct Arguments {
     /// It is one of nothing
     #[arg(long, group = "change")]
     no_product: bool,
+    /// On which hardware it runs, as manifests of its firmware name it
+    #[arg(long, value_name = "CLASS", group = "change")]
+    class: Option<ClassId>,
     /// A word for selecting it, in the place of those that it has; may be given more than once
     #[arg(long = "tag", value_name = "TAG", group = "change", conflicts_with = "no_tags")]
     tags: Vec<String>,
@@ -41,6 +44,7 @@ pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
     let product = arguments.product.map(|product| Some(product.to_string()));
     let patch = DevicePatch {
         product: if arguments.no_product { Some(None) } else { product },
+        class: arguments.class.map(|class| Some(class.to_string())),
         tags: (arguments.no_tags || !arguments.tags.is_empty()).then(|| Some(arguments.tags.clone())),
         time_zone: arguments.time_zone.clone().map(Some),
     };

@@ -84,8 +84,7 @@ fn a_clean_run_is_good_whichever_side_tells_first() {
         }
     }
     assert!(!ledger.is_settled(), "the devices may still publish");
-    ledger.report(Report::Drained);
-    ledger.report(Report::Drained);
+    ledger.drain();
     assert!(ledger.is_settled());
     let verdict = ledger.verdict();
     assert!(verdict.is_good(), "{}", verdict.reproach());

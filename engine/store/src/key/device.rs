@@ -1,4 +1,4 @@
-//! What the registry knows of a device: `kind | id` to `product option, token_sha256, tags,
+//! What the registry knows of a device: `kind | id` to `product option, class option, token_sha256, tags,
 //! time_zone option, added_at_ms u64`.
 
 use super::{Kind, key};
@@ -24,6 +24,7 @@ pub(crate) fn decode(key: &[u8]) -> Option<DeviceId> {
 
 fn put_value(out: &mut Vec<u8>, row: &DeviceRow) {
     out.put_option(row.product.as_ref(), |out, product| out.put_text(product.as_str()));
+    out.put_option(row.class.as_ref(), |out, class| out.put_text(class.as_str()));
     out.put(&row.token_sha256);
     out.put_list(&row.tags, |out, tag| out.put_text(tag));
     out.put_option(row.time_zone.as_ref(), |out, zone| out.put_text(zone));
@@ -39,6 +40,7 @@ pub(crate) fn value(row: &DeviceRow) -> Bytes {
 fn take_value(reader: &mut Reader) -> Result<DeviceRow, CodecError> {
     Ok(DeviceRow {
         product: reader.option(Reader::name)?,
+        class: reader.option(Reader::name)?,
         token_sha256: reader.hash()?,
         tags: reader.list(Reader::text)?,
         time_zone: reader.option(Reader::text)?,
@@ -79,7 +81,7 @@ mod tests {
             prop_assert_eq!(encode(&first).cmp(&encode(&second)), first.cmp(&second));
             prop_assert_eq!(decode(&encode(&first)), Some(first));
             let product = with_product.then(|| "fan".parse().expect("a name"));
-            let row = DeviceRow { product, token_sha256, tags, time_zone, added_at_ms };
+            let row = DeviceRow { product, class: with_product.then(|| "m3".parse().expect("a name")), token_sha256, tags, time_zone, added_at_ms };
             prop_assert_eq!(decode_value(value(&row)), Ok(row));
         }
     }

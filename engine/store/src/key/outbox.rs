@@ -55,6 +55,7 @@ fn take_value(reader: &mut Reader) -> Result<OutboxEntry, CodecError> {
     let parcel = match reader.u8()? {
         1 => ParcelKind::Command,
         2 => ParcelKind::Twin,
+        3 => ParcelKind::Update,
         _ => return Err(reader.unknown()),
     };
     let expires_at_ms = reader.u64()?;

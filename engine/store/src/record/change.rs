@@ -3,7 +3,7 @@
 use crate::codec::{CodecError, Reader, Write};
 use crate::key::{
     backfilled, backlog, budget, dead_letter, deployment, device, difference, due, function_timer, mark,
-    outbox, request, seen, send, setting, shadow, state, timer, twin, usage,
+    outbox, release, request, seen, send, setting, shadow, state, timer, twin, update, update_key, usage,
 };
 use fleetfn_core::Change;
 
@@ -36,6 +36,9 @@ const BACKLOG_DELETE: u8 = 26;
 const BUDGET: u8 = 27;
 const BACKFILLED: u8 = 28;
 const USAGE_DELETE: u8 = 29;
+const UPDATE: u8 = 30;
+const RELEASE: u8 = 31;
+const UPDATE_KEY: u8 = 32;
 
 fn kind(change: &Change) -> u8 {
     match change {
@@ -68,6 +71,9 @@ fn kind(change: &Change) -> u8 {
         Change::BacklogDelete { .. } => BACKLOG_DELETE,
         Change::Budget { .. } => BUDGET,
         Change::Backfilled { .. } => BACKFILLED,
+        Change::Update { .. } => UPDATE,
+        Change::Release { .. } => RELEASE,
+        Change::UpdateKey { .. } => UPDATE_KEY,
     }
 }
 
@@ -101,6 +107,9 @@ pub(super) fn put(out: &mut Vec<u8>, change: &Change) {
         Change::Usage { key, usage } => usage::put(out, key, usage),
         Change::UsageDelete { key } => usage::put_key(out, key),
         Change::Difference { difference } => difference::put_value(out, difference),
+        Change::Update { device, update } => update::put(out, device, update),
+        Change::Release { id, row } => release::put(out, id, row.as_ref()),
+        Change::UpdateKey { product, key, row } => update_key::put(out, product, key, row.as_ref()),
         Change::Device { id, row } => device::put(out, id, row.as_ref()),
         Change::Deployment { name, deployment } => deployment::put(out, name, deployment.as_deref()),
         Change::Setting { name, key, setting } => setting::put(out, name, key, setting.as_ref()),
@@ -131,6 +140,9 @@ pub(super) fn take(reader: &mut Reader) -> Result<Change, CodecError> {
         USAGE => usage::take(reader),
         USAGE_DELETE => Ok(Change::UsageDelete { key: usage::take_key(reader)? }),
         DIFFERENCE => difference::take(reader),
+        UPDATE => update::take(reader),
+        RELEASE => release::take(reader),
+        UPDATE_KEY => update_key::take(reader),
         DEVICE => device::take(reader),
         DEPLOYMENT => deployment::take(reader),
         SETTING => setting::take(reader),

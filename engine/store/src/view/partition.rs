@@ -6,6 +6,7 @@ use crate::key;
 use bytes::Bytes;
 use fleetfn_core::commit::{Backfilled, OutboxKey, Request, TimerKey, TimerRow, Value};
 use fleetfn_core::twin::Twin;
+use fleetfn_core::update::Update;
 use fleetfn_core::usage::{Usage, UsageKey};
 use fleetfn_core::{Facts, Offset, PartitionId};
 use fleetfn_protocol::{DeviceId, EffectId, FunctionName};
@@ -67,6 +68,10 @@ impl Facts for PartitionView {
 
     fn twin(&self, device: &DeviceId) -> Result<Option<Twin>, Error> {
         self.view.twin_in(self.partition, device)
+    }
+
+    fn update(&self, device: &DeviceId) -> Result<Option<Update>, Error> {
+        self.get(&key::update::encode(self.partition, device), key::update::decode_value)
     }
 
     fn mark(&self, source: PartitionId) -> Result<Option<u64>, Error> {

@@ -1,4 +1,4 @@
-//! What operators have said: devices, deployments, settings. It stands in the lane of control.
+//! What operators have said: devices, deployments, settings, releases and their keys. It stands in the lane of control.
 //!
 //! Deployments and settings keep what they were before, for events that are still to be handled: each row holds from
 //! the offset of its record on.
@@ -9,8 +9,10 @@ use crate::codec::CodecError;
 use crate::key;
 use fleetfn_core::commit::{DeviceRow, Setting};
 use fleetfn_core::deployment::Deployment;
+use fleetfn_core::update::{KeyRow, ReleaseRow};
 use fleetfn_core::{Offset, PartitionId};
-use fleetfn_protocol::{DeviceId, FunctionName};
+use fleetfn_protocol::update::{Digest, UpdateKey};
+use fleetfn_protocol::{DeviceId, FunctionName, ProductId};
 use std::collections::BTreeMap;
 
 const CONTROL: PartitionId = PartitionId::CONTROL;
@@ -51,6 +53,29 @@ impl View {
         self.collect(CONTROL, &key::device::prefix(), after.as_deref(), limit, |key, value| {
             let id = key::device::decode(key).ok_or(CodecError::Unknown("the key of a device"))?;
             Ok((id, key::device::decode_value(value)?))
+        })
+    }
+
+    /// Every release, by id.
+    ///
+    /// # Errors
+    /// [`Error`], as for every read.
+    pub fn releases(&self) -> Result<Vec<(Digest, ReleaseRow)>, Error> {
+        self.collect(CONTROL, &key::release::prefix(), None, usize::MAX, |key, value| {
+            let id = key::release::decode(key).ok_or(CodecError::Unknown("the key of a release"))?;
+            Ok((id, key::release::decode_value(value)?))
+        })
+    }
+
+    /// Every key that may sign, by product.
+    ///
+    /// # Errors
+    /// [`Error`], as for every read.
+    pub fn update_keys(&self) -> Result<Vec<(ProductId, UpdateKey, KeyRow)>, Error> {
+        self.collect(CONTROL, &key::update_key::prefix(), None, usize::MAX, |key, value| {
+            let (product, update_key) =
+                key::update_key::decode(key).ok_or(CodecError::Unknown("the key of a key of a product"))?;
+            Ok((product, update_key, key::update_key::decode_value(value)?))
         })
     }
 

@@ -3,7 +3,8 @@
 use super::overlay::Row;
 use crate::key::{
     backfilled, backlog, budget, cursor, dead_letter, deployment, device, difference, due, function_timer,
-    lease, mark, outbox, refused, request, seen, send, send_next, setting, shadow, state, timer, twin, usage,
+    lease, mark, outbox, refused, release, request, seen, send, send_next, setting, shadow, state, timer,
+    twin, update, update_key, usage,
 };
 use bytes::Bytes;
 use fleetfn_core::{Change, Commit, Offset, PartitionId};
@@ -91,6 +92,11 @@ fn of_change(partition: PartitionId, change: &Change, offset: Offset) -> (Vec<u8
         Change::Difference { difference } => {
             let key = difference::encode(partition, &difference.function, difference.offset);
             (key, Some(difference::value(difference)))
+        }
+        Change::Update { device, update } => (update::encode(partition, device), Some(update::value(update))),
+        Change::Release { id, row } => (release::encode(id), row.as_ref().map(release::value)),
+        Change::UpdateKey { product, key, row } => {
+            (update_key::encode(product, key), row.as_ref().map(update_key::value))
         }
         Change::Device { id, row } => (device::encode(id), row.as_ref().map(device::value)),
         Change::Deployment { name, deployment } => {

@@ -7,6 +7,7 @@ use fleetfn_core::commit::{
 };
 use fleetfn_core::invocation::StateReader;
 use fleetfn_core::twin::Twin;
+use fleetfn_core::update::Update;
 use fleetfn_core::usage::{Usage, UsageKey};
 use fleetfn_core::{Change, Commit, Facts, Offset, PartitionId};
 use fleetfn_protocol::{DeviceId, EffectId, FunctionName};
@@ -37,6 +38,7 @@ pub(crate) struct Model {
     send_next: BTreeMap<u16, u64>,
     marks: BTreeMap<(u16, u16), u64>,
     twins: BTreeMap<(u16, DeviceId), Bytes>,
+    updates: BTreeMap<(u16, DeviceId), Update>,
     requests: BTreeMap<(u16, EffectId), Request>,
     seen: BTreeMap<(u16, Bytes), Vec<u64>>,
     letters: BTreeSet<(u16, Offset)>,
@@ -107,6 +109,7 @@ impl Model {
             Change::SendNext { sequence } => drop(self.send_next.insert(of, sequence)),
             Change::Mark { source, sequence } => drop(self.marks.insert((of, source.0), sequence)),
             Change::Twin { device, twin } => drop(self.twins.insert((of, device), twin)),
+            Change::Update { device, update } => drop(self.updates.insert((of, device), *update)),
             Change::RequestPut { effect, request } => drop(self.requests.insert((of, effect), request)),
             Change::RequestDelete { effect } => drop(self.requests.remove(&(of, effect))),
             Change::Seen { entity, ids } => drop(self.seen.insert((of, entity), ids)),
@@ -120,9 +123,11 @@ impl Model {
             Change::Backfilled { progress, .. } => drop(self.backfilled.insert(of, progress)),
             Change::Usage { key, usage } => drop(self.usage.insert((of, key), usage)),
             Change::UsageDelete { key } => drop(self.usage.remove(&(of, key))),
-            Change::Device { .. } | Change::Deployment { .. } | Change::Setting { .. } => {
-                unreachable!("the model knows no {change:?}")
-            }
+            Change::Device { .. }
+            | Change::Deployment { .. }
+            | Change::Setting { .. }
+            | Change::Release { .. }
+            | Change::UpdateKey { .. } => unreachable!("the model knows no {change:?}"),
         }
     }
 
@@ -179,6 +184,9 @@ impl Model {
         assert_eq!(facts.timer_count(&entity, &function(), 9).expect("counts"), own.count());
         if let Some(twin) = facts.twin(&device(number)).expect("reads") {
             self.twins.insert((partition.0, device(number)), twin.encode());
+        }
+        if let Some(update) = facts.update(&device(number)).expect("reads") {
+            self.updates.insert((partition.0, device(number)), update);
         }
         let ids = facts.seen(&entity).expect("reads");
         if !ids.is_empty() {

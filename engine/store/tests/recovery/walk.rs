@@ -10,6 +10,7 @@ use fleetfn_core::commit::{
 };
 use fleetfn_core::deployment::ModuleHash;
 use fleetfn_core::difference::{Difference, Side};
+use fleetfn_core::update::Update;
 use fleetfn_core::usage::{Usage, UsageKey};
 use fleetfn_core::{Change, Effect, Offset, PartitionId};
 use fleetfn_protocol::EffectId;
@@ -70,6 +71,10 @@ fn of_state() -> impl Strategy<Value = Change> {
         1 => (0..3_u8, 0..9_u64).prop_map(|(of, number)| Change::Twin {
             device: device(of),
             twin: Model::twin(number),
+        }),
+        1 => (0..3_u8, 1..9_u32).prop_map(|(of, job_last)| Change::Update {
+            device: device(of),
+            update: Box::new(Update { job_last, ..Update::default() }),
         }),
         1 => (0..3_u8, any::<u64>()).prop_map(move |(of, fuel)| {
             let (entity, function) = owner(of);

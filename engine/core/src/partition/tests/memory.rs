@@ -14,6 +14,7 @@ use fleetfn_core::difference::Difference;
 use fleetfn_core::invocation::{StateReader, StateUnavailable};
 use fleetfn_core::partition::Committed;
 use fleetfn_core::twin::Twin;
+use fleetfn_core::update::Update;
 use fleetfn_core::usage::{Usage, UsageKey};
 use fleetfn_core::{Change, Commit, Entity, Facts, Offset, PartitionId};
 use fleetfn_protocol::{DeviceId, EffectId, FunctionName};
@@ -35,6 +36,7 @@ pub(crate) struct Memory {
     pub(crate) send_next: u64,
     pub(crate) marks: BTreeMap<PartitionId, u64>,
     pub(crate) twins: BTreeMap<DeviceId, Twin>,
+    pub(crate) updates: BTreeMap<DeviceId, Update>,
     pub(crate) requests: BTreeMap<EffectId, Request>,
     pub(crate) seen: BTreeMap<Bytes, Vec<u64>>,
     pub(crate) letters: BTreeMap<(Offset, FunctionName), DeadLetter>,
@@ -105,9 +107,12 @@ impl Memory {
                 self.differences.insert((difference.offset, difference.function), *difference);
             }
             Change::Refused { letter } => drop(self.refused.insert(letter.function, letter)),
-            Change::Device { .. } | Change::Deployment { .. } | Change::Setting { .. } => {
-                unreachable!("not a partition's business")
-            }
+            Change::Update { device, update } => drop(self.updates.insert(device, *update)),
+            Change::Device { .. }
+            | Change::Deployment { .. }
+            | Change::Setting { .. }
+            | Change::Release { .. }
+            | Change::UpdateKey { .. } => unreachable!("not a partition's business"),
         }
     }
 
@@ -223,6 +228,10 @@ impl Facts for Memory {
 
     fn twin(&self, device: &DeviceId) -> Result<Option<Twin>, Infallible> {
         Ok(self.twins.get(device).cloned())
+    }
+
+    fn update(&self, device: &DeviceId) -> Result<Option<Update>, Infallible> {
+        Ok(self.updates.get(device).cloned())
     }
 
     fn mark(&self, source: PartitionId) -> Result<Option<u64>, Infallible> {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::key::deployment::tests::any_deployment;
+use crate::key::update::tests::any_update;
 use crate::record::effect::tests::any_effect;
 use bytes::Bytes;
 use fleetfn_core::commit::{
@@ -10,8 +11,10 @@ use fleetfn_core::commit::{
 };
 use fleetfn_core::deployment::ModuleHash;
 use fleetfn_core::difference::{Difference, Side};
+use fleetfn_core::update::{KeyRow, ReleaseRow};
 use fleetfn_core::usage::{Usage, UsageKey};
 use fleetfn_core::{Offset, PartitionId};
+use fleetfn_protocol::update::{Digest, UpdateKey};
 use fleetfn_protocol::{DeviceId, EffectId, FunctionName};
 use proptest::option::of;
 use proptest::prelude::{BoxedStrategy, Strategy, any, prop_assert_eq, prop_oneof, proptest};
@@ -179,6 +182,8 @@ fn any_waiting() -> BoxedStrategy<Change> {
         any::<(u16, u64)>()
             .prop_map(|(source, sequence)| Change::Mark { source: PartitionId(source), sequence }),
         (device(), bytes()).prop_map(|(device, twin)| Change::Twin { device, twin }),
+        (device(), any_update())
+            .prop_map(|(device, update)| Change::Update { device, update: Box::new(update) }),
         (effect_id(), request).prop_map(|(effect, request)| Change::RequestPut { effect, request }),
         effect_id().prop_map(|effect| Change::RequestDelete { effect }),
     ]
@@ -189,6 +194,7 @@ fn any_waiting() -> BoxedStrategy<Change> {
 fn any_act() -> BoxedStrategy<Change> {
     let row = (of("[a-z]{1,9}"), any::<[u8; 32]>(), texts(), of(".{0,9}"), any::<u64>()).prop_map(
         |(product, token_sha256, tags, time_zone, added_at_ms)| DeviceRow {
+            class: product.as_ref().map(|class| class.parse().expect("a name")),
             product: product.map(|product| product.parse().expect("a name")),
             token_sha256,
             tags,
@@ -201,7 +207,16 @@ fn any_act() -> BoxedStrategy<Change> {
         bytes().prop_map(Setting::Secret),
         any::<u64>().prop_map(Setting::Budget),
     ];
+    let release = (bytes(), any::<u64>())
+        .prop_map(|(envelope, published_at_ms)| ReleaseRow { envelope, published_at_ms });
+    let key = any::<u64>().prop_map(|added_at_ms| KeyRow { added_at_ms });
     prop_oneof![
+        (any::<[u8; 32]>(), of(release)).prop_map(|(id, row)| Change::Release { id: Digest(id), row }),
+        ("[a-z]{1,9}", any::<[u8; 32]>(), of(key)).prop_map(|(product, key, row)| Change::UpdateKey {
+            product: product.parse().expect("a name"),
+            key: UpdateKey(key),
+            row,
+        }),
         (device(), of(row)).prop_map(|(id, row)| Change::Device { id, row }),
         (function(), of(any_deployment()))
             .prop_map(|(name, deployment)| Change::Deployment { name, deployment: deployment.map(Box::new) }),

@@ -1,0 +1,142 @@
+//! Offers: what becomes of one, and of the job before it.
+
+use super::record::{Content, Patch, Record};
+use super::{Slots, Stage, Update, trust};
+use embedded_storage_async::nor_flash::NorFlash;
+use fleetfn_protocol::update::{Content as Asked, Delivery, Manifest, Offer, Phase, Reason};
+
+impl<S: Slots, F: NorFlash> Update<'_, S, F> {
+    /// An offer came; for those who have no agent. It may be acknowledged when this returns.
+    ///
+    /// One that is not newer than the last job is answered with the status; one that comes while an image is about to be
+    /// started or on trial is not taken.
+    pub async fn handle_offer(&mut self, bytes: &[u8], now_ms: u64) {
+        self.clock.tick(now_ms);
+        self.report.changed();
+        let last = self.record.map_or(0, |record| record.job);
+        let Ok(offer) = Offer::parse(bytes) else {
+            if let Some(job) = job_of(bytes).filter(|job| *job > last) {
+                self.report.refuse(job, Reason::Format);
+            }
+            return;
+        };
+        let is_newer = offer.job > last;
+        match offer.content {
+            Asked::Withdrawn if offer.job == last => self.take_back(Reason::Withdrawn).await,
+            Asked::Withdrawn if is_newer => {
+                if !self.is_committed() {
+                    self.take_back(Reason::Withdrawn).await;
+                }
+                self.report.refuse(offer.job, Reason::Withdrawn);
+            }
+            Asked::Update { delivery, envelope } if is_newer && !self.is_committed() => {
+                // One after the other, since each takes kilobytes of the stack.
+                let verified = trust::verify(&self.firmware, &envelope);
+                match verified.and_then(|()| self.judge(offer.job, &delivery, envelope.body())) {
+                    Ok(record) => {
+                        self.is_base_checked = false;
+                        self.report.accept();
+                        self.begin(record).await;
+                    }
+                    Err(reason) => self.report.refuse(offer.job, reason),
+                }
+            }
+            Asked::Withdrawn | Asked::Update { .. } => {}
+        }
+    }
+
+    /// The application does not want what is offered: the job fails with [`Reason::Refused`], if it is not on trial yet.
+    /// An application that wants to look first is busy until it has looked at [`Update::job`].
+    pub async fn refuse(&mut self) {
+        if !matches!(self.stage, Stage::Trial { .. }) {
+            self.take_back(Reason::Refused).await;
+        }
+    }
+
+    /// Gives the job up, wherever it is, unless it has ended.
+    async fn take_back(&mut self, reason: Reason) {
+        match self.stage {
+            Stage::Idle | Stage::Ended(..) => {}
+            Stage::Trial { .. } => self.roll_back(reason).await,
+            Stage::Armed { .. } => {
+                // In this order: an image that is started after its job has ended is put back at once.
+                self.end(Phase::Failed, reason).await;
+                if self.slots.confirm().await.is_ok() {
+                    self.restart_since_ms = None;
+                }
+            }
+            _ => self.end(Phase::Failed, reason).await,
+        }
+    }
+
+    /// An image is about to be started or put back, or on trial.
+    const fn is_committed(&self) -> bool {
+        matches!(self.stage, Stage::Armed { .. } | Stage::Trial { .. }) || self.restart_since_ms.is_some()
+    }
+
+    /// Whether an offer is followed whose signatures hold; its manifest is not looked at before.
+    #[inline(never)]
+    fn judge(&self, job: u32, delivery: &Delivery, body: &[u8]) -> Result<Record, Reason> {
+        let manifest = Manifest::parse(body).map_err(|_| Reason::Format)?;
+        trust::check(&self.firmware, &manifest, self.floor(), &self.clock)?;
+        let record = self.record_of(job, delivery, &manifest);
+        self.check_sizes(&record)?;
+        Ok(record)
+    }
+
+    fn record_of(&self, job: u32, delivery: &Delivery, manifest: &Manifest<'_>) -> Record {
+        let patch = match *delivery {
+            Delivery::Whole => None,
+            Delivery::Patch { base_size, base, size, digest } => {
+                let base = Content { size: base_size, digest: base };
+                Some(Patch { base, patch: Content { size, digest } })
+            }
+        };
+        Record {
+            generation: 0,
+            floor: self.floor(),
+            job,
+            sequence: manifest.sequence,
+            unit_bytes: S::SECTOR_BYTES.max(self.config.block_bytes.get().into()),
+            image: Content { size: manifest.size, digest: manifest.digest },
+            patch,
+            attempts: 0,
+            trials: 0,
+        }
+    }
+
+    fn check_sizes(&self, record: &Record) -> Result<(), Reason> {
+        let (image, payload) = (record.image.size, record.payload().size);
+        let slot = self.slots.slot_bytes();
+        let whole = |bytes: u32| sectors(bytes, S::SECTOR_BYTES);
+        // A patch lies behind the image that is made of it.
+        let both = match record.patch {
+            None => whole(image),
+            Some(_) => whole(image).zip(whole(payload)).and_then(|(image, patch)| image.checked_add(patch)),
+        };
+        let fits = both.is_some_and(|bytes| bytes <= slot) && image <= self.slots.image_bytes_max();
+        let has_marks = Record::units(payload, record.unit_bytes) <= self.journal.units_max();
+        if image == 0 || payload == 0 || !fits || !has_marks {
+            return Err(Reason::Size);
+        }
+        match record.patch {
+            Some(patch) if patch.base.size > self.slots.image_bytes_max() => Err(Reason::Base),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// So many bytes in whole sectors, in bytes.
+pub(super) const fn sectors(bytes: u32, sector_bytes: u32) -> Option<u32> {
+    let mask = sector_bytes.wrapping_sub(1);
+    match bytes.checked_add(mask) {
+        Some(bytes) => Some(bytes & !mask),
+        None => None,
+    }
+}
+
+/// The job's number in an offer that cannot be read.
+fn job_of(bytes: &[u8]) -> Option<u32> {
+    let (_, rest) = bytes.split_first()?;
+    Some(u32::from_le_bytes(*rest.first_chunk()?)).filter(|job| *job != 0)
+}

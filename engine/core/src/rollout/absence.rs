@@ -1,0 +1,101 @@
+//! Offers that are not taken: the device is not there, puts it off, or refuses.
+
+use super::RolloutError;
+use super::device::{Device, Step};
+use super::enrol::clip;
+use super::head::State;
+use super::input::{Absent, Deferred, Heard, Refused, WHY_BYTES_MAX};
+use super::machine::Machine;
+use super::why::Why;
+use alloc::string::ToString;
+use fleetfn_protocol::DeviceId;
+
+impl Machine<'_> {
+    pub(super) fn absent(&mut self, absent: &Absent) -> Result<(), RolloutError> {
+        let newest = self.newest(&absent.device, absent.generation)?;
+        let Some(before) = newest.filter(|device| device.step == Step::Offered) else {
+            self.ignore_nonsense("it has no such offer");
+            return Ok(());
+        };
+        let mut after = before.clone();
+        self.end_offer(&absent.device, &mut after);
+        self.keep(&absent.device, Some(&before), &after);
+        Ok(())
+    }
+
+    /// A device did not take its offer: gets another when its window opens again, or when it is heard.
+    pub(super) fn end_offer(&mut self, id: &DeviceId, device: &mut Device) {
+        if self.head.state == State::Aborted {
+            self.withdraw(id, device.generation, false, "the rollout was aborted");
+            device.go(Step::Canceled, Why::Aborted, self.now_ms);
+            return;
+        }
+        if let Some(window) = &self.policy.window
+            && !window.is_open(device.zone, self.now_ms)
+        {
+            self.withdraw(id, device.generation, false, "its maintenance window has closed");
+            self.make_ready(device, Why::InTurn);
+            return;
+        }
+        self.withdraw(id, device.generation, true, "it did not take the offer in time");
+        device.go(Step::Absent, Why::NotThere, self.now_ms);
+    }
+
+    pub(super) fn here(&mut self, heard: &Heard) -> Result<(), RolloutError> {
+        match self.find(&heard.device)? {
+            Some(before) if before.step == Step::Absent => {
+                let mut after = before.clone();
+                self.make_ready(&mut after, Why::InTurn);
+                self.keep(&heard.device, Some(&before), &after);
+            }
+            Some(_) | None => self.ignore("nobody was waiting for it"),
+        }
+        Ok(())
+    }
+
+    pub(super) fn deferred(&mut self, deferred: &Deferred) -> Result<(), RolloutError> {
+        let Some(before) = self.not_installing(&deferred.device, deferred.generation)? else {
+            return Ok(());
+        };
+        let mut after = before.clone();
+        // It is asked again no later than it would count as absent.
+        let latest_ms = self.now_ms.saturating_add(u64::from(self.policy.timeouts.offer_s) * 1_000);
+        let until_ms = deferred.until_ms.max(self.now_ms.saturating_add(1_000)).min(latest_ms);
+        let why = clip(&deferred.why, WHY_BYTES_MAX).to_string();
+        if self.head.state == State::Aborted {
+            after.go(Step::Canceled, Why::Aborted, self.now_ms);
+        } else {
+            after.go(Step::Later, Why::Deferred { until_ms, why }, self.now_ms);
+            after.due_ms = Some(until_ms);
+        }
+        self.keep(&deferred.device, Some(&before), &after);
+        Ok(())
+    }
+
+    pub(super) fn refused(&mut self, refused: &Refused) -> Result<(), RolloutError> {
+        let Some(before) = self.not_installing(&refused.device, refused.generation)? else {
+            return Ok(());
+        };
+        let mut after = before.clone();
+        let why = clip(&refused.why, WHY_BYTES_MAX).to_string();
+        after.go(Step::Rejected, Why::Refused { why }, self.now_ms);
+        self.keep(&refused.device, Some(&before), &after);
+        Ok(())
+    }
+
+    /// A device whose newest offer this is.
+    fn newest(&self, id: &DeviceId, generation: u32) -> Result<Option<Device>, RolloutError> {
+        Ok(self.find(id)?.filter(|device| device.generation == generation))
+    }
+
+    /// A device whose newest offer this is, as long as it can still be put off.
+    fn not_installing(&mut self, id: &DeviceId, generation: u32) -> Result<Option<Device>, RolloutError> {
+        let newest = self.newest(id, generation)?;
+        let device =
+            newest.filter(|device| matches!(device.step, Step::Offered | Step::Downloading | Step::Verified));
+        if device.is_none() {
+            self.ignore_nonsense("it has no such offer, or is installing it");
+        }
+        Ok(device)
+    }
+}

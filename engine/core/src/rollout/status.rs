@@ -1,0 +1,236 @@
+//! How a rollout goes, as a table.
+
+use super::criteria;
+use super::head::{Head, Progress, State};
+use super::pace::Pace;
+use super::policy::{Phase, Policy, Size};
+use super::tally::Tally;
+use super::words::{Instant, Length};
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+use fleetfn_protocol::RolloutName;
+
+/// Cells of a progress bar.
+const BAR_CELLS: u32 = 8;
+
+/// One phase of the table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PhaseLine {
+    /// Its name.
+    pub name: String,
+    /// How many devices it takes: as it says, as long as it has not begun.
+    pub target: String,
+    /// How many of those it is to take have ended, in percent; `None` before it begins.
+    pub percent: Option<u32>,
+    /// How its devices fare.
+    pub tally: Tally,
+    /// Whether the next phase could begin.
+    pub is_done: bool,
+}
+
+/// How a rollout goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    /// Its name.
+    pub rollout: RolloutName,
+    /// Where it stands.
+    pub state: State,
+    /// Whether it is paused, and by whom and why.
+    pub paused: Option<String>,
+    /// Why it is where it is.
+    pub because: String,
+    /// Its phase from 1, and how many there are.
+    pub phase: (u8, usize),
+    /// How much of a soak or a wait has passed, and its length, in milliseconds.
+    pub passed_ms: Option<(u64, u64)>,
+    /// What each gate of the phase has said last.
+    pub gates: Vec<String>,
+    /// The table.
+    pub phases: Vec<PhaseLine>,
+    /// Devices that began in the last minute.
+    pub begun_per_minute: u32,
+    /// What holds the pace, in words.
+    pub held_by: Option<String>,
+    /// How long the rest of the phase takes at the rate of the moment.
+    pub rest: Option<Length>,
+    /// The criteria, and how near they are.
+    pub criteria: Vec<String>,
+    /// Devices that are no part of it.
+    pub left_out: u32,
+}
+
+/// How a rollout goes at a time.
+#[must_use]
+pub fn status(name: &RolloutName, policy: &Policy, head: &Head, now_ms: u64) -> Status {
+    let line = |(phase, progress): (&Phase, &Progress)| phase_line(phase, progress, head);
+    let gates = head.progress().map(|progress| progress.answers.iter());
+    let gate = |answer: &super::Answer| match answer.verdict {
+        Some(verdict) if answer.text.is_empty() => format!("{}: {verdict}", answer.gate),
+        Some(verdict) => format!("{}: {verdict} ({})", answer.gate, answer.text),
+        None => format!("{}: no answer yet", answer.gate),
+    };
+    let since = |until_ms: u64| {
+        (now_ms.saturating_sub(head.since_ms).min(until_ms), until_ms.saturating_sub(head.since_ms))
+    };
+    let (held_by, per_minute) = held_by(policy, head, now_ms);
+    // How long devices take is not known, so with all places taken nothing can be said.
+    let per_minute = per_minute.filter(|_| head.in_phases().active() < policy.concurrency);
+    Status {
+        rollout: *name,
+        state: head.state,
+        paused: head.paused.as_ref().map(|done| format!("{}: {}", done.by, done.why)),
+        because: head.because.clone(),
+        phase: (head.phase.saturating_add(1), head.phases.len()),
+        passed_ms: head.until_ms.map(since),
+        gates: gates.into_iter().flatten().map(gate).collect(),
+        phases: policy.phases.iter().zip(&head.phases).map(line).collect(),
+        begun_per_minute: head.pace.begun_per_minute(now_ms),
+        held_by,
+        rest: per_minute.and_then(|per_minute| Pace::time_for(rest(head), per_minute)),
+        criteria: criteria_lines(policy, head),
+        left_out: head.outside.removed,
+    }
+}
+
+fn phase_line(phase: &Phase, progress: &Progress, head: &Head) -> PhaseLine {
+    let taken = progress.tally.total();
+    let planned = match &phase.size {
+        Size::Count(count) => count.to_string(),
+        Size::Percent(percent) => format!("{percent}%"),
+        Size::Tag(_) => progress.reserved.to_string(),
+    };
+    let count =
+        progress.begun_ms.map(|_| progress.target.unwrap_or(taken.saturating_add(head.outside.undrawn)));
+    let open = progress.tally.pending();
+    let percent =
+        count.map(|count| (taken - open.min(taken)).saturating_mul(100).checked_div(count).unwrap_or(100));
+    PhaseLine {
+        name: phase.name.clone(),
+        target: count.map_or(planned, |count| count.to_string()),
+        percent,
+        tally: progress.tally,
+        is_done: progress.ended_ms.is_some(),
+    }
+}
+
+/// Devices of the phase that have not begun.
+fn rest(head: &Head) -> u32 {
+    let progress = head.progress();
+    let taken = progress.map_or(0, |progress| progress.tally.total());
+    let target = progress.and_then(|progress| progress.target);
+    let undrawn = target.map_or(head.outside.undrawn, |target| target.saturating_sub(taken));
+    undrawn.saturating_add(head.in_phases().ready)
+}
+
+/// What holds the pace, in words, and the rate.
+fn held_by(policy: &Policy, head: &Head, now_ms: u64) -> (Option<String>, Option<u32>) {
+    let (tally, all) = (head.in_phases(), policy.concurrency);
+    let rate = head.pace.per_minute(policy.rate.as_ref(), tally.updated(), now_ms);
+    if head.state != State::Running || head.paused.is_some() || rest(head) == 0 {
+        return (None, rate);
+    }
+    if tally.active() >= all {
+        return (Some(format!("concurrency {all}")), rate);
+    }
+    let words = match head.pace.held(now_ms) {
+        Some(allowed) if Some(allowed.per_minute) == rate => allowed.why.clone(),
+        _ => rate.map(|rate| format!("policy {rate}/min")).unwrap_or_default(),
+    };
+    ((!words.is_empty()).then_some(words), rate)
+}
+
+fn criteria_lines(policy: &Policy, head: &Head) -> Vec<String> {
+    let all = head.in_phases();
+    let line = |criterion: &super::Criterion| {
+        let (bad, ended) = criteria::share(criterion, &all);
+        let names = criteria::names(criterion).to_lowercase();
+        let now = criteria::percent(bad, ended);
+        format!(
+            "abort at {names} >= {}% of {} (now {now}% of {ended})",
+            criterion.percent, criterion.at_least
+        )
+    };
+    policy.abort.iter().map(line).collect()
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (phase, phases) = self.phase;
+        write!(f, "rollout {}  phase {phase}/{phases} {}", self.rollout, self.state)?;
+        if let Some((passed_ms, whole_ms)) = self.passed_ms {
+            write!(f, " {}/{}", Length(passed_ms), Length(whole_ms))?;
+        }
+        writeln!(f, "  {}", self.because)?;
+        if let Some(paused) = &self.paused {
+            writeln!(f, "PAUSED by {paused}")?;
+        }
+        for gate in &self.gates {
+            writeln!(f, "gate {gate}")?;
+        }
+        let width = self.phases.iter().map(|line| line.name.chars().count()).max().unwrap_or(0).max(5);
+        write!(f, "{:width$}  target  queued  absent      dl    inst      ok", "phase")?;
+        writeln!(f, "    fail  silent")?;
+        for line in &self.phases {
+            line.write(f, width)?;
+        }
+        write!(f, "rate {}/min", self.begun_per_minute)?;
+        if let Some(held_by) = &self.held_by {
+            write!(f, " (held by: {held_by})")?;
+        }
+        if let Some(rest) = self.rest.filter(|_| self.state == State::Running) {
+            write!(f, "   ETA {rest}")?;
+        }
+        for criterion in &self.criteria {
+            write!(f, "   {criterion}")?;
+        }
+        writeln!(f)?;
+        if self.left_out > 0 {
+            writeln!(f, "{} left out", super::Devices(self.left_out.into()))?;
+        }
+        Ok(())
+    }
+}
+
+impl PhaseLine {
+    fn write(&self, f: &mut fmt::Formatter<'_>, width: usize) -> fmt::Result {
+        let Tally { ready, later, absent, offered, downloading, installing, succeeded, silent, .. } =
+            self.tally;
+        let queued = ready.saturating_add(later).saturating_add(offered);
+        let Tally { failed, timed_out, rejected, .. } = self.tally;
+        let bad = failed.saturating_add(timed_out).saturating_add(rejected);
+        write!(f, "{:width$}  {:>6}  {queued:>6}  {absent:>6}", self.name, self.target)?;
+        write!(f, "  {downloading:>6}  {installing:>6}  {succeeded:>6}  {bad:>6}  {silent:>6}")?;
+        match self.percent {
+            _ if self.is_done => write!(f, "  done")?,
+            Some(percent) => {
+                let cells = (percent.min(100) * BAR_CELLS + 50) / 100;
+                let bar = |cell: u32| if cell < cells { '▓' } else { '░' };
+                write!(f, "  {} {percent}%", (0..BAR_CELLS).map(bar).collect::<String>())?;
+            }
+            None => {}
+        }
+        writeln!(f)
+    }
+}
+
+/// When something is, for the one line that a pipe gets.
+impl Status {
+    /// One line that says it all.
+    #[must_use]
+    pub fn line(&self, now_ms: u64) -> String {
+        let all = self.phases.iter().fold(Tally::default(), |sum, line| sum.with(line.tally));
+        let (phase, phases) = self.phase;
+        format!(
+            "{} {} phase {phase}/{phases} {}: {} updated, {} at it, {} bad: {}",
+            Instant(now_ms),
+            self.rollout,
+            self.state,
+            all.updated(),
+            all.active(),
+            all.failed.saturating_add(all.timed_out).saturating_add(all.rejected),
+            self.because
+        )
+    }
+}

@@ -1,0 +1,21 @@
+//! Rollouts, decided event by event: what operators rely on, as sentences; and a fleet that does what it likes.
+
+#[path = "rollout/stage.rs"]
+mod stage;
+
+#[path = "rollout/acts.rs"]
+mod acts;
+#[path = "rollout/devices.rs"]
+mod devices;
+#[path = "rollout/gates.rs"]
+mod gates;
+#[path = "rollout/hostile.rs"]
+mod hostile;
+#[path = "rollout/phases.rs"]
+mod phases;
+#[path = "rollout/rules.rs"]
+mod rules;
+#[path = "rollout/words.rs"]
+mod words;
+#[path = "rollout/world.rs"]
+mod world;

@@ -1,0 +1,180 @@
+//! What decides whether a rollout goes on: gates, and criteria by which it stops itself.
+
+use crate::stage::{MINUTE_MS, Stage, policy};
+use serde_json::{Value, json};
+
+fn gated(more: Value) -> Stage {
+    let gates = json!([
+        {"function": "crash-rate", "entity": "fleet/eu", "timeout_s": 30},
+        {"function": "heat", "timeout_s": 60},
+    ]);
+    let phases = json!([
+        {"name": "one", "size": {"count": 1}, "soak_s": 60, "gates": gates},
+        {"name": "all", "size": {"percent": 100}},
+    ]);
+    let mut stage = Stage::started(policy(phases, more), 3);
+    stage.confirm_offered();
+    stage.pass(MINUTE_MS);
+    stage
+}
+
+#[test]
+fn every_gate_must_say_go() {
+    let mut stage = gated(json!({}));
+    let asked: Vec<(String, String)> =
+        stage.sent.iter().map(|sent| (sent.to.clone(), sent.name.clone())).collect();
+    let expected = [("fleet/eu", "rollout/gate/crash-rate"), ("rollout/fw-2.4.1", "rollout/gate/heat")];
+    assert_eq!(asked, expected.map(|(to, name)| (to.to_string(), name.to_string())));
+    assert_eq!(stage.sent[0].payload["phase_counts"]["succeeded"], 1);
+    stage.answer("crash-rate", "GO", "0.2% vs 0.3%");
+    assert_eq!(stage.head().state.to_string(), "JUDGING");
+    assert_eq!(stage.offers(), [""; 0]);
+    stage.answer("heat", "GO", "");
+    assert_eq!(stage.offers(), ["d-01", "d-02"]);
+}
+
+#[test]
+fn a_gate_that_holds_is_asked_again_and_may_let_it_go() {
+    let mut stage = gated(json!({}));
+    stage.answer("crash-rate", "GO", "");
+    stage.answer("heat", "HOLD", "62 degrees");
+    assert_eq!(stage.state(), ("HELD".into(), "gate heat says HOLD: 62 degrees".into()));
+    stage.questions();
+    stage.pass(5 * MINUTE_MS);
+    assert_eq!(stage.questions(), [("crash-rate".to_string(), 2), ("heat".to_string(), 2)]);
+    stage.answer("crash-rate", "GO", "");
+    stage.answer("heat", "GO", "41 degrees");
+    assert_eq!(stage.offers(), ["d-01", "d-02"]);
+}
+
+#[test]
+fn a_gate_that_fails_or_is_silent_holds_and_never_lets_it_go() {
+    let mut stage = gated(json!({}));
+    stage.answer("crash-rate", "GO", "");
+    stage.pass(MINUTE_MS);
+    let expected = "gate heat has not answered in time, which counts as HOLD";
+    assert_eq!(stage.state(), ("HELD".into(), expected.into()));
+    // An answer to the old question comes late.
+    let late = json!({"question": 1, "verdict": "GO"});
+    let _ = stage.tell("heat", "rollout/verdict", &late).expect("an answer");
+    stage.pass(5 * MINUTE_MS);
+    let _ = stage.tell("heat", "rollout/verdict", &late).expect("an answer");
+    stage.answer("crash-rate", "GO", "");
+    stage.answer("heat", "FAILED", "trap: unreachable");
+    let expected = "gate heat has failed, which counts as HOLD: trap: unreachable";
+    assert_eq!(stage.state(), ("HELD".into(), expected.into()));
+    stage.pass(24 * 60 * MINUTE_MS);
+    assert_eq!(stage.offers(), [""; 0]);
+}
+
+#[test]
+fn only_the_gates_of_the_phase_are_heard_and_each_once() {
+    let mut stage = gated(json!({}));
+    stage.answer("stranger", "GO", "");
+    stage.answer("crash-rate", "GO", "");
+    stage.answer("crash-rate", "ABORT", "changed my mind");
+    assert_eq!(stage.head().ignored, 2);
+    assert_eq!(stage.head().state.to_string(), "JUDGING");
+}
+
+#[test]
+fn a_gate_that_aborts_stops_it_at_once() {
+    let mut stage = gated(json!({}));
+    stage.answer("heat", "ABORT", "88 degrees");
+    assert_eq!(stage.state(), ("ABORTED".into(), "gate heat says ABORT: 88 degrees".into()));
+    assert_eq!(stage.job("d-01"), ("CANCELED".into(), "the rollout was aborted before it got it".into()));
+    stage.answer("crash-rate", "GO", "");
+    stage.pass(60 * MINUTE_MS);
+    assert_eq!(stage.offers(), [""; 0]);
+}
+
+#[test]
+fn an_operator_goes_on_in_spite_of_a_hold_and_the_history_shows_it() {
+    let mut stage = gated(json!({}));
+    stage.answer("heat", "HOLD", "62 degrees");
+    stage.pass(MINUTE_MS);
+    stage.act("bob", json!("promote"));
+    assert_eq!(stage.offers(), ["d-01", "d-02"]);
+    let lines = fleetfn_core::rollout::history(&stage.rows).expect("lines");
+    let promoted = lines.iter().find(|line| line.what == "promotes").expect("it is there");
+    assert_eq!((promoted.by.as_str(), promoted.why.as_str()), ("bob", "as planned"));
+}
+
+#[test]
+fn too_many_failures_stop_it_and_take_back_what_has_not_begun() {
+    let abort = json!([{"of": ["FAILED", "REJECTED"], "percent": 20, "at_least": 5}]);
+    let phases = json!([{"name": "all", "size": {"percent": 100}}]);
+    let more = json!({"abort": abort, "concurrency": 8, "retries": {"attempts": 1}});
+    let mut stage = Stage::started(policy(phases, more), 20);
+    stage.offers();
+    stage.report("d-06", "downloading", "none");
+    stage.report("d-07", "trial", "none");
+    for id in ["d-00", "d-01", "d-02"] {
+        stage.report(id, "confirmed", "none");
+    }
+    stage.report("d-03", "rolled_back", "unhealthy");
+    assert_eq!(stage.head().state.to_string(), "RUNNING", "four jobs have ended, five must have");
+    stage.report("d-04", "confirmed", "none");
+    let expected = "1 of 5 devices of phase all are FAILED + REJECTED (20%), the limit is 20% of at least 5";
+    assert_eq!(stage.state(), ("ABORTED".into(), expected.into()));
+    let mut withdrawn: Vec<String> = stage.taken("rollout/withdraw").into_iter().map(|(to, _)| to).collect();
+    withdrawn.sort();
+    assert!(
+        withdrawn.contains(&"devices/d-06".to_string()) && !withdrawn.contains(&"devices/d-07".to_string())
+    );
+    assert_eq!(stage.job("d-06").0, "CANCELED");
+    assert_eq!(stage.job("d-07").0, "IN_PROGRESS", "a trial comes to its own end");
+    stage.report("d-07", "confirmed", "none");
+    assert_eq!(stage.job("d-07").0, "SUCCEEDED");
+    stage.offers();
+    stage.about("d-05", "rollout/here", json!({}));
+    stage.candidates(vec![json!({"id": "late"})]);
+    stage.pass(24 * 60 * MINUTE_MS);
+    assert_eq!(stage.offers(), [""; 0]);
+    assert_eq!(stage.timer_ms, None);
+    stage.replay();
+}
+
+#[test]
+fn silence_after_success_stops_it_during_the_soak() {
+    let phases = json!([
+        {"name": "canary", "size": {"count": 4}, "soak_s": 1_800},
+        {"name": "all", "size": {"percent": 100}},
+    ]);
+    let more = json!({
+        "abort": [{"of": ["FAILED", "SILENT"], "percent": 25, "at_least": 4}],
+        "silence": {"floor_s": 60},
+    });
+    let mut stage = Stage::new();
+    stage.act("ann", json!({"start": policy(phases, more)}));
+    stage.candidates((0..9).map(|index| json!({"id": format!("d-{index}"), "cadence_ms": 20_000})).collect());
+    stage.enrolled();
+    let since_ms = stage.now_ms;
+    assert_eq!(stage.confirm_offered(), 4);
+    stage.pass(MINUTE_MS);
+    stage.about("d-0", "rollout/silent", json!({"since_ms": since_ms}));
+    assert_eq!(stage.head().state.to_string(), "SOAKING", "half a device of four");
+    stage.about("d-1", "rollout/silent", json!({"since_ms": since_ms}));
+    let expected = "1 of 4 devices of phase canary are FAILED + SILENT (25%), the limit is 25% of at least 4";
+    assert_eq!(stage.state(), ("ABORTED".into(), expected.into()));
+}
+
+#[test]
+fn a_repair_is_a_rollout_of_its_own_for_those_that_run_the_release() {
+    let mut release = policy(json!([]), json!({}))["release"].clone();
+    release["sequence"] = 8.into();
+    release["version"] = "2.4.0-r1".into();
+    let repair = json!({"repair": {"release": release, "on_abort": true}});
+    let mut stage = gated(repair);
+    stage.answer("heat", "ABORT", "88 degrees");
+    let started = stage.taken("rollout/act");
+    assert_eq!(started[0].0, "rollout/fw-2.4.1-repair");
+    assert_eq!(stage.head().repaired_by.as_deref(), Some("fw-2.4.1-repair"));
+    // What was sent starts the other rollout.
+    let mut other = Stage::new();
+    let _ = other.tell("rollout", "rollout/act", &started[0].1).expect("a start");
+    assert_eq!(other.policy().selection, "(product==fan);sequence==7");
+    assert_eq!((other.policy().release.sequence, other.head().state.to_string()), (8, "ENROLLING".into()));
+    let again = stage.act("ann", json!("repair"));
+    assert_eq!(again.as_deref(), Some("the rollout 'fw-2.4.1-repair' repairs it already"));
+}

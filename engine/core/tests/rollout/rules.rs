@@ -1,0 +1,173 @@
+//! What must hold of every event, whatever happened before it.
+
+use crate::stage::{Rows, device};
+use fleetfn_core::effect::Effect;
+use fleetfn_core::event::Entity;
+use fleetfn_core::rollout::{
+    self, Act, Device, Head, Input, OFFER, Offer, Policy, Rate, Size, State, Step, Verb, Verdict,
+};
+use fleetfn_protocol::DeviceId;
+use std::collections::BTreeMap;
+
+/// What is known of a fleet from outside, and what was seen of a rollout so far.
+#[derive(Debug, Default)]
+pub(crate) struct Rules {
+    /// Tags of the devices that may have the release.
+    pub(crate) eligible: BTreeMap<DeviceId, Vec<String>>,
+    /// Time as it has passed, however the clock was set.
+    elapsed_ms: u64,
+    at_ms: u64,
+    /// How many began when.
+    begun: Vec<(u64, u64)>,
+}
+
+/// One event.
+pub(crate) struct Seen<'a> {
+    pub(crate) input: &'a Input,
+    pub(crate) effects: &'a [Effect],
+    pub(crate) now_ms: u64,
+    pub(crate) before: &'a Rows,
+    pub(crate) after: &'a Rows,
+}
+
+fn head(rows: &Rows) -> Option<Head> {
+    rollout::head(rows).expect("a head")
+}
+
+fn devices(rows: &Rows) -> BTreeMap<DeviceId, Device> {
+    rollout::devices(rows, None, usize::MAX).expect("rows").into_iter().collect()
+}
+
+impl Rules {
+    pub(crate) fn observe(&mut self, seen: &Seen<'_>) {
+        self.elapsed_ms += seen.now_ms.saturating_sub(self.at_ms);
+        self.at_ms = seen.now_ms;
+        let Some(after) = head(seen.after) else {
+            return;
+        };
+        let policy = rollout::policy(seen.after).expect("a policy").expect("it was started");
+        let rows = (devices(seen.before), devices(seen.after));
+        let offers: Vec<(DeviceId, Offer)> = seen.effects.iter().filter_map(offer).collect();
+        self.offers(&policy, &after, &offers, &rows, seen.now_ms);
+        self.pace(&policy, offers.len() as u64);
+        for (id, before) in &rows.0 {
+            moves_on(before, &rows.1[id]);
+        }
+        if let Some(before) = head(seen.before) {
+            phases_pass(&policy, &before, &after, seen.input);
+            assert!(before.state != State::Aborted || after.state == State::Aborted);
+        }
+        assert!(after.in_phases().active() <= policy.concurrency);
+        for (phase, progress) in policy.phases.iter().zip(&after.phases) {
+            let taken = progress.tally.total();
+            assert!(
+                progress.target.is_none_or(|target| taken <= target),
+                "phase {} took {taken}",
+                phase.name
+            );
+            assert!(progress.begun_ms.is_some() || taken == 0);
+        }
+    }
+
+    fn offers(
+        &self,
+        policy: &Policy,
+        head: &Head,
+        offers: &[(DeviceId, Offer)],
+        rows: &(BTreeMap<DeviceId, Device>, BTreeMap<DeviceId, Device>),
+        now_ms: u64,
+    ) {
+        if !offers.is_empty() {
+            assert_eq!((head.state, &head.paused), (State::Running, &None));
+        }
+        for (id, offer) in offers {
+            let tags = self.eligible.get(id).expect("it must not have the release");
+            // It may have been found by the same event.
+            let (before, after) = (rows.0.get(id), &rows.1[id]);
+            assert!(before.is_none_or(|before| !before.step.is_active()), "it is at it: {before:?}");
+            assert_eq!((after.step, after.generation), (Step::Offered, offer.generation));
+            assert_eq!(offer.generation, before.map_or(0, |before| before.generation) + 1);
+            assert!(offer.expires_ms > now_ms);
+            if let Some(window) = &policy.window {
+                assert!(
+                    window.is_open(after.zone, now_ms) && window.is_open(after.zone, offer.expires_ms - 1)
+                );
+            }
+            let phase = after.phase.expect("a phase took it");
+            assert!(phase <= head.phase);
+            assert!(before.and_then(|before| before.phase).is_none_or(|before| before == phase));
+            if let Size::Tag(tag) = &policy.phases[usize::from(phase)].size {
+                assert!(tags.contains(tag), "{id} is not one of {tag}");
+            }
+        }
+    }
+
+    fn pace(&mut self, policy: &Policy, begun: u64) {
+        let per_minute = match &policy.rate {
+            Some(Rate::Constant { per_minute }) => *per_minute,
+            Some(Rate::Exponential { max_per_minute, .. }) => *max_per_minute,
+            None => return,
+        };
+        if begun == 0 {
+            return;
+        }
+        self.begun.push((self.elapsed_ms, begun));
+        let (rate, mut sum) = (u64::from(per_minute), 0);
+        for (at_ms, count) in self.begun.iter().rev() {
+            sum += count;
+            let allowed = rate * (self.elapsed_ms - at_ms) + (rate * 2_000).max(60_000);
+            assert!(sum * 60_000 <= allowed, "{sum} began in {} ms", self.elapsed_ms - at_ms);
+        }
+    }
+}
+
+fn offer(effect: &Effect) -> Option<(DeviceId, Offer)> {
+    let Effect::Send { entity, name, payload, .. } = effect else {
+        return None;
+    };
+    let to = Entity::from_canonical(entity).expect("an entity");
+    (&name[..] == OFFER.as_bytes())
+        .then(|| (device(to.name()), serde_json::from_slice(payload).expect("an offer")))
+}
+
+/// A device moves forwards within an offer, and what has ended stays so but for what an operator or the device itself
+/// may change.
+fn moves_on(before: &Device, after: &Device) {
+    assert!(after.generation >= before.generation && after.phase >= before.phase);
+    match before.step {
+        Step::Succeeded => assert_eq!(after.step, Step::Succeeded),
+        Step::Canceled | Step::Removed if after.step == Step::Succeeded => {
+            assert!(before.generation > 0, "it confirms what it never got");
+        }
+        Step::Canceled | Step::Removed => assert_eq!(after.step, before.step),
+        _ if before.step.is_active() && after.step.is_active() && before.generation == after.generation => {
+            assert!(after.step >= before.step, "{:?} after {:?}", after.step, before.step);
+        }
+        _ => {}
+    }
+    assert!(!after.why.to_string().is_empty());
+    assert_eq!(after.ended_ms.is_some(), after.step.is_end());
+}
+
+/// A phase is passed by its gates, or by an operator.
+fn phases_pass(policy: &Policy, before: &Head, after: &Head, input: &Input) {
+    let is_promote = matches!(input, Input::Act(Act { verb: Verb::Promote, .. }));
+    let completes = after.state == State::Completed && before.state != State::Completed;
+    let end = if completes && before.state != State::Enrolling { after.phase + 1 } else { after.phase };
+    for index in before.phase..end {
+        let (phase, progress) = (&policy.phases[usize::from(index)], &after.phases[usize::from(index)]);
+        let is_last = usize::from(index) + 1 == policy.phases.len();
+        if (is_promote && index == before.phase) || (is_last && !completes) {
+            continue;
+        }
+        if progress.tally.total() == 0 {
+            assert!(!matches!(phase.size, Size::Tag(_)), "phase {} was skipped", phase.name);
+            continue;
+        }
+        assert!(is_last || progress.tally.succeeded > 0, "phase {} has proven nothing", phase.name);
+        let answers: Vec<_> = progress.answers.iter().map(|answer| answer.verdict).collect();
+        assert!(answers.len() >= phase.gates.len() && answers.iter().all(|one| *one == Some(Verdict::Go)));
+        let soaked = [State::Soaking, State::Judging, State::Held].contains(&before.state);
+        assert!(phase.soak_s == 0 || soaked, "phase {} has not soaked", phase.name);
+    }
+}

@@ -1,0 +1,160 @@
+//! Every operation below the API's prefix.
+
+use super::{Operation, delete, get, patch, post, put};
+use crate::api::page::PageQuery;
+use crate::api::{
+    Acted, AddedDevice, ArtifactView, BudgetView, ComparisonView, ConfigView, DeadLetterView, Deployed,
+    DevicePatch, DeviceView, FunctionView, KeyView, KnownVersion, LogView, NewBudget, NewDevice, NewKey,
+    Order, Page, RecordView, RedriveOrder, RedriveView, ReleaseView, ReplayView, Requested, SecretView,
+    StateView, Terms, TimerView, TraceView, TwinView, UpdateOrder, UpdateView, UsageView, dead_letter,
+    device, invocation, record, release, replay, status, trace, usage,
+};
+use axum::http::StatusCode;
+
+const BYTES: &str = "application/octet-stream";
+const MODULE: &str = "application/wasm";
+
+pub(super) fn operations() -> impl Iterator<Item = Operation> {
+    devices().into_iter().chain(releases()).chain(functions()).chain(settings()).chain(observations())
+}
+
+fn devices() -> Vec<Operation> {
+    vec![
+        get("/devices", "The devices of a selection, by id")
+            .query::<device::list::ListQuery>()
+            .shows::<Page<DeviceView>>(),
+        post("/devices", "Register a device; its token is in the answer and nowhere else")
+            .document::<NewDevice>()
+            .answer::<AddedDevice>(StatusCode::CREATED),
+        get("/devices/{id}", "A device").shows::<DeviceView>(),
+        patch("/devices/{id}", "Change a device")
+            .query::<device::change::PatchQuery>()
+            .merges::<DevicePatch>()
+            .shows::<DeviceView>(),
+        delete("/devices/{id}", "Remove a device: its token is void, its state stays").nothing(),
+        get("/devices/{id}/twin", "What a device should be, and what it says that it is").shows::<TwinView>(),
+        patch("/devices/{id}/twin", "Merge into what a device should be (RFC 7396)")
+            .query::<device::twin::PatchQuery>()
+            .bytes("application/merge-patch+json")
+            .shows::<TwinView>()
+            .answer::<TwinView>(StatusCode::ACCEPTED),
+        post("/devices/{id}/commands/{name}", "Send a command; it waits until the device takes it")
+            .query::<device::command::CommandQuery>()
+            .bytes(BYTES)
+            .answer::<Requested>(StatusCode::ACCEPTED),
+        get("/devices/{id}/update", "The firmware of a device, and the job to change it")
+            .shows::<UpdateView>(),
+        post("/devices/{id}/update", "Give a device the job to install a release")
+            .document::<UpdateOrder>()
+            .shows::<UpdateView>(),
+        delete("/devices/{id}/update", "Withdraw the open job of a device").shows::<UpdateView>(),
+        get("/devices/{id}/state", "What functions keep of a device")
+            .query::<device::state::StateQuery>()
+            .shows::<Page<StateView>>(),
+        get("/state", "What functions keep of an entity")
+            .query::<device::state::StateQuery>()
+            .shows::<Page<StateView>>(),
+    ]
+}
+
+fn functions() -> Vec<Operation> {
+    vec![
+        get("/functions", "The functions, by name").query::<PageQuery>().shows::<Page<FunctionView>>(),
+        post("/functions", "Deploy a module")
+            .query::<Terms>()
+            .bytes(MODULE)
+            .answer::<Deployed>(StatusCode::CREATED)
+            .shows::<Deployed>(),
+        get("/functions/{name}", "A function").shows::<FunctionView>(),
+        delete("/functions/{name}", "Remove a function; its state stays").nothing(),
+        get("/functions/{name}/versions", "Every version that is known, the newest first")
+            .shows::<Page<KnownVersion>>(),
+        post("/functions/{name}/deploy", "Deploy a version that is known")
+            .document::<Terms>()
+            .answer::<Deployed>(StatusCode::CREATED)
+            .shows::<Deployed>(),
+        post("/functions/{name}/promote", "Make the canary or the dark version live")
+            .document::<Order>()
+            .shows::<Acted>(),
+        post("/functions/{name}/rollback", "Take the canary, the dark or the live version back")
+            .document::<Order>()
+            .shows::<Acted>(),
+        post("/functions/{name}/pause", "Let its events wait").document::<Order>().shows::<Acted>(),
+        post("/functions/{name}/resume", "Handle its events again").document::<Order>().shows::<Acted>(),
+        get("/functions/{name}/diff", "Where its dark version did something else").shows::<ComparisonView>(),
+        post("/functions/{name}/redrive", "Handle its dead letters again")
+            .document::<RedriveOrder>()
+            .shows::<RedriveView>(),
+    ]
+}
+
+fn releases() -> Vec<Operation> {
+    vec![
+        get("/releases", "The releases, by product, class and sequence").shows::<Page<ReleaseView>>(),
+        post("/releases", "Publish a signed manifest whose image is there")
+            .query::<release::PublishQuery>()
+            .bytes(BYTES)
+            .answer::<ReleaseView>(StatusCode::CREATED)
+            .shows::<ReleaseView>(),
+        get("/releases/{release}", "A release, and whether its image is intact").shows::<ReleaseView>(),
+        delete("/releases/{release}", "Remove a release: open jobs of it are withdrawn").nothing(),
+        get("/artifacts/{digest}", "Whether an image is there as it was put").shows::<ArtifactView>(),
+        put("/artifacts/{digest}", "Keep an image under its SHA-256")
+            .bytes(BYTES)
+            .answer::<ArtifactView>(StatusCode::CREATED),
+        get("/products/{product}/keys", "Keys that may sign releases of a product; - for all products")
+            .shows::<Page<KeyView>>(),
+        post("/products/{product}/keys", "Let a key sign for a product")
+            .document::<NewKey>()
+            .answer::<KeyView>(StatusCode::CREATED),
+        delete("/products/{product}/keys/{key}", "Revoke a key: open jobs of its releases are withdrawn")
+            .nothing(),
+    ]
+}
+
+fn settings() -> Vec<Operation> {
+    vec![
+        get("/functions/{name}/config", "What a function may read").shows::<Page<ConfigView>>(),
+        get("/functions/{name}/config/{key}", "One value of it").shows::<ConfigView>(),
+        put("/functions/{name}/config/{key}", "Set it").bytes(BYTES).nothing(),
+        delete("/functions/{name}/config/{key}", "Delete it").nothing(),
+        get("/functions/{name}/secrets", "The names of what its HTTP requests may carry")
+            .shows::<Page<SecretView>>(),
+        put("/functions/{name}/secrets/{key}", "Set one; it is never shown").bytes(BYTES).nothing(),
+        delete("/functions/{name}/secrets/{key}", "Delete one").nothing(),
+        get("/budgets", "How much fuel owners may burn").shows::<Page<BudgetView>>(),
+        put("/budgets/{owner}", "Set it").document::<NewBudget>().nothing(),
+        delete("/budgets/{owner}", "Go back to the shared rule").nothing(),
+    ]
+}
+
+fn observations() -> Vec<Operation> {
+    vec![
+        get("/invocations", "What runs, live or from a place in the log on")
+            .query::<invocation::StreamQuery>()
+            .events(),
+        get("/functions/{name}/logs", "What a function logged lately")
+            .query::<PageQuery>()
+            .shows::<Page<LogView>>(),
+        get("/functions/{name}/timers", "What a function will be woken for")
+            .query::<PageQuery>()
+            .shows::<Page<TimerView>>(),
+        get("/functions/{name}/record", "Events that a function took, to be replayed elsewhere")
+            .query::<record::RecordQuery>()
+            .shows::<RecordView>(),
+        get("/functions/{name}/refused", "Events that did not fit a schema").shows::<Page<DeadLetterView>>(),
+        get("/dead-letters", "Events that could not be handled")
+            .query::<dead_letter::ListQuery>()
+            .shows::<Page<DeadLetterView>>(),
+        get("/dead-letters/{offset}", "What failed for one event").shows::<Page<DeadLetterView>>(),
+        get("/traces/{event}", "What an event led to").query::<trace::TraceQuery>().shows::<TraceView>(),
+        post("/replays", "Run a live invocation again, with the same or another module")
+            .query::<replay::ReplayQuery>()
+            .bytes(MODULE)
+            .shows::<ReplayView>(),
+        get("/usage", "What functions used, by month")
+            .query::<usage::UsageQuery>()
+            .shows::<Page<UsageView>>(),
+        get("/status", "How the engine is").shows::<status::StatusView>(),
+    ]
+}

@@ -1,0 +1,118 @@
+//! `/releases`: signed manifests of images.
+
+pub(super) mod key;
+
+use super::Api;
+use super::page::Page;
+use super::problem::{Kind, Problem};
+use super::request::{Body, Name, Parameters};
+use crate::registry::{self, Release};
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A published release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct ReleaseView {
+    /// SHA-256 of its manifest.
+    pub(crate) id: String,
+    /// The product that it is for.
+    pub(crate) product: String,
+    /// The hardware that it is for.
+    pub(crate) class: String,
+    /// What people call it.
+    pub(crate) version: String,
+    /// Which follows which.
+    pub(crate) sequence: u32,
+    /// Bytes of the image.
+    pub(crate) size: u32,
+    /// SHA-256 of the image.
+    pub(crate) digest: String,
+    /// Seconds since 1970 after which no device installs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) not_after_s: Option<u64>,
+    /// What must be there before, at least.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) needs: BTreeMap<String, u32>,
+    /// The keys that signed it.
+    pub(crate) signed_by: Vec<String>,
+    /// Whether devices may be given it.
+    pub(crate) offered: bool,
+    /// When it was published, in milliseconds since 1970; 0 in a dry run.
+    pub(crate) published_at_ms: u64,
+    /// What is wrong with its image; in the view of one release only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) damage: Option<String>,
+}
+
+fn view(api: &Api, release: &Release) -> Result<ReleaseView, Problem> {
+    let manifest = release.manifest()?;
+    let needs = manifest.dependencies.iter();
+    Ok(ReleaseView {
+        id: release.id.to_string(),
+        product: manifest.product.to_string(),
+        class: manifest.class.to_string(),
+        version: manifest.version.to_owned(),
+        sequence: manifest.sequence,
+        size: manifest.size,
+        digest: manifest.digest.to_string(),
+        not_after_s: manifest.not_after_s,
+        needs: needs.map(|needed| (needed.component.to_string(), needed.at_least)).collect(),
+        signed_by: release.signers().iter().map(ToString::to_string).collect(),
+        offered: api.engine.registry().is_offered(release),
+        published_at_ms: release.row.published_at_ms,
+        damage: None,
+    })
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PublishQuery {
+    /// 1 to only say whether the manifest would be taken.
+    dry_run: Option<String>,
+}
+
+/// `GET /releases`: all, by product, class and sequence.
+pub(super) async fn list(State(api): State<Api>) -> Result<Json<Page<ReleaseView>>, Problem> {
+    let releases = api.engine.registry().releases();
+    let items = releases.iter().map(|release| view(&api, release)).collect::<Result<_, _>>()?;
+    Ok(Json(Page { items, next: None }))
+}
+
+/// `GET /releases/{release}`: by `PRODUCT@VERSION`, or by the beginning of its id or of its image's digest. Looks at the
+/// image as well.
+pub(super) async fn show(
+    State(api): State<Api>,
+    Name(reference): Name,
+) -> Result<Json<ReleaseView>, Problem> {
+    let release = api.engine.registry().resolve_release(&reference, None)?;
+    let (artifacts, digest) = (api.engine.artifacts().clone(), release.manifest()?.digest);
+    let looked = tokio::task::spawn_blocking(move || artifacts.image(&digest)).await;
+    let looked = looked.map_err(registry::Error::from)?;
+    let view = view(&api, &release)?;
+    Ok(Json(ReleaseView { damage: looked.err().map(|error| error.to_string()), ..view }))
+}
+
+/// `POST /releases`: publishes a signed manifest whose image is there. Durable in the answer.
+pub(super) async fn publish(
+    State(api): State<Api>,
+    Parameters(query): Parameters<PublishQuery>,
+    Body(envelope): Body,
+) -> Result<(StatusCode, Json<ReleaseView>), Problem> {
+    let registry = api.engine.registry();
+    match query.dry_run.as_deref() {
+        Some("1") => Ok((StatusCode::OK, Json(view(&api, &registry.try_release(envelope)?)?))),
+        None | Some("0") => Ok((StatusCode::CREATED, Json(view(&api, &registry.publish(envelope).await?)?))),
+        Some(other) => Err(Problem::new(Kind::Malformed, format!("dry_run: {other:?} is neither 1 nor 0"))),
+    }
+}
+
+/// `DELETE /releases/{release}`: it is not offered any more, and open jobs of it are withdrawn.
+pub(super) async fn remove(State(api): State<Api>, Name(reference): Name) -> Result<StatusCode, Problem> {
+    api.engine.registry().remove_release(&reference).await?;
+    crate::update::withdraw_revoked(&api.engine).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,83 @@
+//! `fleetfn device update ID RELEASE`, and `fleetfn device update ID --cancel`.
+
+mod watch;
+
+use crate::api::{DeviceView, JobView, UpdateOrder, UpdateView};
+use crate::cli::client::Client;
+use crate::cli::duration;
+use crate::cli::failure::Failure;
+use crate::cli::output::{self, Format};
+use fleetfn_protocol::DeviceId;
+use std::io::IsTerminal;
+use std::path::Path;
+use std::time::Duration;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// The device
+    id: DeviceId,
+    /// PRODUCT@VERSION, or the beginning of the release's id
+    #[arg(required_unless_present = "cancel")]
+    release: Option<String>,
+    /// Withdraw the device's open job
+    #[arg(long, conflicts_with_all = ["release", "wait", "detach", "timeout"])]
+    cancel: bool,
+    /// Wait until the device has confirmed or failed: the default on a terminal
+    #[arg(long, conflicts_with = "detach")]
+    wait: bool,
+    /// Do not wait: the default otherwise
+    #[arg(long)]
+    detach: bool,
+    /// How long to wait, as in 10m [default: for ever]
+    #[arg(long, value_name = "TIME", value_parser = duration::parse, conflicts_with = "detach")]
+    timeout: Option<Duration>,
+    /// How to print the result
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Format,
+}
+
+pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
+    let Arguments { id, release, wait, detach, timeout, output, .. } = arguments;
+    let client = Client::open(data)?;
+    let Some(release) = release else {
+        return cancel(&client, *id, *output);
+    };
+    let tried = format!("cannot update device {id} to {release}");
+    let order = UpdateOrder { release: release.clone() };
+    let ordered: UpdateView = client
+        .post(&tried, &format!("/devices/{id}/update"), &order)
+        .map_err(|failure| failure.or_next(format!("fleetfn device get {id}, and fleetfn release ls")))?;
+    let job = job_of(&tried, &ordered)?;
+    let waits = *wait || timeout.is_some() || (!*detach && std::io::stdout().is_terminal());
+    if !waits {
+        return match output {
+            Format::Json => output::json(&ordered),
+            Format::Table => output::line(&line(job)),
+        };
+    }
+    let device: DeviceView = client.get(&tried, &format!("/devices/{id}"))?;
+    if !device.online {
+        eprintln!("Device {id} is offline: the job waits for it.");
+    }
+    watch::run(&client, *id, job, *timeout, *output)
+}
+
+fn cancel(client: &Client, id: DeviceId, output: Format) -> Result<(), Failure> {
+    let tried = format!("cannot withdraw the job of device {id}");
+    let withdrawn: UpdateView = client
+        .delete_for(&tried, &format!("/devices/{id}/update"))
+        .map_err(|failure| failure.or_next(format!("fleetfn device get {id}")))?;
+    match output {
+        Format::Json => output::json(&withdrawn),
+        Format::Table => output::line(&line(job_of(&tried, &withdrawn)?)),
+    }
+}
+
+fn job_of<'a>(tried: &str, update: &'a UpdateView) -> Result<&'a JobView, Failure> {
+    update.job.as_ref().ok_or_else(|| Failure::new(tried, "the answer holds no job"))
+}
+
+/// A job in one line.
+fn line(job: &JobView) -> String {
+    format!("job {}  {}@{}  {}", job.number, job.product, job.version, job.state)
+}

@@ -1,0 +1,30 @@
+//! `fleetfn release key rm PRODUCT ID`.
+
+use crate::cli::client::Client;
+use crate::cli::confirm::Answer;
+use crate::cli::failure::Failure;
+use fleetfn_protocol::ProductId;
+use std::path::Path;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// The product
+    product: ProductId,
+    /// The key's id; its beginning will do
+    id: String,
+    #[command(flatten)]
+    answer: Answer,
+}
+
+pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
+    let Arguments { product, id, answer } = arguments;
+    answer.or_ask(&format!("revoke key {id} of {product}, so that no release is offered that it signed"))?;
+    Client::open(data)?
+        .delete(
+            &format!("cannot revoke key {id} of {product}"),
+            &format!("/products/{product}/keys/{}", crate::cli::release::escape(id)),
+        )
+        .map_err(|failure| failure.or_next(format!("fleetfn release key ls {product}")))?;
+    eprintln!("revoked key {id} of {product}");
+    Ok(())
+}

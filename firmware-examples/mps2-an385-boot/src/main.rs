@@ -1,0 +1,50 @@
+//! The boot loader: swaps images when that is asked for, swaps back what did not prove itself, starts what is there.
+//!
+//! The watchdog runs before the image does, so that an image that hangs is reset and swapped back.
+#![no_std]
+#![no_main]
+
+use embassy_boot::{AlignedBuffer, BootLoader, BootLoaderConfig, State};
+use mps2_an385::console::Console;
+use mps2_an385::flash::{ADDRESS, Flash};
+use mps2_an385::{layout, restart, watchdog};
+
+/// A page at a time.
+const BUFFER_BYTES: usize = layout::PAGE_BYTES as usize;
+
+#[cortex_m_rt::entry]
+fn main() -> ! {
+    let mut console = Console::new();
+    let mut loader = BootLoader::new(BootLoaderConfig {
+        active: Flash::part(layout::ACTIVE),
+        dfu: Flash::part(layout::NEXT),
+        state: Flash::part(layout::SWAP),
+    });
+    let mut buffer = AlignedBuffer([0; BUFFER_BYTES]);
+    match loader.prepare_boot(buffer.as_mut()) {
+        Ok(State::Swap) => console.line(format_args!("boot: a new image is on trial")),
+        Ok(State::Revert) => console.line(format_args!("boot: the old image is back")),
+        Ok(_) => {}
+        Err(error) => {
+            console.line(format_args!("boot: {error:?}"));
+            restart();
+        }
+    }
+    watchdog::start();
+    start()
+}
+
+/// Starts the image.
+fn start() -> ! {
+    // SAFETY: nothing of the boot loader runs on; the image has its own vectors, and sets up its own memory.
+    unsafe {
+        let core = cortex_m::Peripherals::steal();
+        core.SCB.vtor.write(ADDRESS as u32);
+        cortex_m::asm::bootload(core::ptr::with_exposed_provenance(ADDRESS))
+    }
+}
+
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    restart()
+}

@@ -1,0 +1,143 @@
+//! The room sensor on the MPS2 board: who it is stands in flash, its modem is at the first serial port, and its firmware is
+//! updated.
+#![no_std]
+#![no_main]
+
+mod release;
+
+use core::fmt::Arguments;
+use embassy_executor::{SpawnError, SpawnToken, Spawner};
+use embassy_time::Timer;
+use embedded_storage::nor_flash::ReadNorFlash as _;
+use fleetfn_device::agent::Identity;
+use fleetfn_device::embassy::{self, Device, Layout, NoUpdates, Resources, Runner, SerialModem};
+use fleetfn_device::factory::{Factory, KEYS_MAX};
+use fleetfn_device::outbox::Policy;
+use fleetfn_device::update::{Config, EmbassyBoot, Firmware, Update};
+use fleetfn_protocol::update::UpdateKey;
+use fleetfn_protocol::{ClassId, ProductId};
+use mps2_an385::console::Console;
+use mps2_an385::flash::Flash;
+use mps2_an385::uart::{Receiver, Sender};
+use mps2_an385::{clock, layout, restart, uart, watchdog};
+use release::{CLASS, PRODUCT, SEQUENCE, VERSION};
+use room_sensor::{Board, Chance, Simulated};
+use static_cell::{ConstStaticCell, StaticCell};
+
+/// How long a new image has to measure and to be connected, in milliseconds.
+const TRIAL_MS: u64 = 30_000;
+
+static RESOURCES: ConstStaticCell<Resources<'static>> = ConstStaticCell::new(Resources::new());
+static FACTORY: StaticCell<[u8; Factory::BYTES_MAX]> = StaticCell::new();
+
+#[embassy_executor::main]
+async fn main(spawner: Spawner) {
+    let mut console = Console::new();
+    let Some(core) = cortex_m::Peripherals::take() else { restart() };
+    clock::start(core.SYST);
+    let (receiver, sender) = uart::start();
+    let page = FACTORY.init([0; Factory::BYTES_MAX]);
+    let read = Flash::part(layout::FACTORY).read(0, page);
+    let Ok(factory) = read.map_or(Factory::parse(&[]), |()| Factory::parse(page)) else {
+        console.line(format_args!("this board was never told who it is"));
+        return;
+    };
+    console.line(format_args!("{} starts, version {VERSION}", factory.device));
+    if cfg!(feature = "hangs") {
+        console.line(format_args!("and hangs"));
+        loop {
+            cortex_m::asm::nop();
+        }
+    }
+    let (device, runner) = embassy::new(RESOURCES.take(), Identity::new(factory.device, factory.token));
+    start(spawner, feed(device));
+    start(spawner, reset(device));
+    start(spawner, keep_in_touch(runner, SerialModem::new(receiver, sender), factory));
+    start(spawner, measure(device));
+}
+
+fn start<S>(spawner: Spawner, task: Result<SpawnToken<S>, SpawnError>) {
+    match task {
+        Ok(token) => spawner.spawn(token),
+        // It is started once, and there is room for it.
+        Err(_) => restart(),
+    }
+}
+
+/// Feeds the watchdog: not when another task keeps the core for itself, nor when a restart is overdue.
+#[embassy_executor::task]
+async fn feed(device: Device<'static>) {
+    loop {
+        if device.is_alive() {
+            watchdog::feed();
+        }
+        Timer::after_millis(watchdog::FEED_MS).await;
+    }
+}
+
+/// Starts another image when it is time.
+#[embassy_executor::task]
+async fn reset(device: Device<'static>) {
+    device.restart_due().await;
+    Console::new().line(format_args!("restarts for an update"));
+    restart()
+}
+
+#[embassy_executor::task]
+async fn keep_in_touch(
+    mut runner: Runner<'static, NoUpdates>,
+    modem: SerialModem<Receiver, Sender>,
+    factory: Factory<'static>,
+) {
+    static KEYS: StaticCell<[UpdateKey; KEYS_MAX]> = StaticCell::new();
+    let keys = KEYS.init([UpdateKey([0; 32]); KEYS_MAX]);
+    let count = keys.iter_mut().zip(factory.update_keys()).map(|(slot, key)| *slot = key).count();
+    let (Ok(product), Ok(class), Some(block_bytes)) =
+        (ProductId::parse(PRODUCT), ClassId::parse(CLASS), runner.block_bytes())
+    else {
+        return Console::new().line(format_args!("product, class or buffers are none"));
+    };
+    let firmware = Firmware::new(product, class, SEQUENCE, VERSION, &keys[..count]);
+    let config = Config { trial_ms: TRIAL_MS, needs_word: true, ..Config::new(block_bytes) };
+    let [active, next, swap, journal] =
+        [layout::ACTIVE, layout::NEXT, layout::SWAP, layout::JOURNAL].map(Flash::part);
+    let range = 0..layout::JOURNAL.end - layout::JOURNAL.start;
+    let slots = EmbassyBoot::new(active, next, swap);
+    let update = match Update::open(firmware, config, slots, journal, range).await {
+        Ok(update) => update,
+        Err(error) => return Console::new().line(format_args!("there are no updates: {error}")),
+    };
+    let mut chance = Chance::new(factory.seed);
+    let kept = Layout { outbox: layout::OUTBOX, policy: Policy::DropOldest, twin: layout::TWIN };
+    let runner = runner.with_updates(update);
+    let error = runner.run(modem, Flash::whole(), kept, move || chance.next()).await;
+    Console::new().line(format_args!("the device cannot run: {error}"));
+}
+
+#[embassy_executor::task]
+async fn measure(device: Device<'static>) {
+    room_sensor::run(device, Simulated::default(), Mps2).await
+}
+
+/// The board as the application sees it.
+struct Mps2;
+
+impl Board for Mps2 {
+    fn log(&mut self, text: Arguments<'_>) {
+        Console::new().line(text);
+    }
+
+    fn works(&self) -> bool {
+        !cfg!(feature = "unhealthy")
+    }
+
+    fn restart(&mut self) -> ! {
+        restart()
+    }
+}
+
+#[panic_handler]
+fn panic(panic: &core::panic::PanicInfo<'_>) -> ! {
+    Console::new().line(format_args!("{panic}"));
+    restart()
+}

@@ -1,0 +1,73 @@
+//! What the application does.
+
+use crate::{Board, Fan, Reading, Sensor, Settings};
+use embassy_futures::select::{Either3, select3};
+use embassy_time::Timer;
+use fleetfn_device::embassy::{Command, Device};
+
+/// What the application does, forever.
+pub async fn run(device: Device<'_>, mut sensor: impl Sensor, mut board: impl Board) -> ! {
+    let mut settings = Settings::default();
+    let mut number = 0;
+    loop {
+        let period = Timer::after_secs(settings.period_s.max(1).into());
+        match select3(period, device.command(), device.desired::<Settings>()).await {
+            Either3::First(()) => {
+                number += 1;
+                let reading = Reading { temperature: sensor.temperature().await, number };
+                match device.send_json("climate", &reading).await {
+                    Ok(()) => {
+                        board.log(format_args!("reading {number} {:.1}", reading.temperature));
+                        if board.works() {
+                            // An image that is on trial may stay.
+                            device.set_healthy();
+                        }
+                    }
+                    Err(error) => board.log(format_args!("reading {number} is lost: {error}")),
+                }
+            }
+            Either3::Second(command) => handle(command, &mut board).await,
+            Either3::Third(Ok(desired)) => {
+                settings = desired;
+                board.log(format_args!("settings {settings:?}"));
+                if let Err(error) = device.report(&settings).await {
+                    board.log(format_args!("settings are not reported: {error}"));
+                }
+            }
+            Either3::Third(Err(error)) => board.log(format_args!("settings make no sense: {error}")),
+        }
+    }
+}
+
+/// Does what it is asked to, and answers.
+async fn handle(command: Command<'_>, board: &mut impl Board) {
+    let answer = match command.name() {
+        "fan" => match command.parse_json::<Fan>() {
+            Ok(fan) => {
+                board.log(format_args!("fan {}", if fan.on { "on" } else { "off" }));
+                command.reply_json(&fan)
+            }
+            Err(error) => {
+                board.log(format_args!("fan: {error}"));
+                command.reply_bytes(b"\"error\"")
+            }
+        },
+        "restart" => {
+            board.log(format_args!("restart"));
+            let answered = command.reply_bytes(b"\"now\"");
+            // It has gone up, most probably, and the command counts as done: or it would restart forever.
+            Timer::after_secs(1).await;
+            if answered.is_ok() {
+                board.restart();
+            }
+            answered
+        }
+        other => {
+            board.log(format_args!("{other}: no such command"));
+            command.reply_bytes(b"\"unknown\"")
+        }
+    };
+    if let Err(error) = answer {
+        board.log(format_args!("not answered: {error}"));
+    }
+}

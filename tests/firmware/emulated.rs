@@ -1,0 +1,127 @@
+//! A board that a test switches on and off, with what it says.
+
+use crate::harness::wait_until;
+use fleetfn_device::factory::Factory;
+use fleetfn_protocol::DeviceId;
+use fleetfn_qemu::{Board, Firmware, Flash, Machine, Modem, Release};
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread::{self, JoinHandle};
+
+/// Environment variable that is `all` where every emulator must be there.
+const FIRMWARE_VARIABLE: &str = "FLEETFN_TEST_FIRMWARE";
+
+/// Whether a board can be tried: its emulator answers.
+pub(crate) fn can_run(board: Board) -> bool {
+    let program = board.program();
+    let asked = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    if asked.is_ok_and(|status| status.success()) {
+        return true;
+    }
+    let wants_all = std::env::var_os(FIRMWARE_VARIABLE).is_some_and(|value| value == "all");
+    assert!(!wants_all, "{program} is missing, and {FIRMWARE_VARIABLE}=all wants every board");
+    eprintln!("not run: {program} is missing; {FIRMWARE_VARIABLE}=all makes that a failure");
+    false
+}
+
+/// A release of the firmware of a board, built once.
+pub(crate) fn firmware(board: Board, release: &Release) -> Firmware {
+    type Built = HashMap<(Board, Release), Firmware>;
+    static BUILT: OnceLock<Mutex<Built>> = OnceLock::new();
+    let mut built = BUILT.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
+    let build =
+        || Firmware::build(board, release).unwrap_or_else(|error| panic!("{}: {error:#}", board.name()));
+    built.entry((board, release.clone())).or_insert_with(build).clone()
+}
+
+/// A board with its flash and its modem.
+pub(crate) struct Emulated {
+    firmware: Firmware,
+    flash: Flash,
+    pub(crate) modem: Modem,
+    machine: Option<Machine>,
+    /// Writes down what it says while it has power.
+    listener: Option<JoinHandle<()>>,
+    console: Arc<Mutex<Vec<String>>>,
+    /// How much of the console was waited for.
+    read: usize,
+}
+
+impl Emulated {
+    /// A new device, without power yet.
+    pub(crate) fn new(
+        board: Board,
+        directory: &Path,
+        server: SocketAddr,
+        id: &str,
+        token: &str,
+        keys: &[[u8; 32]],
+    ) -> Self {
+        let firmware = firmware(board, &Release::default());
+        let device = DeviceId::parse(id).expect("a name");
+        let factory = Factory { device, token: token.as_bytes(), seed: 4711, keys };
+        let path = directory.join(format!("{id}.bin"));
+        let flash = Flash::make(&path, &firmware, &factory).expect("a flash can be made");
+        let modem = Modem::start(server).expect("a modem can be started");
+        Self { firmware, flash, modem, machine: None, listener: None, console: Arc::default(), read: 0 }
+    }
+
+    /// Switches it on.
+    pub(crate) fn power_on(&mut self) {
+        self.power_off();
+        let (machine, lines) =
+            Machine::start(&self.firmware, &self.flash, &self.modem).expect("the emulator starts");
+        let console = Arc::clone(&self.console);
+        self.listener = Some(thread::spawn(move || {
+            for line in lines {
+                console.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+            }
+        }));
+        self.machine = Some(machine);
+    }
+
+    /// Takes the power away, whatever it is doing.
+    pub(crate) fn power_off(&mut self) {
+        self.machine = None;
+        if let Some(listener) = self.listener.take() {
+            listener.join().expect("it only listens");
+        }
+    }
+
+    /// Passes over what it has said so far.
+    pub(crate) fn skip(&mut self) {
+        self.read = self.console().len();
+    }
+
+    /// Waits for a line that begins so, behind those that were waited for before, and returns it.
+    pub(crate) fn until(&mut self, start: &str) -> String {
+        let (console, mut read, mut found) = (Arc::clone(&self.console), self.read, None);
+        let told = || format!("{} says '{start}'; it said {:#?}", self.firmware.board.name(), self.console());
+        wait_until(&told(), || {
+            let lines = console.lock().unwrap_or_else(PoisonError::into_inner);
+            while let Some(line) = lines.get(read) {
+                read += 1;
+                if line.starts_with(start) {
+                    found = Some(line.clone());
+                    return true;
+                }
+            }
+            false
+        });
+        self.read = read;
+        found.unwrap_or_default()
+    }
+
+    /// How long its first image is.
+    pub(crate) fn image_bytes(&self) -> u64 {
+        self.firmware.image.len() as u64
+    }
+
+    /// All that it has said.
+    pub(crate) fn console(&self) -> Vec<String> {
+        self.console.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}

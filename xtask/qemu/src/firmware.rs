@@ -1,0 +1,95 @@
+//! An example, built: the boot loader as a program for the emulator, the firmware as an image for the flash.
+
+use crate::board::Board;
+use crate::elf;
+use anyhow::{Context, Result, ensure};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// What cargo built for one board.
+#[derive(Debug, Clone)]
+pub struct Firmware {
+    /// For which board it is.
+    pub board: Board,
+    /// What the emulator starts.
+    pub kernel: PathBuf,
+    /// What lies at the front of the flash; nothing if the emulator loads the firmware.
+    pub image: Vec<u8>,
+}
+
+/// Which release of a firmware is built.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Release {
+    /// Another version than its source says.
+    pub version: Option<String>,
+    /// Another sequence than its source says.
+    pub sequence: Option<u32>,
+    /// A feature that breaks it on purpose.
+    pub broken: Option<String>,
+}
+
+impl Firmware {
+    /// Builds it, if it is not built; cargo says on stderr what it does.
+    ///
+    /// # Errors
+    /// If it does not build, say because the target is not installed.
+    pub fn build(board: Board, release: &Release) -> Result<Self> {
+        let package = board.package();
+        let features = format!("firmware,{}", release.broken.as_deref().unwrap_or_default());
+        let program = build(board, package, &["--features", features.trim_end_matches(',')], release)?;
+        let Some(boot_package) = board.boot_package() else {
+            return Ok(Self { board, kernel: program, image: Vec::new() });
+        };
+        let kernel = build(board, boot_package, &[], &Release::default())?;
+        let file = std::fs::read(&program).with_context(|| format!("reading {}", program.display()))?;
+        let image = elf::image(&file, board.flash_address())
+            .with_context(|| format!("{} is no image for {}", program.display(), board.name()))?;
+        let active = board.active();
+        ensure!(image.len() as u64 <= active.end - active.start, "the image of {package} is too long");
+        Ok(Self { board, kernel, image })
+    }
+}
+
+/// The workspace of the examples.
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../firmware-examples")
+}
+
+/// Where cargo puts what it builds: beside everything else, in a directory that no other cargo has locked.
+fn target_directory() -> PathBuf {
+    let all =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("../target"), PathBuf::from);
+    all.join("firmware")
+}
+
+fn build(board: Board, package: &str, more: &[&str], release: &Release) -> Result<PathBuf> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
+    let target = board.target();
+    let mut command = Command::new(cargo);
+    for (name, value) in [
+        ("FIRMWARE_VERSION", release.version.clone()),
+        ("FIRMWARE_SEQUENCE", release.sequence.map(|sequence| sequence.to_string())),
+    ] {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    let status = command
+        .args(["build", "--quiet", "--locked", "--release", "--package", package, "--bin", package])
+        .args(["--target", target])
+        .args(more)
+        .env("CARGO_TARGET_DIR", target_directory())
+        .env_remove("RUSTFLAGS")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .current_dir(workspace())
+        .stdin(Stdio::null())
+        .status()
+        .context("running cargo build")?;
+    ensure!(
+        status.success(),
+        "{package} does not build for {target}: is the target installed? rustup target add {target}"
+    );
+    Ok(target_directory().join(target).join("release").join(package))
+}

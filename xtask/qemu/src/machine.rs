@@ -1,0 +1,65 @@
+//! One run of a board: from power on to power off.
+
+use crate::firmware::Firmware;
+use crate::flash::Flash;
+use crate::modem::Modem;
+use anyhow::{Context, Result};
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+/// A board that has power. It loses it when this is dropped, at whatever it was doing.
+#[derive(Debug)]
+pub struct Machine {
+    emulator: Child,
+    /// Its flash, for as long as it runs.
+    _flash: File,
+}
+
+impl Machine {
+    /// Switches a board on, and returns what it says on its console.
+    ///
+    /// # Errors
+    /// If the emulator cannot be started.
+    pub fn start(firmware: &Firmware, flash: &Flash, modem: &Modem) -> Result<(Self, Console)> {
+        let board = firmware.board;
+        let locked = flash.lock()?;
+        let mut emulator = Command::new(board.program())
+            .args(board.arguments(&firmware.kernel, flash.path(), modem.port()))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("starting {}: is it installed?", board.program()))?;
+        let output = emulator.stdout.take().context("reading the console")?;
+        Ok((Self { emulator, _flash: locked }, Console(BufReader::new(output))))
+    }
+
+    /// Whether it has power still.
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.emulator.try_wait(), Ok(None))
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        // If it has ended already there is nothing to do.
+        let _ = self.emulator.kill();
+        let _ = self.emulator.wait();
+    }
+}
+
+/// What a board says on its console, line by line, until it loses power.
+#[derive(Debug)]
+pub struct Console(BufReader<ChildStdout>);
+
+impl Iterator for Console {
+    type Item = String;
+
+    fn next(&mut self) -> Option<String> {
+        let mut line = Vec::new();
+        match self.0.read_until(b'\n', &mut line) {
+            Ok(1..) => Some(String::from_utf8_lossy(&line).trim_end().to_owned()),
+            _ => None,
+        }
+    }
+}
