@@ -15,6 +15,7 @@ mod event;
 mod frame;
 mod input;
 mod message;
+mod outgoing;
 mod packet_id;
 mod property;
 mod publish;

@@ -1,8 +1,11 @@
-//! House rules, benchmarks, footprints, emulated boards and failing cases: `cargo xtask tidy`, `cargo xtask bench event-path|functions`,
-//! `cargo xtask footprint`, `cargo xtask qemu NAME`, `cargo xtask replay`.
+//! House rules, benchmarks, footprints, fuzzing, emulated boards and failing cases: `cargo xtask tidy`,
+//! `cargo xtask bench event-path|functions`, `cargo xtask footprint`, `cargo xtask fuzz TARGET`, `cargo xtask qemu NAME`,
+//! `cargo xtask replay`.
 
 mod bench;
 mod footprint;
+mod fuzz;
+mod header;
 mod image;
 mod qemu;
 mod replay;
@@ -20,6 +23,8 @@ usage: cargo xtask COMMAND
   bench functions [--parts ...] ...    measure what functions cost, beside native and wasmtime; prints Markdown tables
   footprint [--check]                  count what the device SDK takes of a microcontroller's flash; prints a Markdown
                                        table; --check fails if a figure has grown over the one in the docs
+  fuzz TARGET [SECONDS | keep]         fuzz one of tests/fuzz/corpus, or keep what reached new code; needs cargo-fuzz
+  header [--check]                     write the header of the C library, or fail if it is not that of the source
   qemu NAME --device ID --token TOKEN  run a firmware example on an emulated board, as that device of a running fleetfn
                                        (all flags: cargo xtask qemu --help)
   image NAME -o FILE                   build a firmware example and write its image, for a release
@@ -34,6 +39,10 @@ fn main() -> ExitCode {
         ["bench", what @ ("event-path" | "functions"), rest @ ..] => bench::run(what, rest),
         ["footprint"] => footprint::run(false),
         ["footprint", "--check"] => footprint::run(true),
+        ["fuzz", target] => fuzz::run(target, None),
+        ["fuzz", target, seconds] => fuzz::run(target, Some(seconds)),
+        ["header"] => header::run(false),
+        ["header", "--check"] => header::run(true),
         ["image", rest @ ..] => image::run(rest),
         ["qemu", rest @ ..] => qemu::run(rest),
         ["replay", file] => replay::run(file),

@@ -11,43 +11,44 @@ use super::reason::Reason;
 /// but how many answers one write can bring together.
 const ANSWERS_MAX: usize = 8;
 
-/// The answers, oldest first, in the first of all slots: kind, packet identifier, reason. A slot of kind 0, which no packet
-/// has, is free.
-pub(super) struct Answers([[u8; 4]; ANSWERS_MAX]);
+/// The answers, oldest first, in the first of all slots: from the highest byte down kind, reason, packet identifier. A slot of
+/// 0 is free: no packet has kind 0.
+pub(super) struct Answers([u32; ANSWERS_MAX]);
 
 impl Answers {
-    pub(super) const NONE: Self = Self([[0; 4]; ANSWERS_MAX]);
+    pub(super) const NONE: Self = Self([0; ANSWERS_MAX]);
 
     pub(super) fn clear(&mut self) {
         *self = Self::NONE;
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.0.iter().all(|[kind, ..]| *kind != 0)
+        self.0.iter().all(|slot| *slot != 0)
     }
 
     /// Appends an answer. Callers have made sure of room.
     pub(super) fn push(&mut self, kind: u8, id: u16, reason: Reason) {
         let [high, low] = id.to_be_bytes();
-        if let Some(free) = self.0.iter_mut().find(|[kind, ..]| *kind == 0) {
-            *free = [kind, high, low, reason.code()];
+        if let Some(free) = self.0.iter_mut().find(|slot| **slot == 0) {
+            *free = u32::from_be_bytes([kind, reason.code(), high, low]);
         }
     }
 
-    /// Takes off the oldest answer, as a packet and how many bytes of it count.
-    pub(super) fn pop(&mut self) -> Option<([u8; BYTES_MAX], u8)> {
-        let mut behind = [0; 4];
+    /// Takes off the oldest answer, as a packet.
+    pub(super) fn pop(&mut self) -> Option<[u8; BYTES_MAX]> {
+        let mut behind = 0;
         for slot in self.0.iter_mut().rev() {
             core::mem::swap(slot, &mut behind);
         }
-        let [kind, high, low, reason] = behind;
-        (kind != 0).then(|| {
+        let [kind, reason, high, low] = behind.to_be_bytes();
+        (behind != 0).then(|| {
             acknowledgement::encode(kind, u16::from_be_bytes([high, low]), Reason::from_code(reason))
         })
     }
 
     /// Answers that end a message of the server, which it counts as on its way until it has them.
     pub(super) fn ending(&self) -> usize {
-        self.0.iter().filter(|[kind, ..]| matches!(*kind, kind::PUBACK | kind::PUBCOMP)).count()
+        let ends = |slot: &&u32| matches!(slot.to_be_bytes(), [kind::PUBACK | kind::PUBCOMP, ..]);
+        self.0.iter().filter(ends).count()
     }
 }

@@ -9,14 +9,15 @@ use super::connack::Limits;
 use super::connect::Connect;
 use super::error::{Error, Misuse, Shortage, Silence};
 use super::event::Event;
-use super::frame::{self, first_byte, kind};
+use super::frame;
 use super::input::Input;
+use super::outgoing::Outgoing;
 use super::packet_id::PacketId;
 use super::publish::{Publish, Qos};
 use super::queue::{Kind, Queue};
 use super::reason::Reason;
 use super::received::Received;
-use super::subscribe::{self, Subscription};
+use super::subscribe::{Offered, Subscription};
 use super::violation::Violation;
 use output::Output;
 
@@ -52,21 +53,21 @@ pub struct Client<'b> {
 /// All but the receive buffer, which events borrow.
 struct Session<'b> {
     state: State,
-    queue: Queue<'b>,
-    answers: Answers,
-    received: Received,
-    limits: Limits,
-    clock: Clock,
-    output: Output,
-    receive_maximum: u16,
     clean_start: bool,
-    last_id: u16,
-    /// How the message that was given out last is to be answered.
-    unanswered: Option<(u8, u16)>,
     /// A message whose answer is put off.
     held: Option<Held>,
     /// Whether some record is marked as lost.
     has_lost: bool,
+    output: Output,
+    /// How the message that was given out last is to be answered.
+    unanswered: Option<(u8, u16)>,
+    last_id: u16,
+    receive_maximum: u16,
+    limits: Limits,
+    queue: Queue<'b>,
+    clock: Clock,
+    answers: Answers,
+    received: Received,
 }
 
 /// A message that is being handled while others come.
@@ -114,7 +115,6 @@ impl<'b> Client<'b> {
         if self.session.state != State::Offline {
             return Err(Misuse::Connected);
         }
-        connect.check()?;
         self.input.put_connect(connect)?;
         let session = &mut self.session;
         session.state = State::Connecting;
@@ -191,7 +191,7 @@ impl<'b> Client<'b> {
             let handled = match frame::next(unread, buffer.len()) {
                 Ok(None) => return Ok(None),
                 Ok(Some(frame)) => {
-                    *start = start.saturating_add(frame.bytes);
+                    *start = start.wrapping_add(frame.bytes);
                     session.handle_packet(&frame)
                 }
                 Err(violation) => Err(violation),
@@ -285,7 +285,6 @@ impl<'b> Client<'b> {
     /// # Errors
     /// [`Misuse`] if it cannot be sent as it is, [`Shortage`] if not now.
     pub fn publish(&mut self, publish: &Publish<'_>) -> Result<Option<PacketId>, Error> {
-        publish.check()?;
         let session = &mut self.session;
         if publish.qos > session.limits.qos_max {
             return Err(Misuse::Qos.into());
@@ -293,16 +292,12 @@ impl<'b> Client<'b> {
         if publish.retain && !session.limits.retain {
             return Err(Misuse::Retain.into());
         }
-        let (kind, id) = match publish.qos {
-            Qos::AtMostOnce if session.state != State::Online => return Err(Shortage::Offline.into()),
-            Qos::AtMostOnce => (Kind::Once, None),
-            Qos::AtLeastOnce => (Kind::AtLeastOnce, Some(session.free_id()?)),
-            Qos::ExactlyOnce => (Kind::ExactlyOnce, Some(session.free_id()?)),
+        let kind = match publish.qos {
+            Qos::AtMostOnce => Kind::Once,
+            Qos::AtLeastOnce => Kind::AtLeastOnce,
+            Qos::ExactlyOnce => Kind::ExactlyOnce,
         };
-        let number = id.map_or(0, PacketId::get);
-        let first = first_byte(kind::PUBLISH) | publish.flags();
-        session.push(kind, number, first, &|writer| publish.put(writer, number))?;
-        Ok(id)
+        session.push(kind, &Outgoing::Publish(publish))
     }
 
     /// Asks for messages. The answer is [`Event::Subscribed`] with the returned packet identifier.
@@ -311,13 +306,9 @@ impl<'b> Client<'b> {
     /// [`Misuse`] if a filter is none or the server does not offer it, [`Shortage`] if it cannot be asked now.
     pub fn subscribe(&mut self, subscriptions: &[Subscription<'_>]) -> Result<PacketId, Error> {
         let session = &mut self.session;
-        session.check_online()?;
-        subscribe::check(subscriptions, &session.limits)?;
-        let id = session.free_id()?;
-        session.push(Kind::Subscribe, id.get(), first_byte(kind::SUBSCRIBE), &|writer| {
-            subscribe::put(writer, id.get(), subscriptions);
-        })?;
-        Ok(id)
+        let Limits { wildcards, shared, .. } = session.limits;
+        let packet = Outgoing::Subscribe { subscriptions, offered: Offered { wildcards, shared } };
+        session.push(Kind::Subscribe, &packet)?.ok_or(Error::Resource(Shortage::PacketIds))
     }
 
     /// Asks for no more messages. The answer is [`Event::Unsubscribed`] with the returned packet identifier.
@@ -326,16 +317,8 @@ impl<'b> Client<'b> {
     /// [`Misuse`] if a filter is none, [`Shortage`] if it cannot be asked now.
     pub fn unsubscribe(&mut self, filters: &[&str]) -> Result<PacketId, Error> {
         let session = &mut self.session;
-        session.check_online()?;
-        if filters.is_empty() {
-            return Err(Misuse::TopicFilter.into());
-        }
-        filters.iter().try_for_each(|filter| subscribe::check_filter(filter))?;
-        let id = session.free_id()?;
-        session.push(Kind::Unsubscribe, id.get(), first_byte(kind::UNSUBSCRIBE), &|writer| {
-            subscribe::put_unsubscribe(writer, id.get(), filters);
-        })?;
-        Ok(id)
+        let id = session.push(Kind::Unsubscribe, &Outgoing::Unsubscribe(filters))?;
+        id.ok_or(Error::Resource(Shortage::PacketIds))
     }
 
     /// Says goodbye, after whatever can be written before. The server drops the will unless the reason is

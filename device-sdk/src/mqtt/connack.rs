@@ -1,28 +1,10 @@
 //! CONNACK (MQTT 5, section 3.2): whether the server accepts, and what it takes.
 
-use super::property::{self, Properties, Set, UserProperties};
+use super::property::{self, Packet, Properties, UserProperties};
 use super::publish::Qos;
 use super::read::Reader;
 use super::reason::{Reason, Reasons};
 use super::violation::Violation;
-
-const ALLOWED: Set = Set::of(&[
-    property::SESSION_EXPIRY,
-    property::RECEIVE_MAXIMUM,
-    property::MAXIMUM_QOS,
-    property::RETAIN_AVAILABLE,
-    property::MAXIMUM_PACKET_SIZE,
-    property::ASSIGNED_CLIENT_ID,
-    property::TOPIC_ALIAS_MAXIMUM,
-    property::REASON_STRING,
-    property::USER,
-    property::WILDCARDS_AVAILABLE,
-    property::SUBSCRIPTION_IDS_AVAILABLE,
-    property::SHARED_AVAILABLE,
-    property::SERVER_KEEP_ALIVE,
-    property::RESPONSE_INFORMATION,
-    property::SERVER_REFERENCE,
-]);
 
 /// The server's answer to CONNECT, borrowed from the receive buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,19 +19,13 @@ pub struct Connack<'a> {
 impl<'a> Connack<'a> {
     pub(super) fn decode(body: &'a [u8], clean_start: bool) -> Result<Self, Violation> {
         let mut reader = Reader::new(body);
-        let flags = reader.u8()?;
-        if flags > 1 {
-            return Err(Violation::ConnackFlags);
-        }
-        let code = reader.u8()?;
-        if !Reasons::CONNACK.have(code) {
-            return Err(Violation::ReasonCode);
-        }
+        let flags = reader.u8();
+        reader.require(flags <= 1, Violation::ConnackFlags);
+        let code = reader.u8();
+        reader.require(Reasons::CONNACK.have(code), Violation::ReasonCode);
         let session_present = flags == 1;
-        if session_present && (clean_start || code != 0) {
-            return Err(Violation::SessionPresent);
-        }
-        let properties = Properties::read(&mut reader, ALLOWED)?;
+        reader.require(!session_present || !clean_start && code == 0, Violation::SessionPresent);
+        let properties = Properties::read(&mut reader, Packet::Connack);
         reader.end()?;
         Ok(Self { session_present, reason: Reason::from_code(code), properties })
     }
@@ -79,20 +55,22 @@ impl<'a> Connack<'a> {
     }
 
     pub(super) fn limits(&self, connect_keep_alive_s: u16) -> Limits {
-        let number = |id| self.properties.number(id);
-        let flag = |id| number(id) != Some(0);
-        let short = |id, default| number(id).and_then(|value| u16::try_from(value).ok()).unwrap_or(default);
+        let number = |id, default| self.properties.number_or(id, default);
+        let short = |id, default: u16| {
+            let [.., high, low] = number(id, u32::from(default)).to_be_bytes();
+            u16::from_be_bytes([high, low])
+        };
         Limits {
             receive_maximum: short(property::RECEIVE_MAXIMUM, u16::MAX),
-            qos_max: match number(property::MAXIMUM_QOS) {
-                Some(0) => Qos::AtMostOnce,
-                Some(_) => Qos::AtLeastOnce,
-                None => Qos::ExactlyOnce,
+            qos_max: match number(property::MAXIMUM_QOS, 2) {
+                0 => Qos::AtMostOnce,
+                1 => Qos::AtLeastOnce,
+                _ => Qos::ExactlyOnce,
             },
-            retain: flag(property::RETAIN_AVAILABLE),
-            wildcards: flag(property::WILDCARDS_AVAILABLE),
-            shared: flag(property::SHARED_AVAILABLE),
-            packet_bytes_max: number(property::MAXIMUM_PACKET_SIZE).unwrap_or(u32::MAX),
+            retain: number(property::RETAIN_AVAILABLE, 1) != 0,
+            wildcards: number(property::WILDCARDS_AVAILABLE, 1) != 0,
+            shared: number(property::SHARED_AVAILABLE, 1) != 0,
+            packet_bytes_max: number(property::MAXIMUM_PACKET_SIZE, u32::MAX),
             keep_alive_s: short(property::SERVER_KEEP_ALIVE, connect_keep_alive_s),
         }
     }

@@ -3,7 +3,7 @@
 use super::error::Misuse;
 use super::property;
 use super::publish::{Publish, Qos};
-use super::write::{Writer, fits, is_text};
+use super::write::Writer;
 
 /// Most messages of QoS 1 and 2 that may be on their way to this client at once (MQTT 5, section 3.1.2.11.3). The client
 /// keeps two bytes for each. Measured: mosquitto 2.0.11 has twenty on their way whatever it is told, so a client that
@@ -59,6 +59,15 @@ pub struct Will<'a> {
     pub delay_s: u32,
 }
 
+impl Will<'_> {
+    fn put_properties(&self, writer: &mut Writer<'_>) {
+        if self.delay_s > 0 {
+            property::put_u32(writer, property::WILL_DELAY, self.delay_s);
+        }
+        self.message.put_properties(writer);
+    }
+}
+
 impl<'a> Connect<'a> {
     /// A connection with a clean start, a keep alive of a minute, and a session that ends with it.
     #[must_use]
@@ -76,50 +85,40 @@ impl<'a> Connect<'a> {
         }
     }
 
-    pub(super) fn check(&self) -> Result<(), Misuse> {
-        if self.receive_maximum == 0 || self.receive_maximum > RECEIVE_MAXIMUM {
-            return Err(Misuse::ReceiveMaximum);
-        }
-        let mut good = is_text(self.client_id) && property::are_texts(self.user_properties);
-        if let Some(credentials) = &self.credentials {
-            good &= is_text(credentials.username) && fits(credentials.password);
-        }
-        if let Some(will) = &self.will {
-            will.message.check()?;
-            good &= fits(will.message.payload);
-        }
-        if good { Ok(()) } else { Err(Misuse::Field) }
-    }
-
     /// Puts the body.
     pub(super) fn put(&self, writer: &mut Writer<'_>, packet_bytes_max: u32) {
-        writer.text("MQTT");
-        writer.u8(5);
+        let takes = self.receive_maximum > 0 && self.receive_maximum <= RECEIVE_MAXIMUM;
+        writer.require(takes, Misuse::ReceiveMaximum);
+        // Name and version of the protocol.
+        writer.bytes(b"\0\x04MQTT\x05");
         writer.u8(self.flags());
         writer.u16(self.keep_alive_s);
-        writer.properties(&|writer| {
-            if self.session_expiry_s > 0 {
-                property::put_u32(writer, property::SESSION_EXPIRY, self.session_expiry_s);
-            }
-            property::put_u16(writer, property::RECEIVE_MAXIMUM, self.receive_maximum);
-            property::put_u32(writer, property::MAXIMUM_PACKET_SIZE, packet_bytes_max);
-            property::put_user(writer, self.user_properties);
-        });
+        let mut list = Writer::counter();
+        self.put_properties(&mut list, packet_bytes_max);
+        writer.variable(list.count());
+        self.put_properties(writer, packet_bytes_max);
         writer.text(self.client_id);
         if let Some(will) = &self.will {
-            writer.properties(&|writer| {
-                if will.delay_s > 0 {
-                    property::put_u32(writer, property::WILL_DELAY, will.delay_s);
-                }
-                will.message.put_properties(writer);
-            });
-            writer.text(will.message.topic);
+            let mut list = Writer::counter();
+            will.put_properties(&mut list);
+            writer.variable(list.count());
+            will.put_properties(writer);
+            writer.topic(will.message.topic);
             writer.data(will.message.payload);
         }
         if let Some(credentials) = &self.credentials {
             writer.text(credentials.username);
             writer.data(credentials.password);
         }
+    }
+
+    fn put_properties(&self, writer: &mut Writer<'_>, packet_bytes_max: u32) {
+        if self.session_expiry_s > 0 {
+            property::put_u32(writer, property::SESSION_EXPIRY, self.session_expiry_s);
+        }
+        property::put_u16(writer, property::RECEIVE_MAXIMUM, self.receive_maximum);
+        property::put_u32(writer, property::MAXIMUM_PACKET_SIZE, packet_bytes_max);
+        property::put_user(writer, self.user_properties);
     }
 
     fn flags(&self) -> u8 {

@@ -1,13 +1,11 @@
 //! DISCONNECT (MQTT 5, section 3.14), both ways.
 
+use super::acknowledgement::BYTES_MAX;
 use super::frame::{first_byte, kind};
-use super::property::{self, Properties, Set, UserProperties};
+use super::property::{self, Packet, Properties, UserProperties};
 use super::read::Reader;
 use super::reason::{Reason, Reasons};
 use super::violation::Violation;
-
-/// A server may not send a session expiry (MQTT 5, section 3.14.2.2.2).
-const ALLOWED: Set = Set::of(&[property::REASON_STRING, property::USER, property::SERVER_REFERENCE]);
 
 /// The server's goodbye, borrowed from the receive buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,13 +18,11 @@ pub struct Disconnect<'a> {
 impl<'a> Disconnect<'a> {
     pub(super) fn decode(body: &'a [u8]) -> Result<Self, Violation> {
         let mut reader = Reader::new(body);
-        let code = if reader.is_empty() { 0 } else { reader.u8()? };
-        if !Reasons::DISCONNECT.have(code) {
-            return Err(Violation::ReasonCode);
-        }
+        let code = if reader.is_empty() { 0 } else { reader.u8() };
+        reader.require(Reasons::DISCONNECT.have(code), Violation::ReasonCode);
         let mut properties = Properties::EMPTY;
         if !reader.is_empty() {
-            properties = Properties::read(&mut reader, ALLOWED)?;
+            properties = Properties::read(&mut reader, Packet::Disconnect);
         }
         reader.end()?;
         Ok(Self { reason: Reason::from_code(code), properties })
@@ -51,7 +47,8 @@ impl<'a> Disconnect<'a> {
     }
 }
 
-/// The packet that says goodbye.
-pub(super) const fn encode(reason: Reason) -> [u8; 3] {
-    [first_byte(kind::DISCONNECT), 1, reason.code()]
+/// The packet that says goodbye. Its list of properties is empty and could be left out, but rumqttd 0.20 would wait for it,
+/// and then publish the will.
+pub(super) const fn encode(reason: Reason) -> [u8; BYTES_MAX] {
+    [first_byte(kind::DISCONNECT), 2, reason.code(), 0, 0]
 }

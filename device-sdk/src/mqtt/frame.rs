@@ -49,8 +49,7 @@ const fn required_flags(kind: u8) -> u8 {
 /// Finds the packet at the start of `input`; `None` if more bytes are needed. Whatever the header tells is judged as
 /// soon as it is there, so a packet that is too large is not waited for.
 pub(super) fn next(input: &[u8], packet_bytes_max: usize) -> Result<Option<Frame<'_>>, Violation> {
-    let mut reader = Reader::new(input);
-    let Ok(first) = reader.u8() else { return Ok(None) };
+    let Some((first, rest)) = input.split_first() else { return Ok(None) };
     let (kind, flags) = (first >> 4, first & 0x0f);
     match kind {
         kind::AUTH => return Err(Violation::Authentication),
@@ -62,15 +61,16 @@ pub(super) fn next(input: &[u8], packet_bytes_max: usize) -> Result<Option<Frame
     if kind != kind::PUBLISH && flags != required_flags(kind) {
         return Err(Violation::ReservedFlags);
     }
-    let len = match reader.variable() {
-        Ok(len) => usize::try_from(len).unwrap_or(usize::MAX),
+    let mut reader = Reader::new(rest);
+    let len = usize::try_from(reader.variable()).unwrap_or(usize::MAX);
+    match reader.check() {
         Err(Violation::CutShort) => return Ok(None),
-        Err(violation) => return Err(violation),
-    };
-    let header = input.len().saturating_sub(reader.rest().len());
-    let bytes = header.saturating_add(len);
+        checked => checked?,
+    }
+    let header = input.len().wrapping_sub(reader.rest().len());
+    let bytes = header.wrapping_add(len);
     if bytes > packet_bytes_max {
         return Err(Violation::PacketTooLarge);
     }
-    Ok(reader.take(len).ok().map(|body| Frame { kind, flags, body, bytes }))
+    Ok(input.get(header..bytes).map(|body| Frame { kind, flags, body, bytes }))
 }

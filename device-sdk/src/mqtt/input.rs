@@ -4,8 +4,8 @@
 
 use super::connect::Connect;
 use super::error::Misuse;
-use super::frame::{first_byte, kind};
-use super::write::put_packet;
+use super::outgoing::Outgoing;
+use super::write::{Writer, packet_bytes, put_packet};
 use core::cell::Cell;
 
 /// A buffer of the caller's; its length is the longest packet that is taken.
@@ -32,10 +32,13 @@ impl<'b> Input<'b> {
     pub(super) fn put_connect(&mut self, connect: &Connect<'_>) -> Result<(), Misuse> {
         self.clear();
         let packet_bytes_max = u32::try_from(self.buffer.len()).unwrap_or(u32::MAX);
-        let put = put_packet(self.buffer, first_byte(kind::CONNECT), &|writer| {
-            connect.put(writer, packet_bytes_max);
-        });
-        self.connect_bytes = put.ok_or(Misuse::LongerThanBuffer)?;
+        let packet = Outgoing::Connect { connect, packet_bytes_max };
+        let bytes = packet_bytes(&packet)?;
+        if bytes > self.buffer.len() {
+            return Err(Misuse::LongerThanBuffer);
+        }
+        put_packet(&mut Writer::new(self.buffer), &packet, 0);
+        self.connect_bytes = bytes;
         Ok(())
     }
 
@@ -58,7 +61,7 @@ impl<'b> Input<'b> {
             let cells = cells.as_slice_of_cells();
             let unread = cells.get(self.start..).unwrap_or_default();
             cells.iter().zip(unread).for_each(|(to, from)| to.set(from.get()));
-            (self.start, self.end) = (0, self.end.saturating_sub(self.start));
+            (self.start, self.end) = (0, self.end.wrapping_sub(self.start));
         }
         self.buffer.get_mut(self.end..).unwrap_or_default()
     }

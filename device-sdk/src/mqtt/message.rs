@@ -1,22 +1,11 @@
 //! PUBLISH from the server (MQTT 5, section 3.3).
 
 use super::frame::Frame;
-use super::property::{self, Properties, Set, UserProperties};
+use super::property::{self, Packet, Properties, UserProperties};
 use super::publish::Qos;
 use super::read::Reader;
 use super::topic;
 use super::violation::Violation;
-
-/// Properties that a PUBLISH of a server may carry. A topic alias may not stand there: CONNECT says that none is taken.
-const ALLOWED: Set = Set::of(&[
-    property::PAYLOAD_FORMAT,
-    property::MESSAGE_EXPIRY,
-    property::RESPONSE_TOPIC,
-    property::CORRELATION_DATA,
-    property::USER,
-    property::SUBSCRIPTION_ID,
-    property::CONTENT_TYPE,
-]);
 
 /// A message that came, borrowed from the receive buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,20 +32,13 @@ impl<'a> Message<'a> {
             return Err(Violation::RepeatedQos0);
         }
         let mut reader = Reader::new(frame.body);
-        let name = reader.text()?;
-        let id = if qos == Qos::AtMostOnce { 0 } else { reader.packet_id()? };
-        let properties = Properties::read(&mut reader, ALLOWED)?;
-        if !topic::is_name(name) {
-            return Err(Violation::TopicName);
-        }
-        let message = Self {
-            topic: name,
-            payload: reader.rest(),
-            qos,
-            retain: frame.flags & 1 != 0,
-            duplicate,
-            properties,
-        };
+        let name = reader.text();
+        let id = if qos == Qos::AtMostOnce { 0 } else { reader.packet_id() };
+        let properties = Properties::read(&mut reader, Packet::Publish);
+        let payload = reader.rest();
+        reader.require(topic::is_name(name), Violation::TopicName);
+        reader.check()?;
+        let message = Self { topic: name, payload, qos, retain: frame.flags & 1 != 0, duplicate, properties };
         Ok((id, message))
     }
 

@@ -1,9 +1,7 @@
 //! PUBLISH to the server (MQTT 5, section 3.3).
 
-use super::error::Misuse;
 use super::property;
-use super::topic;
-use super::write::{Writer, fits, is_text};
+use super::write::Writer;
 
 /// How sure delivery is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -77,18 +75,6 @@ impl<'a> Publish<'a> {
         Self { qos, ..self }
     }
 
-    pub(super) fn check(&self) -> Result<(), Misuse> {
-        if !topic::is_name(self.topic) || !self.response_topic.is_none_or(topic::is_name) {
-            return Err(Misuse::TopicName);
-        }
-        let good = is_text(self.topic)
-            && self.response_topic.is_none_or(is_text)
-            && self.content_type.is_none_or(is_text)
-            && self.correlation_data.is_none_or(fits)
-            && property::are_texts(self.user_properties);
-        if good { Ok(()) } else { Err(Misuse::Field) }
-    }
-
     /// Puts the properties that a PUBLISH and a will have in common.
     pub(super) fn put_properties(&self, writer: &mut Writer<'_>) {
         if self.payload_is_text {
@@ -99,10 +85,11 @@ impl<'a> Publish<'a> {
             property::put_u32(writer, property::MESSAGE_EXPIRY, seconds);
         }
         if let Some(kind) = self.content_type {
-            property::put_data(writer, property::CONTENT_TYPE, kind.as_bytes());
+            property::put_text(writer, property::CONTENT_TYPE, kind);
         }
         if let Some(topic) = self.response_topic {
-            property::put_data(writer, property::RESPONSE_TOPIC, topic.as_bytes());
+            writer.u8(property::RESPONSE_TOPIC);
+            writer.topic(topic);
         }
         if let Some(data) = self.correlation_data {
             property::put_data(writer, property::CORRELATION_DATA, data);
@@ -112,11 +99,14 @@ impl<'a> Publish<'a> {
 
     /// Puts the body; `id` is left out with QoS 0.
     pub(super) fn put(&self, writer: &mut Writer<'_>, id: u16) {
-        writer.text(self.topic);
+        writer.topic(self.topic);
         if self.qos != Qos::AtMostOnce {
             writer.u16(id);
         }
-        writer.properties(&|writer| self.put_properties(writer));
+        let mut list = Writer::counter();
+        self.put_properties(&mut list);
+        writer.variable(list.count());
+        self.put_properties(writer);
         writer.bytes(self.payload);
     }
 

@@ -102,37 +102,18 @@ impl fmt::Display for Reason {
     }
 }
 
-/// The reasons that a packet may give: bit N stands for the code 0x80 + N, the highest bits for those of success.
+/// The reasons that a packet may give.
 #[derive(Clone, Copy)]
-pub(super) struct Reasons(u64);
+pub(super) struct Reasons(&'static [Reason]);
 
 impl Reasons {
-    const fn of(reasons: &[Reason]) -> Self {
-        let mut bits = 0;
-        let mut rest = reasons;
-        while let [reason, others @ ..] = rest {
-            bits |= Self::bit(reason.0);
-            rest = others;
-        }
-        Self(bits)
-    }
-
-    /// Nothing for a code that the standard does not have.
-    const fn bit(code: u8) -> u64 {
-        match code {
-            0x80..=0xa2 => 1 << (code & 0x3f),
-            0x00..=0x11 => 1 << code.wrapping_add(40),
-            _ => 0,
-        }
-    }
-
     /// Whether the packet may give that reason.
-    pub(super) const fn have(self, code: u8) -> bool {
-        self.0 & Self::bit(code) != 0
+    pub(super) fn have(self, code: u8) -> bool {
+        self.0.iter().any(|reason| reason.0 == code)
     }
 
     /// CONNACK (MQTT 5, section 3.2.2.2).
-    pub(super) const CONNACK: Self = Self::of(&[
+    pub(super) const CONNACK: Self = Self(&[
         Reason::SUCCESS,
         Reason::UNSPECIFIED,
         Reason::MALFORMED,
@@ -158,7 +139,7 @@ impl Reasons {
     ]);
 
     /// PUBACK and PUBREC (MQTT 5, sections 3.4.2.1 and 3.5.2.1).
-    pub(super) const RECEIPT: Self = Self::of(&[
+    pub(super) const RECEIPT: Self = Self(&[
         Reason::SUCCESS,
         Reason::NO_MATCHING_SUBSCRIBERS,
         Reason::UNSPECIFIED,
@@ -171,10 +152,10 @@ impl Reasons {
     ]);
 
     /// PUBREL and PUBCOMP (MQTT 5, sections 3.6.2.1 and 3.7.2.1).
-    pub(super) const RELEASE: Self = Self::of(&[Reason::SUCCESS, Reason::PACKET_ID_NOT_FOUND]);
+    pub(super) const RELEASE: Self = Self(&[Reason::SUCCESS, Reason::PACKET_ID_NOT_FOUND]);
 
     /// SUBACK (MQTT 5, section 3.9.3).
-    pub(super) const SUBACK: Self = Self::of(&[
+    pub(super) const SUBACK: Self = Self(&[
         Reason::SUCCESS,
         Reason::GRANTED_QOS_1,
         Reason::GRANTED_QOS_2,
@@ -190,7 +171,7 @@ impl Reasons {
     ]);
 
     /// UNSUBACK (MQTT 5, section 3.11.3).
-    pub(super) const UNSUBACK: Self = Self::of(&[
+    pub(super) const UNSUBACK: Self = Self(&[
         Reason::SUCCESS,
         Reason::NO_SUBSCRIPTION_EXISTED,
         Reason::UNSPECIFIED,
@@ -201,7 +182,7 @@ impl Reasons {
     ]);
 
     /// DISCONNECT (MQTT 5, section 3.14.2.1).
-    pub(super) const DISCONNECT: Self = Self::of(&[
+    pub(super) const DISCONNECT: Self = Self(&[
         Reason::SUCCESS,
         Reason::DISCONNECT_WITH_WILL,
         Reason::UNSPECIFIED,

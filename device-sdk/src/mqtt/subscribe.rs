@@ -1,17 +1,14 @@
 //! SUBSCRIBE and UNSUBSCRIBE (MQTT 5, sections 3.8 and 3.10), SUBACK and UNSUBACK (3.9 and 3.11).
 
-use super::connack::Limits;
 use super::error::Misuse;
 use super::frame::{Frame, kind};
-use super::property::{self, Properties, Set};
+use super::property::{Packet, Properties};
 use super::publish::Qos;
 use super::read::Reader;
 use super::reason::{Reason, Reasons};
 use super::topic;
 use super::violation::Violation;
-use super::write::{Writer, is_text};
-
-const ALLOWED: Set = Set::of(&[property::REASON_STRING, property::USER]);
+use super::write::Writer;
 
 /// One filter, and how what falls under it is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,58 +52,50 @@ impl<'a> Subscription<'a> {
     }
 }
 
-/// Checks what is about to be subscribed to.
-pub(super) fn check(subscriptions: &[Subscription<'_>], limits: &Limits) -> Result<(), Misuse> {
-    for subscription in subscriptions {
-        check_filter(subscription.filter)?;
-        let shared = topic::is_shared(subscription.filter);
-        // Sharing and not hearing oneself exclude each other (MQTT 5, section 3.8.3.1).
-        if shared && (subscription.no_local || !limits.shared)
-            || topic::has_wildcards(subscription.filter) && !limits.wildcards
-        {
-            return Err(Misuse::Subscription);
-        }
-    }
-    if subscriptions.is_empty() { Err(Misuse::TopicFilter) } else { Ok(()) }
-}
-
-/// Checks one filter, shared or not.
-pub(super) fn check_filter(filter: &str) -> Result<(), Misuse> {
-    if !topic::is_filter(filter) {
-        return Err(Misuse::TopicFilter);
-    }
-    if is_text(filter) { Ok(()) } else { Err(Misuse::Field) }
+/// Which subscriptions the server offers.
+#[derive(Clone, Copy)]
+pub(super) struct Offered {
+    pub(super) wildcards: bool,
+    pub(super) shared: bool,
 }
 
 /// Puts the body of a SUBSCRIBE.
-pub(super) fn put(writer: &mut Writer<'_>, id: u16, subscriptions: &[Subscription<'_>]) {
-    writer.u16(id);
-    writer.u8(0);
+pub(super) fn put(writer: &mut Writer<'_>, id: u16, subscriptions: &[Subscription<'_>], offered: Offered) {
+    begin(writer, id, subscriptions.len());
     for subscription in subscriptions {
-        writer.text(subscription.filter);
+        let is_shared = writer.filter(subscription.filter);
+        // Sharing and not hearing oneself exclude each other (MQTT 5, section 3.8.3.1).
+        let refused = is_shared && (subscription.no_local || !offered.shared)
+            || topic::has_wildcards(subscription.filter) && !offered.wildcards;
+        writer.require(!refused, Misuse::Subscription);
         writer.u8(subscription.options());
     }
 }
 
 /// Puts the body of an UNSUBSCRIBE.
 pub(super) fn put_unsubscribe(writer: &mut Writer<'_>, id: u16, filters: &[&str]) {
+    begin(writer, id, filters.len());
+    for filter in filters {
+        writer.filter(filter);
+    }
+}
+
+/// There is a filter; then comes the packet identifier, and an empty list of properties.
+fn begin(writer: &mut Writer<'_>, id: u16, filters: usize) {
+    writer.require(filters > 0, Misuse::TopicFilter);
     writer.u16(id);
     writer.u8(0);
-    for filter in filters {
-        writer.text(filter);
-    }
 }
 
 /// Reads a SUBACK or UNSUBACK: packet identifier and reasons.
 pub(super) fn decode<'a>(frame: &Frame<'a>) -> Result<(u16, Grants<'a>), Violation> {
     let mut reader = Reader::new(frame.body);
-    let id = reader.packet_id()?;
-    Properties::read(&mut reader, ALLOWED)?;
+    let id = reader.packet_id();
+    Properties::read(&mut reader, Packet::Acknowledgement);
     let codes = reader.rest();
     let allowed = if frame.kind == kind::SUBACK { Reasons::SUBACK } else { Reasons::UNSUBACK };
-    if !codes.iter().all(|code| allowed.have(*code)) {
-        return Err(Violation::ReasonCode);
-    }
+    reader.require(codes.iter().all(|code| allowed.have(*code)), Violation::ReasonCode);
+    reader.check()?;
     Ok((id, Grants(codes)))
 }
 
@@ -115,10 +104,13 @@ pub(super) fn filters(packet: &[u8], options_bytes: usize) -> usize {
     let mut reader = Reader::new(packet);
     let mut count = 0_usize;
     // First byte, length, packet identifier, no properties.
-    if reader.u8().is_ok() && reader.variable().is_ok() && reader.take(3).is_ok() {
-        while reader.data().is_ok() && reader.take(options_bytes).is_ok() {
-            count = count.saturating_add(1);
-        }
+    reader.u8();
+    reader.variable();
+    reader.take(3);
+    while !reader.is_empty() {
+        reader.data();
+        reader.take(options_bytes);
+        count = count.saturating_add(1);
     }
     count
 }

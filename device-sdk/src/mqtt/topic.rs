@@ -18,19 +18,25 @@ pub(super) fn is_name(text: &str) -> bool {
     !text.is_empty() && !has_wildcards(text)
 }
 
-/// Whether a filter is that of a shared subscription.
-pub(super) fn is_shared(filter: &str) -> bool {
-    filter.as_bytes().starts_with(SHARE)
+/// What kind of a topic filter a text is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Filter {
+    /// It is none.
+    None,
+    Plain,
+    Shared,
 }
 
 /// Whether text is a topic filter, shared or not. U+0000 is looked for elsewhere.
-pub(super) fn is_filter(text: &str) -> bool {
+pub(super) fn filter(text: &str) -> Filter {
     let bytes = text.as_bytes();
-    let Some(shared) = bytes.strip_prefix(SHARE) else { return is_plain_filter(bytes) };
+    let Some(shared) = bytes.strip_prefix(SHARE) else {
+        return if is_plain_filter(bytes) { Filter::Plain } else { Filter::None };
+    };
     let group_bytes = shared.iter().take_while(|byte| !matches!(byte, b'/' | b'+' | b'#')).count();
     match shared.split_at_checked(group_bytes) {
-        Some((_, [b'/', plain @ ..])) => group_bytes > 0 && is_plain_filter(plain),
-        _ => false,
+        Some((_, [b'/', plain @ ..])) if group_bytes > 0 && is_plain_filter(plain) => Filter::Shared,
+        _ => Filter::None,
     }
 }
 
@@ -54,7 +60,7 @@ fn is_plain_filter(filter: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_filter, is_name};
+    use super::{Filter, filter, is_name};
 
     #[test]
     fn a_name_is_not_empty_and_holds_no_wildcard() {
@@ -68,7 +74,7 @@ mod tests {
 
     #[test]
     fn a_wildcard_stands_alone_and_the_last_one_last() {
-        for filter in [
+        for good in [
             "a",
             "/",
             "+",
@@ -82,7 +88,7 @@ mod tests {
             "$SYS/#",
             "$share",
         ] {
-            assert!(is_filter(filter), "{filter}");
+            assert_ne!(filter(good), Filter::None, "{good}");
         }
         for text in [
             "",
@@ -99,7 +105,7 @@ mod tests {
             "$share/+/a",
             "$share/",
         ] {
-            assert!(!is_filter(text), "{text}");
+            assert_eq!(filter(text), Filter::None, "{text}");
         }
     }
 }

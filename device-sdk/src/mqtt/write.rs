@@ -1,27 +1,39 @@
 //! Puts fields into a buffer, or counts what they would take: the same code does both, so that a length that is
-//! written ahead is the length that follows.
+//! written ahead is the length that follows. What cannot be sent is found while it is counted.
+
+use super::error::Misuse;
+use super::outgoing::Outgoing;
+use super::topic::{self, Filter};
 
 /// A place to write to. Past its end it only counts.
 pub(super) struct Writer<'a> {
     buffer: &'a mut [u8],
     len: usize,
+    misuse: Option<Misuse>,
 }
 
-/// What puts the body of a packet, or a list of properties.
-pub(super) type Body<'f> = &'f dyn Fn(&mut Writer<'_>);
-
-/// Longest body of a packet in bytes (MQTT 5, section 2.1.4).
-const BODY_BYTES_MAX: usize = 268_435_455;
+/// Longest packet in bytes (MQTT 5, section 2.1.4).
+const PACKET_BYTES_MAX: usize = 268_435_460;
 
 impl<'a> Writer<'a> {
-    const fn new(buffer: &'a mut [u8]) -> Self {
-        Self { buffer, len: 0 }
+    pub(super) const fn new(buffer: &'a mut [u8]) -> Self {
+        Self { buffer, len: 0, misuse: None }
     }
 
-    fn count(body: Body<'_>) -> usize {
-        let mut writer = Writer::new(&mut []);
-        body(&mut writer);
-        writer.len
+    /// A writer that only counts.
+    pub(super) const fn counter() -> Writer<'static> {
+        Writer::new(&mut [])
+    }
+
+    pub(super) const fn count(&self) -> usize {
+        self.len
+    }
+
+    /// What is put cannot be sent. The first misuse counts.
+    pub(super) fn require(&mut self, holds: bool, misuse: Misuse) {
+        if !holds {
+            self.misuse = self.misuse.or(Some(misuse));
+        }
     }
 
     pub(super) fn bytes(&mut self, bytes: &[u8]) {
@@ -57,47 +69,48 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Text or data behind a length of two bytes. Callers have checked the length with [`fits`].
+    /// Text or data behind a length of two bytes.
     pub(super) fn data(&mut self, data: &[u8]) {
-        self.u16(u16::try_from(data.len()).unwrap_or(u16::MAX));
+        let len = u16::try_from(data.len());
+        self.require(len.is_ok(), Misuse::Field);
+        self.u16(len.unwrap_or_default());
         self.bytes(data);
     }
 
+    /// Text holds no U+0000 (MQTT 5, section 1.5.4).
     pub(super) fn text(&mut self, text: &str) {
+        self.require(topic::is_without_null(text.as_bytes()), Misuse::Field);
         self.data(text.as_bytes());
     }
 
-    /// A list of properties behind its length.
-    pub(super) fn properties(&mut self, list: Body<'_>) {
-        self.variable(Self::count(list));
-        list(self);
+    /// The name of a topic.
+    pub(super) fn topic(&mut self, name: &str) {
+        self.require(topic::is_name(name), Misuse::TopicName);
+        self.text(name);
+    }
+
+    /// A topic filter; whether it is that of a shared subscription.
+    pub(super) fn filter(&mut self, filter: &str) -> bool {
+        let kind = topic::filter(filter);
+        self.require(kind != Filter::None, Misuse::TopicFilter);
+        self.text(filter);
+        kind == Filter::Shared
     }
 }
 
-/// Whether data can stand behind a length of two bytes.
-pub(super) const fn fits(data: &[u8]) -> bool {
-    data.len() <= 0xffff
+/// Bytes of a whole packet; what is wrong with it, if it cannot be sent.
+pub(super) fn packet_bytes(packet: &Outgoing<'_>) -> Result<usize, Misuse> {
+    let mut writer = Writer::counter();
+    put_packet(&mut writer, packet, 0);
+    writer.require(writer.len <= PACKET_BYTES_MAX, Misuse::LongerThanBuffer);
+    writer.misuse.map_or(Ok(writer.len), Err)
 }
 
-/// Whether text can be sent: it fits, and holds no U+0000 (MQTT 5, section 1.5.4).
-pub(super) fn is_text(text: &str) -> bool {
-    fits(text.as_bytes()) && super::topic::is_without_null(text.as_bytes())
-}
-
-/// Bytes of a whole packet with that body.
-pub(super) fn packet_bytes(body: Body<'_>) -> usize {
-    let len = Writer::count(body);
-    let header = Writer::count(&|writer| writer.variable(len));
-    len.saturating_add(header).saturating_add(1)
-}
-
-/// Writes a whole packet to the start of `buffer`; `None` if it does not fit.
-pub(super) fn put_packet(buffer: &mut [u8], first: u8, body: Body<'_>) -> Option<usize> {
-    let room = buffer.len();
-    let len = Writer::count(body);
-    let mut writer = Writer::new(buffer);
-    writer.u8(first);
-    writer.variable(len);
-    body(&mut writer);
-    (writer.len <= room && len <= BODY_BYTES_MAX).then_some(writer.len)
+/// Puts a whole packet.
+pub(super) fn put_packet(writer: &mut Writer<'_>, packet: &Outgoing<'_>, id: u16) {
+    let mut body = Writer::counter();
+    packet.put(&mut body, id);
+    writer.u8(packet.first());
+    writer.variable(body.len);
+    packet.put(writer, id);
 }

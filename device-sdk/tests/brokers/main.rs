@@ -12,5 +12,7 @@ mod host;
 mod mosquitto;
 mod mosquitto_program;
 mod outbox;
+mod recorded;
+mod relay;
 #[path = "../../../firmware-examples/linux-gateway/src/tcp.rs"]
 mod tcp;

@@ -333,7 +333,7 @@ fn packets_have_the_bytes_of_the_standard() {
     client.subscribe(&[Subscription::new("t/#", Qos::ExactlyOnce)]).expect("it fits");
     assert_eq!(written(&mut client, 0), b"\x82\x09\0\x02\0\0\x03t/#\x02");
     client.disconnect(Reason::DISCONNECT_WITH_WILL, 0);
-    assert_eq!(written(&mut client, 0), b"\xe0\x01\x04");
+    assert_eq!(written(&mut client, 0), b"\xe0\x02\x04\0");
     assert_eq!(client.state(), State::Closed);
 }
 

@@ -129,7 +129,7 @@ fn a_violation_is_named_told_and_ends_the_connection() {
         let seen = received(&mut client, &bytes);
         assert_eq!(seen.last(), Some(&Seen::Violated(violation)), "{story}");
         let out = written(&mut client, 0);
-        assert!(out.ends_with(&[0xe0, 1, violation.reason().code()]), "{story}: {out:x?}");
+        assert!(out.ends_with(&[0xe0, 2, violation.reason().code(), 0]), "{story}: {out:x?}");
         assert_eq!(client.state(), State::Closed, "{story}");
         assert_eq!(received(&mut client, &publish(0, 0, b"")), [], "{story}: nothing counts any more");
     }
@@ -145,6 +145,18 @@ fn a_bad_greeting_is_named_and_answered_with_silence() {
         assert_eq!(received(&mut client, &bytes), [Seen::Violated(violation)], "{story}");
         assert_eq!((client.state(), client.poll_transmit()), (State::Closed, None), "{story}");
     }
+}
+
+#[test]
+fn a_violation_after_a_goodbye_is_told_once_and_in_its_place() {
+    let (mut receive, mut send) = ([0; 128], [0; 256]);
+    let mut client = online(&mut receive, &mut send, &[]);
+    client.disconnect(Reason::SUCCESS, 0);
+    assert_eq!(client.handle_bytes(&[0, 0], 0), 2);
+    assert_eq!(client.poll_event(), Err(Violation::PacketType));
+    assert_eq!(client.poll_event(), Ok(None), "it was told");
+    assert_eq!(written(&mut client, 0), [0xe0, 2, Violation::PacketType.reason().code(), 0]);
+    assert_eq!(client.state(), State::Closed);
 }
 
 #[test]

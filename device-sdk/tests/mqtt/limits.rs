@@ -204,5 +204,5 @@ fn a_goodbye_goes_behind_what_can_go_before() {
     client.disconnect(Reason::SUCCESS, 0);
     assert_eq!(client.publish(&ONCE), Err(Shortage::Offline.into()));
     let out = written(&mut client, 0);
-    assert_eq!(out, b"\x30\x05\0\x01t\0x\x32\x07\0\x01t\0\x01\0x\xe0\x01\0");
+    assert_eq!(out, b"\x30\x05\0\x01t\0x\x32\x07\0\x01t\0\x01\0x\xe0\x02\0\0");
 }

@@ -5,5 +5,6 @@ mod deadlines;
 mod hostile;
 mod limits;
 mod model;
+mod second_opinion;
 mod session;
 mod wire;

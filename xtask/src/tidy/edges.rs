@@ -17,7 +17,7 @@ const fn package(name: &'static str, may_import: &'static [&'static str]) -> Pac
     Package { name, may_import, tests_may_import: &[] }
 }
 
-const PACKAGES: [Package; 31] = [
+const PACKAGES: [Package; 35] = [
     package("fleetfn-protocol", &[]),
     package("fleetfn-abi", &[]),
     package("fleetfn-broker", &["fleetfn-protocol"]),
@@ -48,6 +48,13 @@ const PACKAGES: [Package; 31] = [
         may_import: &["fleetfn-patch", "fleetfn-protocol"],
         tests_may_import: &["fleetfn-broker"],
     },
+    Package {
+        name: "fleetfn-device-c",
+        may_import: &["fleetfn-device", "fleetfn-protocol"],
+        tests_may_import: &["fleetfn-broker"],
+    },
+    package("fleetfn-footprint", &["fleetfn-device", "fleetfn-protocol"]),
+    package("fleetfn-fuzz", &["fleetfn-device", "fleetfn-protocol"]),
     // One makes patches, the other applies them.
     package("fleetfn-patch", &[]),
     package("fleetfn-footprint", &["fleetfn-device", "fleetfn-protocol"]),
@@ -96,7 +103,7 @@ const HOMES: [Home; 7] = [
         name: "tokio",
         // Of the device SDK only the driver for hosts and the simulation, behind features of their own.
         packages: &["fleetfn-broker", "fleetfn", "fleetfn-bench", "fleetfn-device", "linux-gateway"],
-        tests: &[],
+        tests: &["fleetfn-device-c"],
     },
 ];
 

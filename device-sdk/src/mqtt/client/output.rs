@@ -1,16 +1,16 @@
 //! Towards the server: which packet goes next, and how far it is written.
 
 use super::{Client, Session, State};
-use crate::mqtt::acknowledgement::BYTES_MAX;
-use crate::mqtt::connack::Limits;
+use crate::mqtt::acknowledgement::{self, BYTES_MAX};
 use crate::mqtt::disconnect;
-use crate::mqtt::error::{Error, Shortage, Silence};
+use crate::mqtt::error::{Error, Misuse, Shortage, Silence};
 use crate::mqtt::frame::{first_byte, kind};
+use crate::mqtt::outgoing::Outgoing;
 use crate::mqtt::packet_id::PacketId;
 use crate::mqtt::queue::{self, Kind};
 use crate::mqtt::reason::Reason;
 use crate::mqtt::violation::Violation;
-use crate::mqtt::write::Body;
+use crate::mqtt::write::packet_bytes;
 
 /// What is being written, and what waits besides the queue.
 pub(super) struct Output {
@@ -30,19 +30,14 @@ enum Current {
     Nothing,
     Connect,
     /// A packet of a few bytes that stands in no buffer.
-    Small {
-        bytes: [u8; BYTES_MAX],
-        len: u8,
-        ends: bool,
-    },
+    Small([u8; BYTES_MAX]),
     /// The record that is marked so.
     Record,
 }
 
 impl Current {
     const fn goodbye(reason: Reason) -> Self {
-        let [a, b, c] = disconnect::encode(reason);
-        Self::Small { bytes: [a, b, c, 0, 0], len: 3, ends: true }
+        Self::Small(disconnect::encode(reason))
     }
 }
 
@@ -64,7 +59,7 @@ impl Client<'_> {
         let packet = match &session.output.current {
             Current::Nothing => return None,
             Current::Connect => input.connect(),
-            Current::Small { bytes, len, .. } => bytes.get(..usize::from(*len))?,
+            Current::Small(bytes) => acknowledgement::packet(bytes),
             Current::Record => session.queue.packet(&session.queue.in_state(queue::State::Writing)?),
         };
         packet.get(session.output.written..).filter(|rest| !rest.is_empty())
@@ -81,8 +76,10 @@ impl Client<'_> {
         }
         session.clock.sent_at_ms = now_ms;
         match core::mem::replace(&mut session.output.current, Current::Nothing) {
-            Current::Nothing | Current::Small { ends: false, .. } => {}
-            Current::Small { ends: true, .. } => session.state = State::Closed,
+            Current::Small([first, ..]) if first == first_byte(kind::DISCONNECT) => {
+                session.state = State::Closed
+            }
+            Current::Nothing | Current::Small(_) => {}
             Current::Connect => self.input.connect_is_written(),
             Current::Record => {
                 if let Some(record) = session.queue.in_state(queue::State::Writing) {
@@ -107,12 +104,11 @@ impl Session<'_> {
         if let Some(reason) = self.output.failure.take() {
             return Current::goodbye(reason);
         }
-        if let Some((bytes, len)) = self.answers.pop() {
-            return Current::Small { bytes, len, ends: false };
+        if let Some(packet) = self.answers.pop() {
+            return Current::Small(packet);
         }
         if core::mem::take(&mut self.output.ping) {
-            let bytes = [first_byte(kind::PINGREQ), 0, 0, 0, 0];
-            return Current::Small { bytes, len: 2, ends: false };
+            return Current::Small([first_byte(kind::PINGREQ), 0, 0, 0, 0]);
         }
         if let Some(record) = self.queue.next(self.limits.receive_maximum) {
             self.queue.set_state(&record, queue::State::Writing);
@@ -122,7 +118,7 @@ impl Session<'_> {
     }
 
     /// A packet identifier that is not in use. Found in as many tries as there are records, and one.
-    pub(super) fn free_id(&mut self) -> Result<PacketId, Shortage> {
+    fn free_id(&mut self) -> Result<PacketId, Shortage> {
         for _ in 0..u16::MAX {
             let id = PacketId::after(self.last_id);
             self.last_id = id.get();
@@ -133,23 +129,30 @@ impl Session<'_> {
         Err(Shortage::PacketIds)
     }
 
-    pub(super) fn push(&mut self, kind: Kind, id: u16, first: u8, body: Body<'_>) -> Result<(), Error> {
-        let limits: &Limits = &self.limits;
-        self.queue.push(kind, id, first, limits, body)
+    /// Puts a packet into the queue, under an identifier that is free unless it is a PUBLISH of QoS 0. What belongs to a
+    /// connection needs one.
+    pub(super) fn push(&mut self, kind: Kind, packet: &Outgoing<'_>) -> Result<Option<PacketId>, Error> {
+        let packet_bytes = packet_bytes(packet)?;
+        if !self.limits.take_bytes(packet_bytes) {
+            return Err(Misuse::LongerThanServerTakes.into());
+        }
+        if !kind.outlives_connection() && self.state != State::Online {
+            return Err(Shortage::Offline.into());
+        }
+        let id = if kind == Kind::Once { None } else { Some(self.free_id()?) };
+        self.queue.push(kind, id.map_or(0, PacketId::get), packet, packet_bytes)?;
+        Ok(id)
     }
 
-    pub(super) fn check_online(&self) -> Result<(), Shortage> {
-        if self.state == State::Online { Ok(()) } else { Err(Shortage::Offline) }
-    }
-
-    /// The server is told what it did, if it may be told anything yet.
+    /// The server is told what it did, if it may be told anything yet, in place of a goodbye.
     pub(super) fn fail(&mut self, violation: Violation) {
         if self.state == State::Online {
             self.state = State::Closing;
         }
         if self.state == State::Closing {
+            self.output.goodbye = None;
             self.output.failure = Some(violation.reason());
-            self.clock.wait(self.clock.received_at_ms.max(self.clock.sent_at_ms));
+            self.clock.wait(self.clock.received_at_ms);
         } else {
             self.state = State::Closed;
         }
