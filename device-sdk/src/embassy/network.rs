@@ -71,7 +71,7 @@ impl<'n, 'r, F: MultiwriteNorFlash, U: Updates> Network<'n, 'r, F, U> {
     /// Waits for the next line. An image is checked and a trial ends in the meantime, and the answer to a command is handed
     /// to the agent; tasks need nothing else.
     async fn wait_offline(&mut self) {
-        self.finish_command().await;
+        self.finish_command();
         self.update().await;
         self.tell_of_restart();
         let due = self.due().await;
@@ -83,8 +83,16 @@ impl<'n, 'r, F: MultiwriteNorFlash, U: Updates> Network<'n, 'r, F, U> {
         self.flushes = true;
         loop {
             let alive = self.agent.handle_timeout(now_ms()).is_ok();
-            let heard = if alive { self.hear().await } else { return Ended };
-            self.finish_command().await;
+            if !alive {
+                return Ended;
+            }
+            // Before, since what is released is acknowledged when the next notice is asked for.
+            self.finish_command();
+            let heard = self.hear().await;
+            if self.finish_command() {
+                // There was no room for its answer before.
+                self.shared.nudge.signal(());
+            }
             self.flush().await;
             self.update().await;
             if self.write(&mut writer).await.is_err() || heard.is_err() || self.agent.is_closed() {
@@ -187,19 +195,20 @@ impl<'n, 'r, F: MultiwriteNorFlash, U: Updates> Network<'n, 'r, F, U> {
         Ok(())
     }
 
-    /// Hands over the answer of a command that is done, then lets the server count it as done.
-    async fn finish_command(&mut self) {
-        let Ok(mut slot) = self.shared.command.try_lock() else { return };
-        let Some((name, reply)) = slot.done() else { return };
+    /// Hands over the answer of a command that is done, then lets the server count it as done; `true` if one was.
+    fn finish_command(&mut self) -> bool {
+        let Ok(mut slot) = self.shared.command.try_lock() else { return false };
+        let Some((name, reply)) = slot.done() else { return false };
         if let Some(reply) = reply
             && matches!(self.agent.reply(name, reply), Err(mqtt::Error::Resource(_)))
         {
             // There will be room when something was acknowledged.
-            return;
+            return false;
         }
         slot.clear();
         self.command = 0;
         self.agent.release();
+        true
     }
 
     async fn flush(&mut self) {

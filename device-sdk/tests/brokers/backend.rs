@@ -9,6 +9,7 @@ use fleetfn_protocol::{DeviceId, EffectId, FunctionName};
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::runtime::Runtime;
 
@@ -20,6 +21,8 @@ struct Backend {
     /// The ids of those, in the same order.
     ids: Mutex<Vec<String>>,
     acknowledged: Mutex<Vec<EffectId>>,
+    /// How often a device began to listen.
+    listening: AtomicUsize,
 }
 
 impl Ingress for Backend {
@@ -49,7 +52,9 @@ impl Reports for Backend {
         self.acknowledged.lock().expect("nobody panics").push(effect);
     }
 
-    fn listening(&self, _: DeviceId) {}
+    fn listening(&self, _: DeviceId) {
+        self.listening.fetch_add(1, Ordering::SeqCst);
+    }
 }
 
 /// A broker that runs on threads of its own.
@@ -84,6 +89,11 @@ impl Fleet {
 
     pub(crate) fn acknowledged(&self) -> Vec<String> {
         self.backend.acknowledged.lock().expect("nobody panics").iter().map(EffectId::to_string).collect()
+    }
+
+    /// How often a device began to listen.
+    pub(crate) fn listening(&self) -> usize {
+        self.backend.listening.load(Ordering::SeqCst)
     }
 
     /// Hands a command to the device `d1`, which must listen.
