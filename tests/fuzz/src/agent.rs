@@ -133,6 +133,7 @@ impl World<'_> {
                 assert!(self.asked.remove(&id.get()), "what was sent is answered for once");
             }
             Notice::Other(message) => crate::packets::read_message(&message),
+            Notice::Offer(_) | Notice::Block(_) => {}
             Notice::Connected
             | Notice::Listening
             | Notice::Desired(_)
