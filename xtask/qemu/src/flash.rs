@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// How much is written at once when a flash is made.
-const CHUNK: [u8; 64 << 10] = [0xff; 64 << 10];
+static CHUNK: [u8; 64 << 10] = [0xff; 64 << 10];
 
 /// The page for what a factory writes.
 const FACTORY_PAGE_BYTES: usize = 4096;
