@@ -1,6 +1,5 @@
 //! A board that a test switches on and off, with what it says.
 
-use crate::harness::wait_until;
 use fleetfn_device::factory::Factory;
 use fleetfn_protocol::DeviceId;
 use fleetfn_qemu::{Board, Firmware, Flash, Machine, Modem, Release};
@@ -10,9 +9,16 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 /// Environment variable that is `all` where every emulator must be there.
 const FIRMWARE_VARIABLE: &str = "FLEETFN_TEST_FIRMWARE";
+
+/// How long a board may take for anything: an emulated one is slow, and slower on a busy machine.
+const BOARD_PATIENCE: Duration = Duration::from_secs(300);
+
+/// How often its console is looked at.
+const MOMENT: Duration = Duration::from_millis(5);
 
 /// Whether a board can be tried: its emulator answers.
 pub(crate) fn can_run(board: Board) -> bool {
@@ -98,21 +104,19 @@ impl Emulated {
 
     /// Waits for a line that begins so, behind those that were waited for before, and returns it.
     pub(crate) fn until(&mut self, start: &str) -> String {
-        let (console, mut read, mut found) = (Arc::clone(&self.console), self.read, None);
-        let told = || format!("{} says '{start}'; it said {:#?}", self.firmware.board.name(), self.console());
-        wait_until(&told(), || {
-            let lines = console.lock().unwrap_or_else(PoisonError::into_inner);
-            while let Some(line) = lines.get(read) {
-                read += 1;
+        let deadline = Instant::now() + BOARD_PATIENCE;
+        loop {
+            let lines = self.console();
+            while let Some(line) = lines.get(self.read) {
+                self.read += 1;
                 if line.starts_with(start) {
-                    found = Some(line.clone());
-                    return true;
+                    return line.clone();
                 }
             }
-            false
-        });
-        self.read = read;
-        found.unwrap_or_default()
+            let name = self.firmware.board.name();
+            assert!(Instant::now() < deadline, "{name} does not say '{start}', but {lines:#?}");
+            thread::sleep(MOMENT);
+        }
     }
 
     /// How long its first image is.

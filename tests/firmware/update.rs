@@ -32,7 +32,7 @@ impl Field {
 
     /// Has the board updated, and returns the exit code and what is said about it.
     fn update(&self, release: &str) -> (Option<i32>, String) {
-        self.plant.try_fleetfn(&["device", "update", "room-1", release, "--wait", "--timeout", "2m"])
+        self.plant.try_fleetfn(&["device", "update", "room-1", release, "--wait", "--timeout", "10m"])
     }
 
     /// The update fails, for that reason, and the first image runs on.

@@ -66,9 +66,16 @@ impl Flash {
     /// Reads without waiting.
     pub(crate) fn read_now(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), Refused> {
         check(offset, bytes.len(), 1)?;
+        let mut held = None;
         for (at, byte) in (offset..).zip(bytes) {
-            let [a, b, c, d] = word(at & !(WORD_BYTES - 1)).read().to_le_bytes();
-            *byte = [a, b, c, d][(at & (WORD_BYTES - 1)) as usize];
+            let (start, index) = (at & !(WORD_BYTES - 1), (at & (WORD_BYTES - 1)) as usize);
+            // Each word is read once.
+            let bytes = match held {
+                Some((held, bytes)) if held == start => bytes,
+                _ => word(start).read().to_le_bytes(),
+            };
+            held = Some((start, bytes));
+            *byte = bytes[index];
         }
         Ok(())
     }
