@@ -31,7 +31,7 @@ fn live<T>(flash: &Flash, server: &str, story: impl AsyncFnOnce(Device<'_>) -> T
     runtime.block_on(async {
         let run = pin!(runner.run(Tcp::new(server.to_owned()), flash.clone(), layout, || 7));
         tokio::select! {
-            error = run => panic!("it cannot run: {error}"),
+            error = run => unreachable!("it cannot run: {error}"),
             told = tokio::time::timeout(PATIENCE, story(device)) => told.expect("it comes to an end"),
         }
     })

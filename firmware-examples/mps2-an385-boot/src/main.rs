@@ -4,13 +4,18 @@
 #![no_std]
 #![no_main]
 
-use embassy_boot::{AlignedBuffer, BootLoader, BootLoaderConfig, State};
+use embassy_boot::{
+    AlignedBuffer, BlockingFirmwareState, BootLoader, BootLoaderConfig, FirmwareUpdaterError, State,
+};
 use mps2_an385::console::Console;
 use mps2_an385::flash::{ADDRESS, Flash};
 use mps2_an385::{layout, restart, watchdog};
 
 /// A page at a time.
 const BUFFER_BYTES: usize = layout::PAGE_BYTES as usize;
+
+/// What the flash is written in.
+const WORD_BYTES: usize = 4;
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
@@ -22,8 +27,11 @@ fn main() -> ! {
     });
     let mut buffer = AlignedBuffer([0; BUFFER_BYTES]);
     match loader.prepare_boot(buffer.as_mut()) {
-        Ok(State::Swap) => console.line(format_args!("boot: a new image is on trial")),
-        Ok(State::Revert) => console.line(format_args!("boot: the old image is back")),
+        // It says what it was asked for: an image that was on trial already was put back.
+        Ok(State::Swap) => match state() {
+            Ok(State::Revert) => console.line(format_args!("boot: the old image is back")),
+            _ => console.line(format_args!("boot: a new image is on trial")),
+        },
         Ok(_) => {}
         Err(error) => {
             console.line(format_args!("boot: {error:?}"));
@@ -32,6 +40,12 @@ fn main() -> ! {
     }
     watchdog::start();
     start()
+}
+
+/// What the boot loader has left for the image.
+fn state() -> Result<State, FirmwareUpdaterError> {
+    let mut word = AlignedBuffer([0; WORD_BYTES]);
+    BlockingFirmwareState::new(Flash::part(layout::SWAP), word.as_mut()).get_state()
 }
 
 /// Starts the image.

@@ -1,4 +1,4 @@
-//! Time: the core's own timer counts milliseconds and wakes who waits.
+//! Time: the core's own timer ticks a hundred times a second and wakes who waits.
 
 use core::cell::{Cell, RefCell};
 use core::task::Waker;
@@ -8,6 +8,9 @@ use embassy_time_queue_utils::Queue;
 
 /// Cycles of the core in a second.
 const CLOCK_HZ: u32 = 25_000_000;
+
+/// Milliseconds between two ticks. An emulator spends its time on ticks, and nothing here is that urgent.
+const TICK_MS: u32 = 10;
 
 struct Clock {
     now_ms: Mutex<Cell<u64>>,
@@ -47,7 +50,7 @@ impl Driver for Clock {
 
 /// Starts the clock.
 pub fn start(mut timer: cortex_m::peripheral::SYST) {
-    timer.set_reload(CLOCK_HZ / 1_000 - 1);
+    timer.set_reload(CLOCK_HZ / 1_000 * TICK_MS - 1);
     timer.clear_current();
     timer.set_clock_source(cortex_m::peripheral::syst::SystClkSource::Core);
     timer.enable_counter();
@@ -57,7 +60,7 @@ pub fn start(mut timer: cortex_m::peripheral::SYST) {
 #[cortex_m_rt::exception]
 fn SysTick() {
     critical_section::with(|section| {
-        let now_ms = CLOCK.now_ms.borrow(section).get() + 1;
+        let now_ms = CLOCK.now_ms.borrow(section).get() + u64::from(TICK_MS);
         CLOCK.now_ms.borrow(section).set(now_ms);
         if CLOCK.due_ms.borrow(section).get() <= now_ms {
             CLOCK.wake(section, now_ms);

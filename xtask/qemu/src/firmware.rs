@@ -4,6 +4,7 @@ use crate::board::Board;
 use crate::elf;
 use anyhow::{Context, Result, ensure};
 use std::ffi::OsString;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -36,6 +37,8 @@ impl Firmware {
     /// If it does not build, say because the target is not installed.
     pub fn build(board: Board, release: &Release) -> Result<Self> {
         let package = board.package();
+        // All releases of a firmware are built to the same file: it is read before somebody else builds.
+        let _building = lock()?;
         let features = format!("firmware,{}", release.broken.as_deref().unwrap_or_default());
         let program = build(board, package, &["--features", features.trim_end_matches(',')], release)?;
         let Some(boot_package) = board.boot_package() else {
@@ -61,6 +64,17 @@ fn target_directory() -> PathBuf {
     let all =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("../target"), PathBuf::from);
     all.join("firmware")
+}
+
+/// Keeps others from building as long as the file is held.
+fn lock() -> Result<File> {
+    let directory = target_directory();
+    let path = directory.join("images.lock");
+    let locked = std::fs::create_dir_all(&directory).and_then(|()| File::create(&path)).and_then(|file| {
+        file.lock()?;
+        Ok(file)
+    });
+    locked.with_context(|| format!("locking {}", path.display()))
 }
 
 fn build(board: Board, package: &str, more: &[&str], release: &Release) -> Result<PathBuf> {
