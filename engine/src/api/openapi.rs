@@ -1,7 +1,7 @@
 //! `GET /openapi.json`: what the API takes and answers, as an OpenAPI 3.1 document.
 //!
 //! The schemas are made from the types that the handlers use, and what each operation takes is a table
-//! ([`operations`]). The tests of the API hold every request and answer against the document, and the document against
+//! ([`operations()`]). The tests of the API hold every request and answer against the document, and the document against
 //! the copy in `docs/reference/openapi.json`, so neither drifts.
 
 mod operations;
