@@ -24,10 +24,13 @@ pub struct Signature<'a> {
     pub bytes: &'a [u8; SIGNATURE_BYTES],
 }
 
+/// The name of a key and a signature.
+const ENTRY_BYTES: usize = 8 + SIGNATURE_BYTES;
+
 /// A body and its signatures, not yet verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Envelope<'a> {
-    signatures: &'a [[u8; 8 + SIGNATURE_BYTES]],
+    signatures: &'a [u8],
     body: &'a [u8],
 }
 
@@ -43,7 +46,7 @@ impl<'a> Envelope<'a> {
         if count == 0 || usize::from(count) > UPDATE_SIGNATURES_MAX {
             return Err(FormatError::Value(count.into()));
         }
-        let signatures = reader.take(usize::from(count) * (8 + SIGNATURE_BYTES))?.as_chunks().0;
+        let signatures = reader.take(usize::from(count) * ENTRY_BYTES)?;
         let body = reader.rest();
         match body.len() {
             0 => Err(FormatError::CutShort),
@@ -81,9 +84,13 @@ impl<'a> Envelope<'a> {
 
     /// The signatures, 1 to 4, in the order in which they stand.
     pub fn signatures(&self) -> impl Iterator<Item = Signature<'a>> + use<'a> {
-        self.signatures.iter().filter_map(|entry| {
-            let (key, rest) = entry.split_first_chunk::<8>()?;
-            Some(Signature { key: KeyId(*key), bytes: rest.first_chunk()? })
+        let mut rest = self.signatures;
+        // Not `chunks_exact`, which divides: small microcontrollers have no division.
+        core::iter::from_fn(move || {
+            let (entry, after) = rest.split_first_chunk::<ENTRY_BYTES>()?;
+            rest = after;
+            let (key, bytes) = entry.split_first_chunk::<8>()?;
+            Some(Signature { key: KeyId(*key), bytes: bytes.first_chunk()? })
         })
     }
 
