@@ -134,6 +134,24 @@ impl<'a, S: Slots, F: NorFlash> Update<'a, S, F> {
         journal: F,
         range: Range<u32>,
     ) -> Result<Self, Error> {
+        let mut update = Self::new(firmware, config, slots, journal, range)?;
+        update.start().await;
+        Ok(update)
+    }
+
+    /// [`Update::open`] without looking at the flash, for firmware that has no room for a future that moves an `Update`:
+    /// [`Update::start`] comes before all else.
+    ///
+    /// # Errors
+    /// As `open`.
+    #[inline(never)]
+    pub fn new(
+        firmware: Firmware<'a>,
+        config: Config,
+        slots: S,
+        journal: F,
+        range: Range<u32>,
+    ) -> Result<Self, Error> {
         let version = firmware.version;
         let is_text = !version.bytes().any(|byte| byte < b' ' || byte == 0x7f);
         if version.is_empty() || version.len() > VERSION_BYTES_MAX || !is_text {
@@ -148,15 +166,35 @@ impl<'a, S: Slots, F: NorFlash> Update<'a, S, F> {
         if !fits {
             return Err(Error::Sizes);
         }
-        let mut update = Self::new(firmware, config, slots, Journal::new(journal, &range)?);
-        if update.take_up().await.is_err() {
-            update.stage = Stage::Ended(Phase::Failed, Reason::Flash);
+        Ok(Self {
+            firmware,
+            config,
+            slots,
+            journal: Journal::new(journal, &range)?,
+            clock: Clock::new(),
+            record: None,
+            stage: Stage::Idle,
+            report: Report::new(),
+            trials: 0,
+            marked_trials: 0,
+            faults: 0,
+            is_on_trial: false,
+            is_base_checked: false,
+            is_busy: false,
+            has_word: false,
+            restart_since_ms: None,
+        })
+    }
+
+    /// Takes up what the flash says, once, after [`Update::new`].
+    pub async fn start(&mut self) {
+        if self.take_up().await.is_err() {
+            self.stage = Stage::Ended(Phase::Failed, Reason::Flash);
             // Without a journal a trial cannot be counted, nor confirmed.
-            if update.is_on_trial {
-                update.restart();
+            if self.is_on_trial {
+                self.restart();
             }
         }
-        Ok(update)
     }
 
     /// Takes a notice of the agent, to be called with every one: connections, offers, blocks, and which status has
@@ -295,29 +333,6 @@ impl<'a, S: Slots, F: NorFlash> Update<'a, S, F> {
         &mut self.slots
     }
 
-    /// On its own, so that what it is made of is on the stack here alone.
-    #[inline(never)]
-    fn new(firmware: Firmware<'a>, config: Config, slots: S, journal: Journal<F>) -> Self {
-        Self {
-            firmware,
-            config,
-            slots,
-            journal,
-            clock: Clock::new(),
-            record: None,
-            stage: Stage::Idle,
-            report: Report::new(),
-            trials: 0,
-            marked_trials: 0,
-            faults: 0,
-            is_on_trial: false,
-            is_base_checked: false,
-            is_busy: false,
-            has_word: false,
-            restart_since_ms: None,
-        }
-    }
-
     /// What the journal and the boot loader say after a start.
     async fn take_up(&mut self) -> Result<(), Fault> {
         // A state that cannot be read is as if the boot loader had done nothing: an image on trial is then put back.
@@ -365,27 +380,36 @@ impl<'a, S: Slots, F: NorFlash> Update<'a, S, F> {
 
     /// Goes on with the job where the journal says.
     async fn resume(&mut self) {
-        if let Some(record) = self.record {
-            match self.next_stage(&record).await {
-                Ok(stage) => self.enter(stage),
-                Err(_) => self.end(Phase::Failed, Reason::Flash).await,
-            }
+        let Some(record) = &self.record else { return };
+        let units = Record::units(record.payload().size, record.unit_bytes);
+        if self.trials > 0 {
+            return self.begin_check(What::Image);
+        }
+        if record.patch.is_some() && !self.is_base_checked {
+            return self.begin_check(What::Base);
+        }
+        match self.journal.units(units).await {
+            Ok(done) if done >= units => self.begin_check(What::Payload),
+            Ok(done) => self.begin_fetch(done),
+            Err(_) => self.end(Phase::Failed, Reason::Flash).await,
         }
     }
 
-    async fn next_stage(&mut self, record: &Record) -> Result<Stage, Fault> {
-        if self.trials > 0 {
-            return Ok(Stage::Check(Check::new(What::Image)));
+    // Each stage is made in its place: one that is handed over is moved with room for the longest.
+
+    #[inline(never)]
+    fn begin_check(&mut self, what: What) {
+        self.stage = Stage::Check(Check::new(what));
+        self.report.changed();
+    }
+
+    #[inline(never)]
+    fn begin_fetch(&mut self, done: u32) {
+        if let Some(record) = &self.record {
+            let fetch = Fetch::new(record, self.config.block_bytes, done, self.clock.now_ms());
+            self.stage = Stage::Fetch(fetch);
+            self.report.changed();
         }
-        if record.patch.is_some() && !self.is_base_checked {
-            return Ok(Stage::Check(Check::new(What::Base)));
-        }
-        let units = Record::units(record.payload().size, record.unit_bytes);
-        let done = self.journal.units(units).await?;
-        if done >= units {
-            return Ok(Stage::Check(Check::new(What::Payload)));
-        }
-        Ok(Stage::Fetch(Fetch::new(record, self.config.block_bytes, done, self.clock.now_ms())))
     }
 
     /// A job begins, or begins anew.
@@ -418,7 +442,8 @@ impl<'a, S: Slots, F: NorFlash> Update<'a, S, F> {
     async fn end(&mut self, phase: Phase, reason: Reason) {
         // If the journal does not take it, the next start comes to the same end.
         let _ = self.journal.end(phase, reason).await;
-        self.enter(Stage::Ended(phase, reason));
+        self.stage = Stage::Ended(phase, reason);
+        self.report.changed();
     }
 
     /// The flash failed: once more from what is there, a few times.
@@ -429,11 +454,6 @@ impl<'a, S: Slots, F: NorFlash> Update<'a, S, F> {
         } else {
             self.resume().await;
         }
-    }
-
-    fn enter(&mut self, stage: Stage) {
-        self.stage = stage;
-        self.report.changed();
     }
 
     fn restart(&mut self) {

@@ -47,7 +47,8 @@ async fn live(agent: &mut Agent<'_>) -> Option<()> {
         ..Firmware::new(product, class, black_box(4), black_box("1.2.3"), black_box(&KEYS))
     };
     let config = Config { needs_word: black_box(false), ..Config::new(agent.block_bytes()?) };
-    let Ok(mut update) = Update::open(firmware, config, Board, Chip, 0..8_192).await else { return None };
+    let mut update = Update::new(firmware, config, Board, Chip, 0..8_192).ok()?;
+    update.start().await;
     loop {
         if agent.poll_dial(now_ms()) && agent.handle_opened(now_ms()).is_err() || agent.is_closed() {
             agent.handle_closed(now_ms(), read());

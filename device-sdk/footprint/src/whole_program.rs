@@ -49,7 +49,8 @@ async fn live(agent: &mut Agent<'_>, entry: &mut [u8]) -> Option<()> {
         ..Firmware::new(product, class, black_box(4), black_box("1.2.3"), black_box(&KEYS))
     };
     let config = Config { needs_word: black_box(false), ..Config::new(agent.block_bytes()?) };
-    let Ok(mut update) = Update::open(firmware, config, Board, Chip, 0..8_192).await else { return None };
+    let mut update = Update::new(firmware, config, Board, Chip, 0..8_192).ok()?;
+    update.start().await;
     let policy = if read() == 0 { Policy::DropOldest } else { Policy::RefuseNew };
     let mut outbox = Outbox::open(Chip, 8_192..65_536, policy, entry, read()).await.ok()?;
     loop {

@@ -146,7 +146,10 @@ impl<S: Slots, F: NorFlash> Update<'_, S, F> {
             (What::Payload, Some(patch)) => {
                 self.begin_apply(patch.base.size, record.image.size);
             }
-            (What::Payload, None) | (What::Image, _) => self.enter(Stage::Verified),
+            (What::Payload, None) | (What::Image, _) => {
+                self.stage = Stage::Verified;
+                self.report.changed();
+            }
         }
     }
 

@@ -9,9 +9,6 @@ use fleetfn_protocol::update::{Phase, Reason, Status};
 /// Between reports of progress, in milliseconds: a server hears of a whole fleet at once.
 const PROGRESS_MS: u64 = 5_000;
 
-/// Of how many parts each is reported.
-const PARTS: u32 = 10;
-
 /// What is to be said, and whether it has arrived.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Report {
@@ -85,7 +82,13 @@ impl Report {
     }
 
     pub(super) fn progress(&mut self, have: u32, of: u32, now_ms: u64) {
-        let part = have.checked_div((of / PARTS).max(1)).unwrap_or_default();
+        // Twenty rounds at the most, since small microcontrollers have no division.
+        let step = tenth(of).max(1);
+        let (mut part, mut end) = (0_u32, step);
+        while end <= have {
+            part = part.saturating_add(1);
+            end = end.saturating_add(step);
+        }
         if part > self.part && now_ms >= self.said_at_ms.saturating_add(PROGRESS_MS) {
             (self.part, self.said_at_ms) = (part, now_ms);
             self.changed();
@@ -96,6 +99,12 @@ impl Report {
     pub(super) fn take(&mut self, packet: PacketId) -> bool {
         self.packet.take_if(|known| *known == packet).is_some()
     }
+}
+
+/// A tenth, rounded down: the whole of a length is reported in so many parts. The factor is 2^35 / 10, rounded up, which is
+/// exact for all 32 bits.
+fn tenth(number: u32) -> u32 {
+    u32::try_from(u64::from(number).wrapping_mul(0xcccc_cccd) >> 35).unwrap_or_default()
 }
 
 impl<'a, S: Slots, F: NorFlash> Update<'a, S, F> {

@@ -18,7 +18,8 @@ impl<S: Slots, F: NorFlash> Update<'_, S, F> {
         }
         self.marked_trials = self.marked_trials.saturating_add(1);
         self.trials = self.trials.saturating_add(1);
-        self.enter(Stage::Armed { since_ms: self.clock.now_ms() });
+        self.stage = Stage::Armed { since_ms: self.clock.now_ms() };
+        self.report.changed();
     }
 
     /// Healthy, or not yet, or too late.
