@@ -313,7 +313,7 @@ impl<'a, S: Slots, F: NorFlash> Update<'a, S, F> {
     /// The job that is being worked on; `None` if there is none, or it has ended.
     #[must_use]
     pub fn job(&self) -> Option<Job> {
-        let record = self.record.filter(|_| self.is_active())?;
+        let record = self.record.as_ref().filter(|_| self.is_active())?;
         Some(Job { number: record.job, sequence: record.sequence, size: record.image.size })
     }
 
@@ -413,14 +413,15 @@ impl<'a, S: Slots, F: NorFlash> Update<'a, S, F> {
     }
 
     /// A job begins, or begins anew.
-    async fn begin(&mut self, mut record: Record) {
-        record.generation = self.record.map_or(1, |last| last.generation.saturating_add(1));
-        if self.journal.begin(&record).await.is_err() {
-            self.report.refuse(record.job, Reason::Flash);
-            self.stage = Stage::Ended(Phase::Failed, Reason::Flash);
-            return;
+    async fn begin(&mut self, record: &Record) {
+        match self.journal.begin(record).await {
+            Ok(kept) => self.record = kept,
+            Err(_) => {
+                self.report.refuse(record.job, Reason::Flash);
+                self.stage = Stage::Ended(Phase::Failed, Reason::Flash);
+                return;
+            }
         }
-        self.record = Some(record);
         (self.trials, self.marked_trials, self.faults) = (record.trials, 0, 0);
         self.report.begin();
         self.resume().await;
@@ -434,8 +435,8 @@ impl<'a, S: Slots, F: NorFlash> Update<'a, S, F> {
             self.end(Phase::Failed, Reason::Digest).await;
         } else {
             // What was tried on trial is not there any more; the trials still count.
-            let trials = self.trials;
-            self.begin(Record { attempts, trials, ..record }).await;
+            let (trials, generation) = (self.trials, record.generation.saturating_add(1));
+            self.begin(&Record { attempts, trials, generation, ..record }).await;
         }
     }
 

@@ -1,6 +1,6 @@
 //! Digests over what is in flash, and the patch that becomes an image, a slice at a time.
 
-use super::record::Record;
+use super::record::{Content, Record};
 use super::{Fault, Slots, Stage, Update};
 use embedded_storage_async::nor_flash::NorFlash;
 use fleetfn_patch::{Applier, Output};
@@ -99,54 +99,61 @@ impl From<fleetfn_patch::Error> for Stopped {
 
 impl<S: Slots, F: NorFlash> Update<'_, S, F> {
     pub(super) async fn check_slice(&mut self) {
-        let Some(record) = self.record else { return };
         for _ in 0..CHUNKS {
-            match self.check_chunk(&record).await {
-                Ok(None) => {}
-                Ok(Some((what, is_good))) => return self.checked(&record, what, is_good).await,
-                Err(_) => return self.handle_fault().await,
+            let Some((what, at, count)) = self.next_chunk() else { return };
+            if count == 0 {
+                let is_good = self.has_digest();
+                return self.checked(what, is_good).await;
             }
+            let mut buffer = [0; CHUNK_BYTES];
+            let chunk = buffer.get_mut(..count).unwrap_or_default();
+            let is_read = match what {
+                What::Base => self.slots.read_active(at, chunk).await,
+                What::Payload | What::Image => self.slots.read(at, chunk).await,
+            };
+            if is_read.is_err() {
+                return self.handle_fault().await;
+            }
+            self.add(chunk);
         }
     }
 
-    /// Goes on by a chunk; whether the digest is the right one, when it is there.
-    async fn check_chunk(&mut self, record: &Record) -> Result<Option<(What, bool)>, Fault> {
-        let payload_at = self.payload_at(record);
-        let Stage::Check(check) = &mut self.stage else { return Ok(None) };
-        let content = match check.what {
-            What::Base => record.patch.map_or(record.image, |patch| patch.base),
-            What::Payload => record.payload(),
-            What::Image => record.image,
-        };
-        let mut buffer = [0; CHUNK_BYTES];
-        let left = usize::try_from(content.size.saturating_sub(check.at)).unwrap_or(CHUNK_BYTES);
-        let chunk = buffer.get_mut(..left.min(CHUNK_BYTES)).unwrap_or_default();
-        if chunk.is_empty() {
-            let digest = core::mem::take(&mut check.hash).finalize();
-            return Ok(Some((check.what, Digest(digest.into()) == content.digest)));
-        }
-        match check.what {
-            What::Base => self.slots.read_active(check.at, chunk).await?,
-            What::Payload => self.slots.read(payload_at.saturating_add(check.at), chunk).await?,
-            What::Image => self.slots.read(check.at, chunk).await?,
-        }
-        check.hash.update(&*chunk);
-        check.at = check.at.saturating_add(u32::try_from(chunk.len()).unwrap_or_default());
-        Ok(None)
+    /// Whose digest is computed, where its next chunk is, and how long that is: none at the end.
+    #[inline(never)]
+    fn next_chunk(&self) -> Option<(What, u32, usize)> {
+        let (Stage::Check(check), Some(record)) = (&self.stage, &self.record) else { return None };
+        let left = content(record, check.what).size.saturating_sub(check.at);
+        let from = if check.what == What::Payload { self.payload_at(record) } else { 0 };
+        let count = usize::try_from(left).unwrap_or(CHUNK_BYTES).min(CHUNK_BYTES);
+        Some((check.what, from.saturating_add(check.at), count))
     }
 
-    async fn checked(&mut self, record: &Record, what: What, is_good: bool) {
-        match (what, record.patch) {
-            (What::Base, _) if is_good => {
+    #[inline(never)]
+    fn add(&mut self, chunk: &[u8]) {
+        if let Stage::Check(check) = &mut self.stage {
+            check.hash.update(chunk);
+            check.at = check.at.saturating_add(u32::try_from(chunk.len()).unwrap_or_default());
+        }
+    }
+
+    /// Whether all of it has the digest that it should have.
+    #[inline(never)]
+    fn has_digest(&mut self) -> bool {
+        let (Stage::Check(check), Some(record)) = (&mut self.stage, &self.record) else { return false };
+        let digest = core::mem::take(&mut check.hash).finalize();
+        Digest(digest.into()) == content(record, check.what).digest
+    }
+
+    async fn checked(&mut self, what: What, is_good: bool) {
+        match what {
+            What::Base if is_good => {
                 self.is_base_checked = true;
                 self.resume().await;
             }
-            (What::Base, _) => self.end(Phase::Failed, Reason::Base).await,
+            What::Base => self.end(Phase::Failed, Reason::Base).await,
             _ if !is_good => self.begin_again().await,
-            (What::Payload, Some(patch)) => {
-                self.begin_apply(patch.base.size, record.image.size);
-            }
-            (What::Payload, None) | (What::Image, _) => {
+            What::Payload if self.begin_apply() => {}
+            What::Payload | What::Image => {
                 self.stage = Stage::Verified;
                 self.report.changed();
             }
@@ -155,25 +162,32 @@ impl<S: Slots, F: NorFlash> Update<'_, S, F> {
 
     /// On its own, so that the window of the patch is on the stack here alone.
     #[inline(never)]
-    fn begin_apply(&mut self, old_bytes: u32, new_bytes: u32) {
-        self.stage = Stage::Apply(Apply::new(old_bytes, new_bytes));
+    fn begin_apply(&mut self) -> bool {
+        let Some((record, patch)) =
+            self.record.as_ref().and_then(|record| Some((record, record.patch.as_ref()?)))
+        else {
+            return false;
+        };
+        self.stage = Stage::Apply(Apply::new(patch.base.size, record.image.size));
+        true
     }
 
     pub(super) async fn apply_slice(&mut self) {
-        let Some(record) = self.record else { return };
-        match self.apply_chunk(&record).await {
+        match self.apply_chunk().await {
             Ok(false) => {}
-            Ok(true) => self.stage = Stage::Check(Check::new(What::Image)),
+            Ok(true) => self.begin_check(What::Image),
             Err(Stopped::Patch) => self.end(Phase::Failed, Reason::Patch).await,
             Err(Stopped::Flash) => self.handle_fault().await,
         }
     }
 
     /// Goes on by a chunk of the patch; `true` when the image is whole.
-    async fn apply_chunk(&mut self, record: &Record) -> Result<bool, Stopped> {
-        let patch_at = self.payload_at(record);
+    async fn apply_chunk(&mut self) -> Result<bool, Stopped> {
+        let (patch_at, size) = match &self.record {
+            Some(record) => (self.payload_at(record), record.payload().size),
+            None => return Ok(false),
+        };
         let Self { stage: Stage::Apply(apply), slots, .. } = self else { return Ok(false) };
-        let size = record.payload().size;
         let mut buffer = [0; PATCH_BYTES];
         let left = usize::try_from(size.saturating_sub(apply.at)).unwrap_or(PATCH_BYTES);
         let chunk = buffer.get_mut(..left.min(PATCH_BYTES)).unwrap_or_default();
@@ -195,6 +209,14 @@ impl<S: Slots, F: NorFlash> Update<'_, S, F> {
             }
         }
         Ok(false)
+    }
+}
+
+fn content(record: &Record, what: What) -> &Content {
+    match (what, &record.patch) {
+        (What::Base, Some(patch)) => &patch.base,
+        (What::Payload, Some(patch)) => &patch.patch,
+        _ => &record.image,
     }
 }
 

@@ -74,76 +74,111 @@ impl<S: Slots, F: NorFlash> Update<'_, S, F> {
     /// erased when this returns.
     pub async fn poll_request(&mut self, now_ms: u64) -> Option<BlockRequest> {
         let now_ms = self.clock.tick(now_ms);
-        let (Stage::Fetch(fetch), Some(record)) = (&self.stage, self.record) else { return None };
+        let (request, end) = self.next_request(now_ms)?;
+        // No more than the window is long, and a sector.
+        while let Some(at) = self.next_erase(end) {
+            if self.slots.erase(at).await.is_err() {
+                self.handle_fault().await;
+                return None;
+            }
+            if let Stage::Fetch(fetch) = &mut self.stage {
+                fetch.erased = fetch.erased.saturating_add(S::SECTOR_BYTES);
+            }
+        }
+        Some(request)
+    }
+
+    /// What is to be asked for, and up to where that reaches in the payload.
+    #[inline(never)]
+    fn next_request(&mut self, now_ms: u64) -> Option<(BlockRequest, u32)> {
+        let (Stage::Fetch(fetch), Some(record)) = (&mut self.stage, &self.record) else { return None };
         if self.is_busy || !self.report.is_connected() {
             return None;
         }
-        let mut fetch = *fetch;
-        if now_ms >= fetch.retry_at_ms && fetch.window.awaits() {
-            fetch.window.give_up();
-            fetch.wait_ms = fetch.wait_ms.saturating_mul(2).min(WAIT_MS_MAX);
+        let is_late = now_ms >= fetch.retry_at_ms && fetch.window.awaits();
+        let mut window = fetch.window;
+        if is_late {
+            window.give_up();
         }
-        let wanted = fetch.window.wanted(self.config.window);
+        let wanted = window.wanted(self.config.window);
         if wanted == 0 {
             return None;
         }
-        let end = 32_u32.saturating_sub(wanted.leading_zeros()).saturating_add(fetch.window.first());
-        let end = end.saturating_mul(fetch.block_bytes.get().into()).min(record.payload().size);
-        fetch.retry_at_ms = now_ms.saturating_add(fetch.wait_ms);
-        let erased = self.erase_payload(&record, &mut fetch, end).await;
-        let first = fetch.window.first();
-        fetch.window.ask(wanted);
-        let block_bytes = fetch.block_bytes;
-        self.stage = Stage::Fetch(fetch);
-        if erased.is_err() {
-            self.handle_fault().await;
-            return None;
+        if is_late {
+            fetch.wait_ms = fetch.wait_ms.saturating_mul(2).min(WAIT_MS_MAX);
         }
-        Some(BlockRequest { job: record.job, block_bytes, first, wanted })
+        let first = window.first();
+        window.ask(wanted);
+        fetch.window = window;
+        fetch.retry_at_ms = now_ms.saturating_add(fetch.wait_ms);
+        let end = 32_u32.saturating_sub(wanted.leading_zeros()).saturating_add(first);
+        let end = end.saturating_mul(fetch.block_bytes.get().into()).min(record.payload().size);
+        Some((BlockRequest { job: record.job, block_bytes: fetch.block_bytes, first, wanted }, end))
     }
 
-    /// Erases up to `end` of the payload: no more than the window is long, and a sector.
-    async fn erase_payload(&mut self, record: &Record, fetch: &mut Fetch, end: u32) -> Result<(), Fault> {
-        while fetch.erased < end {
-            self.slots.erase(self.payload_at(record).saturating_add(fetch.erased)).await?;
-            fetch.erased = fetch.erased.saturating_add(S::SECTOR_BYTES);
-        }
-        Ok(())
+    /// Which sector of the download slot is to be erased next, so that the payload has room up to `end`.
+    fn next_erase(&self, end: u32) -> Option<u32> {
+        let (Stage::Fetch(fetch), Some(record)) = (&self.stage, &self.record) else { return None };
+        (fetch.erased < end).then(|| self.payload_at(record).saturating_add(fetch.erased))
     }
 
     /// A block came; for those who have no agent. One that was not asked for, or is not as long as it was asked for, is
     /// passed over.
     pub async fn handle_block(&mut self, bytes: &[u8], now_ms: u64) {
         let now_ms = self.clock.tick(now_ms);
-        let (Stage::Fetch(fetch), Some(record)) = (&self.stage, self.record) else { return };
         let Ok(block) = Block::parse(bytes) else { return };
-        let mut fetch = *fetch;
+        let Some(place) = self.place(&block) else { return };
+        if self.write_block(place, block.bytes).await.is_err() {
+            return self.handle_fault().await;
+        }
+        self.put(block.index, now_ms);
+        // No more than the window is long.
+        while let Some(unit) = self.next_mark() {
+            if self.journal.mark(Mark::Unit(unit)).await.is_err() {
+                return self.handle_fault().await;
+            }
+            if let Stage::Fetch(fetch) = &mut self.stage {
+                fetch.marked = fetch.marked.saturating_add(1);
+                self.faults = 0;
+            }
+        }
+        if matches!(&self.stage, Stage::Fetch(fetch) if fetch.window.is_complete()) {
+            self.stage = Stage::Check(Check::new(What::Payload));
+        }
+    }
+
+    /// Where in the download slot a block goes, if it was asked for.
+    #[inline(never)]
+    fn place(&self, block: &Block<'_>) -> Option<u32> {
+        let (Stage::Fetch(fetch), Some(record)) = (&self.stage, &self.record) else { return None };
         if self.is_busy || block.job != record.job || !fetch.window.accepts(block.index) {
-            return;
+            return None;
         }
         let block_bytes = u32::from(fetch.block_bytes.get());
         let at = block.index.saturating_mul(block_bytes);
         let expected = record.payload().size.saturating_sub(at).min(block_bytes);
-        if usize::try_from(expected) != Ok(block.bytes.len()) {
-            return;
-        }
-        let place = self.payload_at(&record).saturating_add(at);
-        if self.write_block(place, block.bytes).await.is_err() {
-            self.handle_fault().await;
-            return;
-        }
-        fetch.window.put(block.index);
+        let is_whole = usize::try_from(expected) == Ok(block.bytes.len());
+        is_whole.then(|| self.payload_at(record).saturating_add(at))
+    }
+
+    /// A block is in flash.
+    #[inline(never)]
+    fn put(&mut self, index: u32, now_ms: u64) {
+        let (Stage::Fetch(fetch), Some(record)) = (&mut self.stage, &self.record) else { return };
+        fetch.window.put(index);
         fetch.wait_ms = WAIT_MS;
         fetch.retry_at_ms = now_ms.saturating_add(WAIT_MS);
-        let marked = self.mark_units(&record, &mut fetch).await;
         self.report.progress(fetch.have(record.payload().size), record.payload().size, now_ms);
-        let is_complete = fetch.window.is_complete();
-        self.stage = Stage::Fetch(fetch);
-        if marked.is_err() {
-            self.handle_fault().await;
-        } else if is_complete {
-            self.stage = Stage::Check(Check::new(What::Payload));
-        }
+    }
+
+    /// The next unit that is whole and not marked.
+    #[inline(never)]
+    fn next_mark(&self) -> Option<u32> {
+        let (Stage::Fetch(fetch), Some(record)) = (&self.stage, &self.record) else { return None };
+        let size = record.payload().size;
+        let done = fetch.window.first().saturating_mul(fetch.block_bytes.get().into()).min(size);
+        let end = fetch.marked.saturating_add(1).saturating_mul(record.unit_bytes).min(size);
+        (fetch.marked < Record::units(size, record.unit_bytes) && end <= done).then_some(fetch.marked)
     }
 
     async fn write_block(&mut self, at: u32, bytes: &[u8]) -> Result<(), Fault> {
@@ -160,25 +195,10 @@ impl<S: Slots, F: NorFlash> Update<'_, S, F> {
         self.slots.write(at.saturating_add(behind), last.get(..word).unwrap_or_default()).await
     }
 
-    /// Marks the units that are whole: no more than the window is long.
-    async fn mark_units(&mut self, record: &Record, fetch: &mut Fetch) -> Result<(), Fault> {
-        let size = record.payload().size;
-        let done = fetch.window.first().saturating_mul(fetch.block_bytes.get().into()).min(size);
-        while fetch.marked < Record::units(size, record.unit_bytes) {
-            let end = fetch.marked.saturating_add(1).saturating_mul(record.unit_bytes).min(size);
-            if end > done {
-                break;
-            }
-            self.journal.mark(Mark::Unit(fetch.marked)).await?;
-            fetch.marked = fetch.marked.saturating_add(1);
-            self.faults = 0;
-        }
-        Ok(())
-    }
-
     /// Where the payload begins in the download slot.
+    #[inline(never)]
     pub(super) fn payload_at(&self, record: &Record) -> u32 {
-        record.patch.map_or(0, |patch| {
+        record.patch.as_ref().map_or(0, |patch| {
             let sectors = sectors(patch.patch.size, S::SECTOR_BYTES);
             self.slots.slot_bytes().saturating_sub(sectors.unwrap_or(u32::MAX))
         })

@@ -117,8 +117,8 @@ impl<F: NorFlash> Journal<F> {
         Ok(newest)
     }
 
-    /// A job begins, or begins anew: from now on its record holds.
-    pub(super) async fn begin(&mut self, record: &Record) -> Result<(), Fault> {
+    /// A job begins, or begins anew: from now on its record holds, which is returned as it was read back.
+    pub(super) async fn begin(&mut self, record: &Record) -> Result<Option<Record>, Fault> {
         let other = self.start.saturating_add(if self.at == self.start { self.half_bytes } else { 0 });
         let end = other.saturating_add(self.half_bytes);
         self.flash.erase(other, end).await.map_err(Fault::flash)?;
@@ -133,11 +133,12 @@ impl<F: NorFlash> Journal<F> {
             super::copy(&mut word, chunk);
             self.write(other.saturating_add(index.saturating_mul(Self::WORD_BYTES)), &word).await?;
         }
-        if self.record(other).await? != Some(*record) {
+        let kept = self.record(other).await?;
+        if kept.as_ref() != Some(record) {
             return Err(Fault::Worn);
         }
         self.at = other;
-        Ok(())
+        Ok(kept)
     }
 
     pub(super) async fn marks(&mut self) -> Result<Marks, Fault> {

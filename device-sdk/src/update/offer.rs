@@ -13,7 +13,7 @@ impl<S: Slots, F: NorFlash> Update<'_, S, F> {
     pub async fn handle_offer(&mut self, bytes: &[u8], now_ms: u64) {
         self.clock.tick(now_ms);
         self.report.changed();
-        let last = self.record.map_or(0, |record| record.job);
+        let last = self.record.as_ref().map_or(0, |record| record.job);
         let Ok(offer) = Offer::parse(bytes) else {
             if let Some(job) = job_of(bytes).filter(|job| *job > last) {
                 self.report.refuse(job, Reason::Format);
@@ -36,7 +36,7 @@ impl<S: Slots, F: NorFlash> Update<'_, S, F> {
                     Ok(record) => {
                         self.is_base_checked = false;
                         self.report.accept();
-                        self.begin(record).await;
+                        self.begin(&record).await;
                     }
                     Err(reason) => self.report.refuse(offer.job, reason),
                 }
@@ -77,9 +77,10 @@ impl<S: Slots, F: NorFlash> Update<'_, S, F> {
     /// Whether an offer is followed whose signatures hold; its manifest is not looked at before.
     #[inline(never)]
     fn judge(&self, job: u32, delivery: &Delivery, body: &[u8]) -> Result<Record, Reason> {
-        let manifest = Manifest::parse(body).map_err(|_| Reason::Format)?;
-        trust::check(&self.firmware, &manifest, self.floor(), &self.clock)?;
-        let record = self.record_of(job, delivery, &manifest);
+        // Looked at where it is: moving it takes more flash than reading it.
+        let Ok(manifest) = &Manifest::parse(body) else { return Err(Reason::Format) };
+        trust::check(&self.firmware, manifest, self.floor(), &self.clock)?;
+        let record = self.record_of(job, delivery, manifest);
         self.check_sizes(&record)?;
         Ok(record)
     }
@@ -93,7 +94,7 @@ impl<S: Slots, F: NorFlash> Update<'_, S, F> {
             }
         };
         Record {
-            generation: 0,
+            generation: self.record.as_ref().map_or(1, |last| last.generation.saturating_add(1)),
             floor: self.floor(),
             job,
             sequence: manifest.sequence,

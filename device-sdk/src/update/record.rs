@@ -56,8 +56,8 @@ impl Record {
     pub(super) const BYTES: usize = BODY_BYTES + CHECK_BYTES;
 
     /// What is downloaded.
-    pub(super) fn payload(&self) -> Content {
-        self.patch.map_or(self.image, |patch| patch.patch)
+    pub(super) fn payload(&self) -> &Content {
+        self.patch.as_ref().map_or(&self.image, |patch| &patch.patch)
     }
 
     /// Of how many units the payload is, whose length is a power of two.

@@ -150,7 +150,7 @@ impl<'a, S: Slots, F: NorFlash> Update<'a, S, F> {
     #[must_use]
     pub fn status(&self) -> Status<'a> {
         let (phase, reason) = self.phase();
-        let job = self.record.map_or(0, |record| record.job);
+        let job = self.record.as_ref().map_or(0, |record| record.job);
         let (have, of) = self.progress();
         let status = Status {
             job,
@@ -184,7 +184,7 @@ impl<'a, S: Slots, F: NorFlash> Update<'a, S, F> {
 
     /// How much of the payload is in flash, and how long it is.
     fn progress(&self) -> (u32, u32) {
-        let Some(record) = self.record.filter(|_| self.is_active()) else { return (0, 0) };
+        let Some(record) = self.record.as_ref().filter(|_| self.is_active()) else { return (0, 0) };
         let size = record.payload().size;
         match &self.stage {
             Stage::Fetch(fetch) => (fetch.have(size), size),
