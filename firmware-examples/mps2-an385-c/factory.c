@@ -1,6 +1,7 @@
 #include "factory.h"
 
-#include <string.h>
+#include "bytes.h"
+
 
 /* Where the core sees the page: external RAM that QEMU keeps in a file. */
 #define PAGE ((const uint8_t *)(0x21000000 + 0x110000))

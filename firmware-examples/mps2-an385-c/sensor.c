@@ -1,9 +1,9 @@
 #include "sensor.h"
 
 #include "board.h"
+#include "bytes.h"
 #include "json.h"
 
-#include <string.h>
 
 #define NOT_OF_THAT_TYPE "what came is not of the type that was asked for"
 

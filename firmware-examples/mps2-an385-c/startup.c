@@ -1,7 +1,7 @@
 /* From reset to main: the vector table, the memory of the program, and the end of a program that fails. */
 #include "board.h"
+#include "bytes.h"
 
-#include <string.h>
 
 /* Where the linker script puts what. */
 extern uint32_t stack_end[];

@@ -1,6 +1,6 @@
 /* What the compiler wants of a C library, and finds in the one of the device SDK. */
-#ifndef STRING_H
-#define STRING_H
+#ifndef BYTES_H
+#define BYTES_H
 
 #include <stddef.h>
 
