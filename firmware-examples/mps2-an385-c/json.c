@@ -74,6 +74,17 @@ static enum json_found find(struct reader in, const char *field, struct reader *
     return take(&in, '}') && in.at == in.end ? found : JSON_WRONG;
 }
 
+enum json_found json_object(const uint8_t *at, size_t count, const char *field,
+                            const uint8_t **object, size_t *bytes) {
+    struct reader text;
+    enum json_found found = find((struct reader){at, at + count}, field, &text);
+    if (found != JSON_FOUND) return found;
+    if (*text.at != '{') return JSON_WRONG;
+    *object = text.at;
+    *bytes = (size_t)(text.end - text.at);
+    return JSON_FOUND;
+}
+
 enum json_found json_bool(const uint8_t *at, size_t count, const char *field, bool *value) {
     struct reader text;
     enum json_found found = find((struct reader){at, at + count}, field, &text);

@@ -15,6 +15,8 @@ enum json_found {
 };
 
 /* Other fields are passed over, whatever they are. `value` is changed by JSON_FOUND only. */
+enum json_found json_object(const uint8_t *at, size_t count, const char *field,
+                            const uint8_t **object, size_t *bytes);
 enum json_found json_bool(const uint8_t *at, size_t count, const char *field, bool *value);
 enum json_found json_u16(const uint8_t *at, size_t count, const char *field, uint16_t *value);
 

@@ -92,10 +92,14 @@ static void obey(fleetfn_device *device, const fleetfn_notice *command) {
 }
 
 /* Becomes what it is desired to be, and says so. */
-static void become(fleetfn_device *device, const fleetfn_bytes *desired) {
+static void become(fleetfn_device *device, const fleetfn_bytes *document) {
+    /* Its version stands beside what is desired. */
+    const uint8_t *desired;
+    size_t bytes;
     /* What is not desired is as it was made. */
     uint16_t wanted_s = PERIOD_S;
-    if (json_u16(desired->at, desired->count, "period_s", &wanted_s) == JSON_WRONG) {
+    if (json_object(document->at, document->count, "desired", &desired, &bytes) != JSON_FOUND ||
+        json_u16(desired, bytes, "period_s", &wanted_s) == JSON_WRONG) {
         say("settings make no sense: ", NOT_OF_THAT_TYPE);
         return;
     }
