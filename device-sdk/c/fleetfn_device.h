@@ -18,7 +18,11 @@
 #define FLEETFN_DEVICE_NEVER_MS UINT64_MAX
 
 // How a call went. Nothing is changed by one that fails, but for `SILENCE` and `VIOLATION`, which end the connection.
-typedef enum fleetfn_status {
+enum fleetfn_status
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
     // It was done.
     FLEETFN_STATUS_OK = 0,
     // A pointer is null, or a length is beyond what there can be.
@@ -45,10 +49,21 @@ typedef enum fleetfn_status {
     FLEETFN_STATUS_SILENCE = 11,
     // The server broke the standard: write what is left to be written, then close the transport.
     FLEETFN_STATUS_VIOLATION = 12,
-} fleetfn_status;
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum fleetfn_status fleetfn_status;
+#else
+typedef uint32_t fleetfn_status;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
 
 // What kind of a thing happened.
-typedef enum fleetfn_notice_kind {
+enum fleetfn_notice_kind
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
     // Nothing more, until bytes come or are written.
     FLEETFN_NOTICE_KIND_NOTHING = 0,
     // The server has accepted.
@@ -57,7 +72,7 @@ typedef enum fleetfn_notice_kind {
     FLEETFN_NOTICE_KIND_LISTENING = 2,
     // The device is asked to do something: `name`, `payload`, `effect`, `expiry_s`.
     FLEETFN_NOTICE_KIND_COMMAND = 3,
-    // What the device is to become: `payload`, the whole desired part of its twin.
+    // What the device is to become: `payload`, its version and the whole desired part of its twin.
     FLEETFN_NOTICE_KIND_DESIRED = 4,
     // An effect that has arrived before, and there is nothing to do: `effect`.
     FLEETFN_NOTICE_KIND_REPEATED = 5,
@@ -69,7 +84,14 @@ typedef enum fleetfn_notice_kind {
     FLEETFN_NOTICE_KIND_LOST = 8,
     // The server refuses the connection or a subscription, or ends the connection: `reason`.
     FLEETFN_NOTICE_KIND_REFUSED = 9,
-} fleetfn_notice_kind;
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum fleetfn_notice_kind fleetfn_notice_kind;
+#else
+typedef uint32_t fleetfn_notice_kind;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
 
 // A device of the fleet, in memory of the caller's. What is in it is no one's business but this library's. It may not be
 // moved once it is initialised.
@@ -110,7 +132,7 @@ typedef struct fleetfn_bytes {
 // Something that happened. Fields that its kind does not have are empty or 0.
 typedef struct fleetfn_notice {
     // What happened.
-    enum fleetfn_notice_kind kind;
+    fleetfn_notice_kind kind;
     // Of what was sent.
     uint16_t id;
     // Code of MQTT 5, section 2.4.
@@ -134,8 +156,8 @@ extern "C" {
 // # Safety
 // `device` and `config` are null or point to what they say; buffers and token stay where they are, and nobody else uses
 // the buffers, for as long as the device is used.
-enum fleetfn_status fleetfn_device_init(struct fleetfn_device *device,
-                                        const struct fleetfn_config *config);
+fleetfn_status fleetfn_device_init(struct fleetfn_device *device,
+                                   const struct fleetfn_config *config);
 
 // Whether a transport is to be opened now: then try, and say how it went with `fleetfn_device_opened` or
 // `fleetfn_device_closed`.
@@ -148,16 +170,16 @@ bool fleetfn_device_wants_transport(struct fleetfn_device *device, uint64_t now_
 //
 // # Safety
 // `device` is null or points to one.
-enum fleetfn_status fleetfn_device_opened(struct fleetfn_device *device, uint64_t now_ms);
+fleetfn_status fleetfn_device_opened(struct fleetfn_device *device, uint64_t now_ms);
 
 // The transport is closed or could not be opened. The next one is wanted after a wait that doubles with each failure and
 // that `random`, any number, spreads.
 //
 // # Safety
 // `device` is null or points to one.
-enum fleetfn_status fleetfn_device_closed(struct fleetfn_device *device,
-                                          uint64_t now_ms,
-                                          uint32_t random);
+fleetfn_status fleetfn_device_closed(struct fleetfn_device *device,
+                                     uint64_t now_ms,
+                                     uint32_t random);
 
 // Whether the transport is to be closed now; say so with `fleetfn_device_closed`.
 //
@@ -169,30 +191,28 @@ bool fleetfn_device_is_closed(struct fleetfn_device *device);
 //
 // # Safety
 // `device`, `space` and `count` are null or point to what they say.
-enum fleetfn_status fleetfn_device_receive_space(struct fleetfn_device *device,
-                                                 uint8_t **space,
-                                                 size_t *count);
+fleetfn_status fleetfn_device_receive_space(struct fleetfn_device *device,
+                                            uint8_t **space,
+                                            size_t *count);
 
 // So many bytes were put into `fleetfn_device_receive_space`.
 //
 // # Safety
 // `device` is null or points to one.
-enum fleetfn_status fleetfn_device_received(struct fleetfn_device *device, size_t count, uint64_t now_ms);
+fleetfn_status fleetfn_device_received(struct fleetfn_device *device, size_t count, uint64_t now_ms);
 
 // Bytes to be written to the transport; none if nothing is to be written now. Say how many were with
 // `fleetfn_device_transmitted`, then ask again.
 //
 // # Safety
 // `device`, `bytes` and `count` are null or point to what they say.
-enum fleetfn_status fleetfn_device_transmit(struct fleetfn_device *device,
-                                            const uint8_t **bytes,
-                                            size_t *count);
+fleetfn_status fleetfn_device_transmit(struct fleetfn_device *device, const uint8_t **bytes, size_t *count);
 
 // So many bytes of `fleetfn_device_transmit` were written.
 //
 // # Safety
 // `device` is null or points to one.
-enum fleetfn_status fleetfn_device_transmitted(struct fleetfn_device *device, size_t count, uint64_t now_ms);
+fleetfn_status fleetfn_device_transmitted(struct fleetfn_device *device, size_t count, uint64_t now_ms);
 
 // When to look again, if nothing changes before: `fleetfn_device_timeout` and `fleetfn_device_wants_transport`.
 // `FLEETFN_DEVICE_NEVER_MS` if nothing is due.
@@ -205,47 +225,47 @@ uint64_t fleetfn_device_deadline(struct fleetfn_device *device);
 //
 // # Safety
 // `device` is null or points to one.
-enum fleetfn_status fleetfn_device_timeout(struct fleetfn_device *device, uint64_t now_ms);
+fleetfn_status fleetfn_device_timeout(struct fleetfn_device *device, uint64_t now_ms);
 
 // The next thing that happened. Acknowledges the command or twin that it gave before. What it points to stays until the
 // next call with this device.
 //
 // # Safety
 // `device` and `notice` are null or point to what they say.
-enum fleetfn_status fleetfn_device_next_notice(struct fleetfn_device *device,
-                                               struct fleetfn_notice *notice);
+fleetfn_status fleetfn_device_next_notice(struct fleetfn_device *device,
+                                          struct fleetfn_notice *notice);
 
 // Sends a reading on a channel of one or more levels. It is kept until the engine has it on disk. `id`, if it is not null,
 // gets the number by which `DELIVERED` names it.
 //
 // # Safety
 // All pointers are null or point to what they say, `channel` and `payload` to so many bytes.
-enum fleetfn_status fleetfn_device_send(struct fleetfn_device *device,
-                                        const char *channel,
-                                        size_t channel_bytes,
-                                        const void *payload,
-                                        size_t payload_bytes,
-                                        uint16_t *id);
+fleetfn_status fleetfn_device_send(struct fleetfn_device *device,
+                                   const char *channel,
+                                   size_t channel_bytes,
+                                   const void *payload,
+                                   size_t payload_bytes,
+                                   uint16_t *id);
 
 // Answers a command by its name. The name may lie in the notice that brought it.
 //
 // # Safety
 // All pointers are null or point to what they say, `command` and `payload` to so many bytes.
-enum fleetfn_status fleetfn_device_reply(struct fleetfn_device *device,
-                                         const char *command,
-                                         size_t command_bytes,
-                                         const void *payload,
-                                         size_t payload_bytes,
-                                         uint16_t *id);
+fleetfn_status fleetfn_device_reply(struct fleetfn_device *device,
+                                    const char *command,
+                                    size_t command_bytes,
+                                    const void *payload,
+                                    size_t payload_bytes,
+                                    uint16_t *id);
 
 // Says what the device is: a JSON object that the engine merges into the reported part of its twin.
 //
 // # Safety
 // All pointers are null or point to what they say, `reported` to so many bytes.
-enum fleetfn_status fleetfn_device_report(struct fleetfn_device *device,
-                                          const void *reported,
-                                          size_t reported_bytes,
-                                          uint16_t *id);
+fleetfn_status fleetfn_device_report(struct fleetfn_device *device,
+                                     const void *reported,
+                                     size_t reported_bytes,
+                                     uint16_t *id);
 
 #ifdef __cplusplus
 }  // extern "C"

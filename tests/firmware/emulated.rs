@@ -2,8 +2,9 @@
 
 use fleetfn_device::factory::Factory;
 use fleetfn_protocol::DeviceId;
-use fleetfn_qemu::{Board, Firmware, Flash, Machine, Modem, Release};
+use fleetfn_qemu::{Board, Firmware, Flash, Machine, Modem, Release, clang};
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -20,13 +21,17 @@ const BOARD_PATIENCE: Duration = Duration::from_secs(300);
 /// How often its console is looked at.
 const MOMENT: Duration = Duration::from_millis(5);
 
-/// Whether a board can be tried: its emulator answers.
+/// Whether a board can be tried: its emulator answers, and its compiler if it is not rustc.
 pub(crate) fn can_run(board: Board) -> bool {
-    let program = board.program();
-    let asked = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    if asked.is_ok_and(|status| status.success()) {
-        return true;
-    }
+    let compiler = board.is_in_c().then(clang);
+    let mut programs = std::iter::once(OsString::from(board.program())).chain(compiler);
+    let answers = |program: &OsString| {
+        let mut asked = Command::new(program);
+        asked.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
+        asked.status().is_ok_and(|status| status.success())
+    };
+    let Some(missing) = programs.find(|program| !answers(program)) else { return true };
+    let program = missing.display();
     let wants_all = std::env::var_os(FIRMWARE_VARIABLE).is_some_and(|value| value == "all");
     assert!(!wants_all, "{program} is missing, and {FIRMWARE_VARIABLE}=all wants every board");
     eprintln!("not run: {program} is missing; {FIRMWARE_VARIABLE}=all makes that a failure");

@@ -36,6 +36,11 @@ fn readings_go_up_and_commands_come_down_with_code_for_a_cortex_m0() {
 }
 
 #[test]
+fn readings_go_up_and_commands_come_down_with_firmware_in_c() {
+    readings_go_up_and_commands_come_down(Board::Mps2An385C);
+}
+
+#[test]
 fn readings_go_up_and_commands_come_down_on_risc_v() {
     readings_go_up_and_commands_come_down(Board::Riscv32Virt);
 }

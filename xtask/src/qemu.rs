@@ -13,7 +13,8 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: cargo xtask qemu NAME --device ID --token TOKEN [FLAGS]
 
-  NAME            mps2-an385 (Cortex-M3), mps2-an385-thumbv6m (the same with code for a Cortex-M0), riscv32-virt
+  NAME            mps2-an385 (Cortex-M3), mps2-an385-thumbv6m (the same with code for a Cortex-M0), mps2-an385-c (with
+                  firmware in C), riscv32-virt
   --device ID     who the board is; fleetfn device add ID
   --token TOKEN   what fleetfn device add showed
   --server ADDR   host and port of the server's MQTT listener (127.0.0.1:1883)
@@ -70,7 +71,10 @@ fn flash(arguments: &Arguments, firmware: &Firmware) -> Result<Flash> {
     if let Some(directory) = path.parent() {
         std::fs::create_dir_all(directory).with_context(|| format!("making {}", directory.display()))?;
     }
-    eprintln!("the flash is {}, new: an image of {} bytes", path.display(), firmware.image.len());
+    match firmware.image.len() {
+        0 => eprintln!("the flash is {}, new; the emulator loads the firmware", path.display()),
+        bytes => eprintln!("the flash is {}, new: an image of {bytes} bytes", path.display()),
+    }
     Flash::make(path, firmware, &factory)
 }
 

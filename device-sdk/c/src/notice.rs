@@ -31,7 +31,8 @@ impl From<&str> for Bytes {
 
 /// What kind of a thing happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(C)]
+// Of 32 bits: compilers of C do not agree on how long an enumeration is on bare metal.
+#[repr(u32)]
 pub enum NoticeKind {
     /// Nothing more, until bytes come or are written.
     Nothing = 0,
@@ -41,7 +42,7 @@ pub enum NoticeKind {
     Listening = 2,
     /// The device is asked to do something: `name`, `payload`, `effect`, `expiry_s`.
     Command = 3,
-    /// What the device is to become: `payload`, the whole desired part of its twin.
+    /// What the device is to become: `payload`, its version and the whole desired part of its twin.
     Desired = 4,
     /// An effect that has arrived before, and there is nothing to do: `effect`.
     Repeated = 5,

@@ -4,7 +4,8 @@ use fleetfn_device::mqtt::{Error, Misuse, Shortage, Silence, Violation};
 
 /// How a call went. Nothing is changed by one that fails, but for `SILENCE` and `VIOLATION`, which end the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(C)]
+// Of 32 bits: compilers of C do not agree on how long an enumeration is on bare metal.
+#[repr(u32)]
 pub enum Status {
     /// It was done.
     Ok = 0,

@@ -10,13 +10,16 @@ pub enum Board {
     Mps2An385,
     /// The same with code for a Cortex-M0, which a Cortex-M3 runs as well.
     Mps2An385Thumbv6m,
+    /// The same with firmware in C, which the emulator loads.
+    Mps2An385C,
     /// QEMU's own board with a RISC-V core of 32 bits.
     Riscv32Virt,
 }
 
 impl Board {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Mps2An385, Self::Mps2An385Thumbv6m, Self::Riscv32Virt];
+    pub const ALL: [Self; 4] =
+        [Self::Mps2An385, Self::Mps2An385Thumbv6m, Self::Mps2An385C, Self::Riscv32Virt];
 
     /// The one of that name.
     #[must_use]
@@ -30,6 +33,7 @@ impl Board {
         match self {
             Self::Mps2An385 => "mps2-an385",
             Self::Mps2An385Thumbv6m => "mps2-an385-thumbv6m",
+            Self::Mps2An385C => "mps2-an385-c",
             Self::Riscv32Virt => "riscv32-virt",
         }
     }
@@ -38,32 +42,39 @@ impl Board {
     #[must_use]
     pub const fn target(self) -> &'static str {
         match self {
-            Self::Mps2An385 => "thumbv7m-none-eabi",
+            Self::Mps2An385 | Self::Mps2An385C => "thumbv7m-none-eabi",
             Self::Mps2An385Thumbv6m => "thumbv6m-none-eabi",
             Self::Riscv32Virt => "riscv32imc-unknown-none-elf",
         }
     }
 
-    /// The package of its firmware.
+    /// The package of its firmware, or the directory if it is in C.
     pub(crate) const fn package(self) -> &'static str {
         match self {
             Self::Mps2An385 | Self::Mps2An385Thumbv6m => "mps2-an385",
+            Self::Mps2An385C => "mps2-an385-c",
             Self::Riscv32Virt => "riscv32-virt",
         }
+    }
+
+    /// Whether its firmware is in C.
+    #[must_use]
+    pub const fn is_in_c(self) -> bool {
+        matches!(self, Self::Mps2An385C)
     }
 
     /// The package of its boot loader, which starts the image in the flash; without one the emulator starts the firmware.
     pub(crate) const fn boot_package(self) -> Option<&'static str> {
         match self {
             Self::Mps2An385 | Self::Mps2An385Thumbv6m => Some("mps2-an385-boot"),
-            Self::Riscv32Virt => None,
+            Self::Mps2An385C | Self::Riscv32Virt => None,
         }
     }
 
     /// How long its flash is, in bytes.
     pub(crate) const fn flash_bytes(self) -> u64 {
         match self {
-            Self::Mps2An385 | Self::Mps2An385Thumbv6m => 16 << 20,
+            Self::Mps2An385 | Self::Mps2An385Thumbv6m | Self::Mps2An385C => 16 << 20,
             Self::Riscv32Virt => 32 << 20,
         }
     }
@@ -73,14 +84,14 @@ impl Board {
     pub const fn active(self) -> Range<u64> {
         match self {
             Self::Mps2An385 | Self::Mps2An385Thumbv6m => 0..0x4_0000,
-            Self::Riscv32Virt => 0..0,
+            Self::Mps2An385C | Self::Riscv32Virt => 0..0,
         }
     }
 
     /// Where in its flash stands who it is.
     pub(crate) const fn factory(self) -> u64 {
         match self {
-            Self::Mps2An385 | Self::Mps2An385Thumbv6m => 0x11_0000,
+            Self::Mps2An385 | Self::Mps2An385Thumbv6m | Self::Mps2An385C => 0x11_0000,
             Self::Riscv32Virt => 0x18_0000,
         }
     }
@@ -88,7 +99,7 @@ impl Board {
     /// Where its core finds its flash.
     pub(crate) const fn flash_address(self) -> u64 {
         match self {
-            Self::Mps2An385 | Self::Mps2An385Thumbv6m => 0x2100_0000,
+            Self::Mps2An385 | Self::Mps2An385Thumbv6m | Self::Mps2An385C => 0x2100_0000,
             Self::Riscv32Virt => 0x2200_0000,
         }
     }
@@ -97,7 +108,7 @@ impl Board {
     #[must_use]
     pub const fn program(self) -> &'static str {
         match self {
-            Self::Mps2An385 | Self::Mps2An385Thumbv6m => "qemu-system-arm",
+            Self::Mps2An385 | Self::Mps2An385Thumbv6m | Self::Mps2An385C => "qemu-system-arm",
             Self::Riscv32Virt => "qemu-system-riscv32",
         }
     }
@@ -113,7 +124,7 @@ impl Board {
         let kernel = kernel.to_string();
         let drive = format!("if=pflash,unit=1,format=raw,file={flash}");
         let own: &[&str] = match self {
-            Self::Mps2An385 | Self::Mps2An385Thumbv6m => &[
+            Self::Mps2An385 | Self::Mps2An385Thumbv6m | Self::Mps2An385C => &[
                 "-M",
                 "mps2-an385,memory-backend=nor",
                 // A network that leads nowhere, for the port that nobody uses: without one there is a warning.

@@ -1,7 +1,7 @@
 //! An example, built: the boot loader as a program for the emulator, the firmware as an image for the flash.
 
 use crate::board::Board;
-use crate::elf;
+use crate::{c, elf};
 use anyhow::{Context, Result, ensure};
 use std::ffi::OsString;
 use std::fs::File;
@@ -39,6 +39,10 @@ impl Firmware {
         let package = board.package();
         // All releases of a firmware are built to the same file: it is read before somebody else builds.
         let _building = lock()?;
+        if board.is_in_c() {
+            let kernel = c::build(&workspace(), &target_directory(), board, release)?;
+            return Ok(Self { board, kernel, image: Vec::new() });
+        }
         let features = format!("firmware,{}", release.broken.as_deref().unwrap_or_default());
         let program = build(board, package, &["--features", features.trim_end_matches(',')], release)?;
         let Some(boot_package) = board.boot_package() else {
@@ -77,10 +81,21 @@ fn lock() -> Result<File> {
     locked.with_context(|| format!("locking {}", path.display()))
 }
 
+/// A build for a target, of what is still to be said.
+pub(crate) fn cargo(target: &str) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
+    command
+        .args(["build", "--quiet", "--locked", "--target", target])
+        .env("CARGO_TARGET_DIR", target_directory())
+        .env_remove("RUSTFLAGS")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .stdin(Stdio::null());
+    command
+}
+
 fn build(board: Board, package: &str, more: &[&str], release: &Release) -> Result<PathBuf> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let target = board.target();
-    let mut command = Command::new(cargo);
+    let mut command = cargo(target);
     for (name, value) in [
         ("FIRMWARE_VERSION", release.version.clone()),
         ("FIRMWARE_SEQUENCE", release.sequence.map(|sequence| sequence.to_string())),
@@ -91,14 +106,9 @@ fn build(board: Board, package: &str, more: &[&str], release: &Release) -> Resul
         };
     }
     let status = command
-        .args(["build", "--quiet", "--locked", "--release", "--package", package, "--bin", package])
-        .args(["--target", target])
+        .args(["--release", "--package", package, "--bin", package])
         .args(more)
-        .env("CARGO_TARGET_DIR", target_directory())
-        .env_remove("RUSTFLAGS")
-        .env_remove("CARGO_ENCODED_RUSTFLAGS")
         .current_dir(workspace())
-        .stdin(Stdio::null())
         .status()
         .context("running cargo build")?;
     ensure!(

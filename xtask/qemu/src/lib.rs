@@ -4,6 +4,7 @@
 //! the board, and [`Machine`] is one run of QEMU: from power on to power off.
 
 mod board;
+mod c;
 mod elf;
 mod firmware;
 mod flash;
@@ -12,6 +13,7 @@ mod machine;
 mod modem;
 
 pub use board::Board;
+pub use c::clang;
 pub use firmware::{Firmware, Release};
 pub use flash::Flash;
 pub use key::update_key;
