@@ -57,10 +57,10 @@ fn messages_of_updates_have_one_form() {
 
 #[test]
 fn only_what_is_signed_is_started_whatever_the_server_sends_and_whenever_the_power_goes() {
-    play(include_str!("../../../tests/fuzz/corpus/machine.hex"), 5, machine::run);
+    play(include_str!("../../../tests/fuzz/corpus/machine.hex"), 50, machine::run);
 }
 
 #[test]
 fn whatever_a_patch_is_its_work_is_bounded() {
-    play(include_str!("../../../tests/fuzz/corpus/patch.hex"), 3, patch::run);
+    play(include_str!("../../../tests/fuzz/corpus/patch.hex"), 40, patch::run);
 }
