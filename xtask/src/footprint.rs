@@ -2,8 +2,9 @@
 //!
 //! Each program uses one layer whole and is never run. What is counted is the whole program: code, constants and
 //! initialised data of layer, main loop and the compiler's own routines. A program that can panic or format is refused,
-//! but for the panics that `panics` lists.
+//! but for the panics that `panics` lists. `boot` counts the boot loader of a board.
 
+mod boot;
 mod elf;
 mod panics;
 
@@ -84,13 +85,19 @@ pub(crate) fn run(checks: bool) -> Result<ExitCode> {
             println!("{} may call {path}: {reason}", program.binary);
         }
     }
+    let boot_bytes = boot::measure(&root)?;
+    println!("{}", boot::line(boot_bytes));
     if !checks {
         return Ok(ExitCode::SUCCESS);
     }
     let page = std::fs::read_to_string(root.join(PAGE)).with_context(|| format!("reading {PAGE}"))?;
-    let grown = grown(&page, &table)?;
+    let mut grown = grown(&page, &table)?;
+    let boot_bytes_before = boot::figure(&page)?;
+    if has_grown(boot_bytes_before, boot_bytes) {
+        grown.push(format!("the boot loader has grown from {boot_bytes_before} to {boot_bytes} bytes"));
+    }
     for what in &grown {
-        println!("{what}: if that is meant, put the table above into {PAGE}");
+        println!("{what}: if that is meant, put what is printed above into {PAGE}");
     }
     Ok(if grown.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -136,12 +143,16 @@ fn grown(page: &str, measured: &str) -> Result<Vec<String>> {
     for program in &PROGRAMS {
         let (old, new) = (figures(page, program.title)?, figures(measured, program.title)?);
         for ((target, old), new) in TARGETS.iter().zip(old).zip(new) {
-            if new * 100 > old * (100 + GROWTH_PERCENT_MAX) {
+            if has_grown(old, new) {
                 grown.push(format!("{} on {target} has grown from {old} to {new} bytes", program.title));
             }
         }
     }
     Ok(grown)
+}
+
+fn has_grown(old: u64, new: u64) -> bool {
+    new * 100 > old * (100 + GROWTH_PERCENT_MAX)
 }
 
 /// The figures of a row.

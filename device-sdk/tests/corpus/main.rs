@@ -5,8 +5,16 @@
 mod agent;
 #[path = "../../../tests/fuzz/src/client.rs"]
 mod client;
+#[path = "../../../tests/fuzz/src/counted.rs"]
+mod counted;
+#[path = "../../../tests/fuzz/src/machine.rs"]
+mod machine;
 #[path = "../../../tests/fuzz/src/packets.rs"]
 mod packets;
+#[path = "../../../tests/fuzz/src/patch.rs"]
+mod patch;
+#[path = "../../../tests/fuzz/src/release.rs"]
+mod release;
 #[path = "../../../tests/fuzz/src/script.rs"]
 mod script;
 #[path = "../../../tests/fuzz/src/transcript.rs"]
@@ -45,4 +53,14 @@ fn an_agent_keeps_to_the_standard_whatever_both_sides_do() {
 #[test]
 fn messages_of_updates_have_one_form() {
     play(include_str!("../../../tests/fuzz/corpus/update.hex"), 50, update::run);
+}
+
+#[test]
+fn only_what_is_signed_is_started_whatever_the_server_sends_and_whenever_the_power_goes() {
+    play(include_str!("../../../tests/fuzz/corpus/machine.hex"), 50, machine::run);
+}
+
+#[test]
+fn whatever_a_patch_is_its_work_is_bounded() {
+    play(include_str!("../../../tests/fuzz/corpus/patch.hex"), 40, patch::run);
 }

@@ -2,7 +2,11 @@
 
 pub mod agent;
 pub mod client;
+mod counted;
+pub mod machine;
 pub mod packets;
+pub mod patch;
+mod release;
 mod script;
 mod transcript;
 pub mod update;

@@ -31,4 +31,9 @@ impl<'a> Script<'a> {
         self.0 = rest;
         taken
     }
+
+    /// All that is left.
+    pub(crate) fn rest(&mut self) -> &'a [u8] {
+        std::mem::take(&mut self.0)
+    }
 }

@@ -17,7 +17,7 @@ const fn package(name: &'static str, may_import: &'static [&'static str]) -> Pac
     Package { name, may_import, tests_may_import: &[] }
 }
 
-const PACKAGES: [Package; 35] = [
+const PACKAGES: [Package; 34] = [
     package("fleetfn-protocol", &[]),
     package("fleetfn-abi", &[]),
     package("fleetfn-broker", &["fleetfn-protocol"]),
@@ -54,10 +54,9 @@ const PACKAGES: [Package; 35] = [
         tests_may_import: &["fleetfn-broker"],
     },
     package("fleetfn-footprint", &["fleetfn-device", "fleetfn-protocol"]),
-    package("fleetfn-fuzz", &["fleetfn-device", "fleetfn-protocol"]),
+    package("fleetfn-fuzz", &["fleetfn-device", "fleetfn-patch", "fleetfn-protocol"]),
     // One makes patches, the other applies them.
     package("fleetfn-patch", &[]),
-    package("fleetfn-footprint", &["fleetfn-device", "fleetfn-protocol"]),
     package("room-sensor", &["fleetfn-device"]),
     package("mps2-an385", &["fleetfn-device", "fleetfn-protocol", "room-sensor"]),
     package("mps2-an385-boot", &["mps2-an385"]),
