@@ -335,8 +335,8 @@ impl<'a, S: Slots, F: NorFlash> Update<'a, S, F> {
 
     /// What the journal and the boot loader say after a start.
     async fn take_up(&mut self) -> Result<(), Fault> {
-        // A state that cannot be read is as if the boot loader had done nothing: an image on trial is then put back.
-        let boot = self.slots.boot().await.unwrap_or(Boot::Normal);
+        // A state that cannot be read may be a trial, which nobody may confirm unproven: the next reset ends it.
+        let boot = self.slots.boot().await.inspect_err(|_| self.is_on_trial = true)?;
         self.is_on_trial = boot == Boot::Trial;
         self.record = self.journal.load().await?;
         let Some(record) = self.record else {

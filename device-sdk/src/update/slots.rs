@@ -66,7 +66,8 @@ pub trait Slots {
     /// Writes to the download slot.
     fn write(&mut self, at: u32, bytes: &[u8]) -> impl Future<Output = Result<(), Fault>>;
 
-    /// What the boot loader did before this start. Asked once, before anything is changed.
+    /// What the boot loader did before this start. Asked once, before anything is changed. If it cannot be read the device
+    /// is restarted, for the image might be on trial.
     fn boot(&mut self) -> impl Future<Output = Result<Boot, Fault>>;
 
     /// At the next reset the image of the download slot is to be started on trial. What a cut leaves is that, or nothing.
