@@ -67,7 +67,7 @@ pub struct Identity<'a> {
     /// Seconds between packets, at most.
     pub keep_alive_s: u16,
     /// How many commands and twins the server may have on their way at once, from 1 to
-    /// [`RECEIVE_MAXIMUM`](crate::mqtt::RECEIVE_MAXIMUM).
+    /// [`RECEIVE_MAXIMUM`].
     pub receive_maximum: u16,
 }
 

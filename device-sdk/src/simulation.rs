@@ -1,5 +1,5 @@
 //! Whole fleets in one process: each device is an [`Agent`](crate::agent::Agent) with its own small buffers, in a task of
-//! its own, over streams that a [`Dial`](crate::dial::Dial) opens.
+//! its own, over streams that a [`Dial`] opens.
 //!
 //! What a device does is a [`Script`], a state machine without clock or socket; how good its connection is, a [`Link`].
 //! Everything random follows from a seed. Time is a [`Clock`]: with [`RuntimeClock`] under a paused tokio runtime it is
