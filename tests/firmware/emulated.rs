@@ -119,7 +119,11 @@ impl Emulated {
                 }
             }
             let name = self.firmware.board.name();
-            assert!(Instant::now() < deadline, "{name} does not say '{start}', but {lines:#?}");
+            let (dialled, passed) = (self.modem.dialled(), self.modem.passed_down());
+            assert!(
+                Instant::now() < deadline,
+                "{name} does not say '{start}', but {lines:#?}; it has dialled {dialled} times and was given {passed} bytes"
+            );
             thread::sleep(MOMENT);
         }
     }

@@ -63,6 +63,8 @@ pub fn start() -> (Receiver, Sender) {
 
 /// A byte came. When there is no room it stays in the port, whose interrupt is off until something was read.
 fn handle_received() {
+    // First, so that a byte that comes meanwhile interrupts again: the port has room for one, and nobody would ever look.
+    INTERRUPT.write(INTERRUPT_RECEIVED);
     if STATE.read() & STATE_RECEIVED != 0 {
         if RECEIVED.free_capacity() == 0 {
             CONTROL.write(CONTROL_SEND_RECEIVE);
@@ -72,7 +74,6 @@ fn handle_received() {
             let _ = RECEIVED.try_write(&[byte]);
         }
     }
-    INTERRUPT.write(INTERRUPT_RECEIVED);
 }
 
 #[cortex_m_rt::exception]
