@@ -16,6 +16,7 @@ use crate::backfill::Backfills;
 use crate::callers::{Answer, Callers};
 use crate::clock::Clock;
 use crate::fetch::{self, Fetcher};
+use crate::habits::Habits;
 use crate::inbox::{Fanout, Inboxes, Signals};
 use crate::metrics::Metrics;
 use crate::modules::Modules;
@@ -30,6 +31,7 @@ use crate::worker;
 use anyhow::Context;
 use bytes::Bytes;
 use fleetfn_broker::{Broker, Pipe, WallClock};
+use fleetfn_core::commit::DeviceRow;
 use fleetfn_core::deployment::Deployment;
 use fleetfn_core::event::EventParts;
 use fleetfn_core::invocation::Role;
@@ -58,6 +60,7 @@ struct Node {
     store: Store<Waiter>,
     registry: Arc<Registry>,
     metrics: Arc<Metrics>,
+    habits: Arc<Habits>,
     callers: Callers,
     backfills: Arc<Backfills>,
     partitions: u16,
@@ -96,6 +99,7 @@ impl Engine {
         let registry = open_registry(&options, &store, (&modules, &artifacts), &token, &metrics)?;
         let fetcher = start_fetcher(&options, &store, &registry, &metrics, partitions);
         let callers = Callers::default();
+        let habits = recall_habits(&store).await?;
 
         let admission = Arc::new(Admission::new(store.clone(), partitions, room, clock));
         let requests = Requests::new(Arc::clone(&metrics));
@@ -115,6 +119,7 @@ impl Engine {
             fetcher,
             callers: callers.clone(),
             metrics: Arc::clone(&metrics),
+            habits: Arc::clone(&habits),
             partitions,
             recordings: options.recordings,
             clock,
@@ -136,6 +141,7 @@ impl Engine {
             store,
             registry,
             metrics,
+            habits,
             callers,
             partitions,
             clock,
@@ -225,7 +231,7 @@ impl Engine {
         let rows = self.0.registry.devices(after, limit)?;
         let broker = self.0.broker.lock().unwrap_or_else(PoisonError::into_inner);
         let online = |id: &DeviceId| broker.as_ref().is_some_and(|broker| broker.online(id));
-        let info = |(id, row)| DeviceInfo::new(id, row, online(&id));
+        let info = |(id, row)| self.device_info(id, row, online(&id));
         Ok(rows.into_iter().map(info).collect())
     }
 
@@ -234,7 +240,11 @@ impl Engine {
         let row = self.0.registry.device(id)?;
         let row = row.ok_or_else(|| registry::Error::Missing(format!("device '{id}'")))?;
         let broker = self.0.broker.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(DeviceInfo::new(id, row, broker.as_ref().is_some_and(|broker| broker.online(&id))))
+        Ok(self.device_info(id, row, broker.as_ref().is_some_and(|broker| broker.online(&id))))
+    }
+
+    fn device_info(&self, id: DeviceId, row: DeviceRow, online: bool) -> DeviceInfo {
+        DeviceInfo::new(id, row, online, self.0.habits.of(&id))
     }
 
     /// Devices, versions and settings, and the acts that change them.
@@ -381,6 +391,16 @@ async fn open_store(config: Config, tail: Fanout) -> anyhow::Result<Store<Waiter
     let (store, recovery) = opening.await?.context("cannot open the store")?;
     tracing::info!(%recovery, "store open");
     Ok(store)
+}
+
+/// What the end of the log says about who is heard when.
+async fn recall_habits(store: &Store<Waiter>) -> anyhow::Result<Arc<Habits>> {
+    let store = store.clone();
+    let habits = tokio::task::spawn_blocking(move || {
+        let habits = Habits::default();
+        habits.recall(&store).map(|()| Arc::new(habits))
+    });
+    habits.await?.context("cannot read the end of the log")
 }
 
 /// Takes the control lane over, and begins to watch versions under guard.

@@ -73,5 +73,6 @@ fn is_meant(engine: &Engine, device: &DeviceInfo, selection: Option<&Selection>)
     let twin = if selection.reads_twins() { engine.store().view().twin(device.id)? } else { None };
     let update = if selection.reads_firmware() { engine.store().view().update(device.id)? } else { None };
     let firmware = update.and_then(|update| update.report);
-    Ok(selection.matches(&device.traits(twin.as_ref(), firmware.as_ref())))
+    let now_ms = engine.clock().now_ms();
+    Ok(selection.matches(&device.traits(now_ms, twin.as_ref(), firmware.as_ref())))
 }
