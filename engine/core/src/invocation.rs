@@ -2,6 +2,7 @@
 
 use crate::deployment::ModuleHash;
 use crate::effect::Effect;
+use crate::update::Update;
 use alloc::string::String;
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -166,6 +167,25 @@ pub trait StateReader {
     /// # Errors
     /// [`StateUnavailable`] if the store cannot answer: the invocation is interrupted.
     fn config(&self, key: &str) -> Result<Option<Bytes>, StateUnavailable>;
+
+    /// What is known of the firmware of the event's device, before the event; `None` if nothing is. Only built-in functions
+    /// ask: a reader for guests need not know.
+    ///
+    /// # Errors
+    /// [`StateUnavailable`] if the store cannot answer: the invocation is interrupted.
+    fn update(&self) -> Result<Option<Update>, StateUnavailable> {
+        Ok(None)
+    }
+
+    /// The functions that handle a message of this name to the event's entity, at the event's place in the log. Only
+    /// built-in functions ask: a reader for guests need not know.
+    ///
+    /// # Errors
+    /// [`StateUnavailable`] if that cannot be said: the invocation is interrupted.
+    fn listeners(&self, message: &str) -> Result<Vec<FunctionName>, StateUnavailable> {
+        let _ = message;
+        Ok(Vec::new())
+    }
 }
 
 impl<R: StateReader + ?Sized> StateReader for &R {
@@ -188,6 +208,14 @@ impl<R: StateReader + ?Sized> StateReader for &R {
 
     fn config(&self, key: &str) -> Result<Option<Bytes>, StateUnavailable> {
         (**self).config(key)
+    }
+
+    fn update(&self) -> Result<Option<Update>, StateUnavailable> {
+        (**self).update()
+    }
+
+    fn listeners(&self, message: &str) -> Result<Vec<FunctionName>, StateUnavailable> {
+        (**self).listeners(message)
     }
 }
 

@@ -3,10 +3,13 @@
 use crate::commit::Value;
 use crate::invocation::{StateReader, StateUnavailable};
 use crate::twin::Twin;
+use crate::update::Update;
 use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
+use alloc::vec::Vec;
 use bytes::Bytes;
 use core::ops::Bound;
+use fleetfn_protocol::FunctionName;
 
 /// What a turn has written of one (entity, function) so far; `None` for a deleted key.
 pub(crate) type Writes = BTreeMap<Bytes, Option<Value>>;
@@ -22,15 +25,22 @@ pub struct Overlay<S> {
     at_ms: u64,
     /// The twin of the event's device, if the turn has changed it.
     twin: Option<Rc<Twin>>,
+    /// What is known of its firmware, if the turn has changed that.
+    update: Option<Update>,
 }
 
 impl<S> Overlay<S> {
     pub(crate) fn new(committed: S, writes: Option<Rc<Writes>>, at_ms: u64) -> Self {
-        Self { committed, writes, at_ms, twin: None }
+        Self { committed, writes, at_ms, twin: None, update: None }
     }
 
     pub(crate) fn with_twin(mut self, twin: Option<Rc<Twin>>) -> Self {
         self.twin = twin;
+        self
+    }
+
+    pub(crate) fn with_update(mut self, update: Option<Update>) -> Self {
+        self.update = update;
         self
     }
 
@@ -99,12 +109,23 @@ impl<S: StateReader> StateReader for Overlay<S> {
     fn config(&self, key: &str) -> Result<Option<Bytes>, StateUnavailable> {
         self.committed.config(key)
     }
+
+    fn update(&self) -> Result<Option<Update>, StateUnavailable> {
+        match &self.update {
+            Some(update) => Ok(Some(update.clone())),
+            None => self.committed.update(),
+        }
+    }
+
+    fn listeners(&self, message: &str) -> Result<Vec<FunctionName>, StateUnavailable> {
+        self.committed.listeners(message)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::vec::Vec;
+
     use proptest::prelude::{any, prop, prop_assert_eq, proptest};
 
     struct Memory(BTreeMap<Vec<u8>, Vec<u8>>);

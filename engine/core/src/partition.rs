@@ -29,6 +29,7 @@ use crate::overlay::{Overlay, Writes};
 use crate::pending::{Gathered, Pending};
 use crate::position::{Epoch, Offset, PartitionId};
 use crate::retry::Wait;
+use crate::rollout::DEVICE_FUNCTION;
 use crate::route::{Quiet, Target};
 use crate::timer::ExpiryTimers;
 use crate::twin::{Twin, TwinError};
@@ -280,7 +281,14 @@ impl Partition {
             (_, Some(device)) => self.pending.known_twin(device),
             (_, None) => None,
         };
-        Overlay::new(live, shadow.map(|(_, writes)| Rc::clone(writes)), *at_ms).with_twin(twin)
+        let overlay = Overlay::new(live, shadow.map(|(_, writes)| Rc::clone(writes)), *at_ms).with_twin(twin);
+        match device {
+            // Nobody else asks.
+            Some(device) if target.function.as_str() == DEVICE_FUNCTION => {
+                overlay.with_update(self.pending.known_update(device))
+            }
+            Some(_) | None => overlay,
+        }
     }
 
     /// Everything of the partition below `offset` was given to [`Partition::plan`], or there was none.

@@ -1,6 +1,7 @@
 //! Keeps what an invocation reads, and answers a replay with it.
 
 use crate::invocation::{Read, StateReader, StateUnavailable};
+use crate::update::Update;
 use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
 use alloc::string::String;
@@ -8,6 +9,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use core::cell::RefCell;
 use core::mem;
+use fleetfn_protocol::FunctionName;
 
 /// Bytes of reads that are kept of one invocation: more than handlers read by far, and a bound on what a commit
 /// takes. An invocation that reads more cannot be replayed, and says so.
@@ -102,6 +104,14 @@ impl<S: StateReader> StateReader for Recorder<S> {
             kept.config.insert(key.into(), value.clone());
         }
         Ok(value)
+    }
+
+    fn update(&self) -> Result<Option<Update>, StateUnavailable> {
+        self.below.update()
+    }
+
+    fn listeners(&self, message: &str) -> Result<Vec<FunctionName>, StateUnavailable> {
+        self.below.listeners(message)
     }
 }
 

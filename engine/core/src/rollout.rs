@@ -60,7 +60,7 @@ mod start;
 mod status;
 mod sweep;
 mod tally;
-mod text;
+pub(crate) mod text;
 mod verdict;
 mod why;
 mod window;
@@ -78,6 +78,7 @@ pub use input::{
     REPORT, Refused, Report, SILENT, Silent, TICK, VERDICT, Verb, WHO_BYTES_MAX, WHY_BYTES_MAX,
 };
 pub use machine::{Decision, Moves, handle, handle_event};
+pub(crate) use output::send;
 pub use output::{GATE_PREFIX, OFFER, Offer, Question, WATCH, WITHDRAW, Watch, Withdraw};
 pub use policy::{
     Bad, CRITERIA_MAX, Criterion, GATES_MAX, Gate, Late, Order, PHASES_MAX, POLICY_BYTES_MAX, Penalty, Phase,

@@ -1,0 +1,8 @@
+//! The jobs of one device, on a stage without anything else: offers of rollouts, what the device says, and what rollouts
+//! hear.
+
+#[path = "update/stage.rs"]
+mod stage;
+
+#[path = "update/jobs.rs"]
+mod jobs;
