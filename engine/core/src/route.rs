@@ -244,6 +244,17 @@ impl Routes {
         Routed { targets: &self.targets, quiet: &self.quiet }
     }
 
+    /// The functions that handle a message of this name to an entity (canonical bytes) at a place in the log; of
+    /// versions, those that count.
+    #[must_use]
+    pub fn listeners(&self, offset: Offset, message: &str, entity: &[u8]) -> Vec<FunctionName> {
+        let question = Question::Named(Topic::Message, message);
+        let listens =
+            |candidate: &&Candidate| candidate.answer(entity).is_some_and(|answer| answer.target.is_some());
+        let matching = Self::matching(&self.history, offset, question);
+        matching.iter().filter(listens).map(|candidate| candidate.function).collect()
+    }
+
     fn of_one(&mut self, offset: Offset, function: FunctionName, question: Question<'_>, entity: &[u8]) {
         let Self { history, targets, quiet, .. } = self;
         let newest = history.get(&function).and_then(|versions| versions.range(..offset).next_back());

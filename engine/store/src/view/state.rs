@@ -9,6 +9,7 @@ use fleetfn_core::commit::Value;
 use fleetfn_core::invocation::{StateReader, StateUnavailable};
 use fleetfn_core::settings::Config;
 use fleetfn_core::update::Update;
+use fleetfn_core::update::Update;
 use fleetfn_protocol::{DeviceId, FunctionName};
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ pub struct StateView {
     at_ms: u64,
     device: Option<DeviceId>,
     config: Option<Arc<Config>>,
+    listeners: Vec<(&'static str, Vec<FunctionName>)>,
 }
 
 fn unavailable(error: impl Into<Error>) -> StateUnavailable {
@@ -38,7 +40,15 @@ impl View {
         at_ms: u64,
     ) -> StateView {
         let prefix = key::state::prefix(partition, entity, function);
-        StateView { view: self.clone(), partition, prefix, at_ms, device: None, config: None }
+        StateView {
+            view: self.clone(),
+            partition,
+            prefix,
+            at_ms,
+            device: None,
+            config: None,
+            listeners: Vec::new(),
+        }
     }
 }
 
@@ -53,6 +63,12 @@ impl StateView {
     #[must_use]
     pub fn with_config(self, config: Arc<Config>) -> Self {
         Self { config: Some(config), ..self }
+    }
+
+    /// With the functions that handle messages to the entity, by the name of the message.
+    #[must_use]
+    pub fn with_listeners(self, listeners: Vec<(&'static str, Vec<FunctionName>)>) -> Self {
+        Self { listeners, ..self }
     }
 
     fn key(&self, name: &[u8]) -> Vec<u8> {
@@ -102,6 +118,18 @@ impl StateReader for StateView {
 
     fn config(&self, key: &str) -> Result<Option<Bytes>, StateUnavailable> {
         Ok(self.config.as_ref().and_then(|config| config.get(key).cloned()))
+    }
+
+    fn update(&self) -> Result<Option<Update>, StateUnavailable> {
+        let Some(device) = &self.device else { return Ok(None) };
+        let row = self.view.get(self.partition, &key::update::encode(self.partition, device));
+        let row = row.map_err(unavailable)?;
+        row.map(key::update::decode_value).transpose().map_err(unavailable)
+    }
+
+    fn listeners(&self, message: &str) -> Result<Vec<FunctionName>, StateUnavailable> {
+        let known = self.listeners.iter().find(|(name, _)| *name == message);
+        Ok(known.map(|(_, functions)| functions.clone()).unwrap_or_default())
     }
 
     fn update(&self) -> Result<Option<Update>, StateUnavailable> {
