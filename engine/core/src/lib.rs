@@ -11,6 +11,7 @@ extern crate alloc;
 extern crate self as fleetfn_core;
 
 pub mod backlog;
+pub mod builtin;
 pub mod commit;
 mod dead_letter;
 pub mod delivery;
@@ -39,6 +40,7 @@ pub mod update;
 pub mod usage;
 pub mod wheel;
 
+pub use builtin::Builtin;
 pub use commit::{Change, Commit};
 pub use delivery::Delivery;
 pub use effect::Effect;

@@ -2,11 +2,12 @@
 
 use super::behind::Again;
 use super::{Gone, Partition};
+use crate::builtin::Builtin;
 use crate::commit::TimerKey;
 use crate::event::{Event, EventError, EventKind};
 use crate::facts::Facts;
 use crate::invocation::Role;
-use crate::position::Offset;
+use crate::position::{Offset, PartitionId};
 use crate::route::{Routes, Target};
 use crate::seen::fingerprint;
 use crate::settings::Settings;
@@ -89,6 +90,9 @@ impl Partition {
             self.urgent |= Again::of(logged) == Some(Again::Backfill);
             return Ok(Plan::Duplicate);
         }
+        if Builtin::is_for_known(logged.kind()) {
+            self.leave_out_strangers(facts)?;
+        }
         self.set_aside(offset, logged, routes, settings);
         if Again::of(logged) == Some(Again::Failed) {
             // Once is enough: what a dark version did with it is known.
@@ -105,6 +109,23 @@ impl Partition {
         }
         self.look_up(logged, facts)?;
         Ok(Plan::Run(&self.planned.targets))
+    }
+
+    /// Takes out the functions of the engine's own that keep nothing of the entity.
+    fn leave_out_strangers<F: Facts>(&mut self, facts: &F) -> Result<(), F::Error> {
+        let is_builtin = |target: &Target| Builtin::of(&target.version).is_some();
+        let Some(place) = self.planned.targets.iter().position(is_builtin) else {
+            return Ok(());
+        };
+        let Some(function) = self.planned.targets.get(place).map(|target| target.function) else {
+            return Ok(());
+        };
+        let written = self.pending.writes(&self.entity, function);
+        let writes = written.is_some_and(|writes| writes.values().any(Option::is_some));
+        if !writes && !facts.has_state(&self.entity, &function)? {
+            self.planned.targets.remove(place);
+        }
+        Ok(())
     }
 
     /// Whether the event was handled under another offset.
@@ -124,6 +145,8 @@ impl Partition {
             return Ok(false);
         };
         Ok(match logged.kind() {
+            // An operator's: it stands in the log once.
+            EventKind::Message { .. } if origin.partition == PartitionId::CONTROL => false,
             EventKind::Message { .. } => {
                 let mark = match self.marks.get(&origin.partition) {
                     Some(mark) => *mark,

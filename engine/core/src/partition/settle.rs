@@ -9,7 +9,7 @@ use crate::difference::Difference;
 use crate::event::{Event, EventKind, Purpose};
 use crate::facts::Facts;
 use crate::invocation::{Invocation, Outcome, Role};
-use crate::position::Offset;
+use crate::position::{Offset, PartitionId};
 use crate::recording::Recording;
 use crate::retry::{self, Wait};
 use crate::seen::fingerprint;
@@ -143,7 +143,7 @@ impl Partition {
             EventKind::TimerFired => self.consume_firing(logged, facts),
             EventKind::CommandReply { name } => self.end_waiting(name, facts),
             EventKind::Message { .. } => {
-                if let Some(origin) = logged.origin() {
+                if let Some(origin) = logged.origin().filter(|one| one.partition != PartitionId::CONTROL) {
                     let (source, sequence) = (origin.partition, origin.sequence);
                     self.marks.insert(source, Some(sequence));
                     self.pending.push(Change::Mark { source, sequence });

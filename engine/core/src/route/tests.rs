@@ -41,8 +41,11 @@ fn telemetry(channel: &str) -> Event {
     event("d", EventKind::Telemetry { channel })
 }
 
+/// What runs of those that are deployed.
 fn targets(routes: &mut Routes, offset: u64, event: &Event) -> Vec<Target> {
-    routes.route(Offset(offset), event, None, &event.entity().canonical()).targets.to_vec()
+    let mut targets = routes.route(Offset(offset), event, None, &event.entity().canonical()).targets.to_vec();
+    targets.retain(|target| Builtin::of(&target.version).is_none());
+    targets
 }
 
 fn answer(routes: &mut Routes, offset: u64, channel: &str) -> Vec<(String, u8, u16)> {
@@ -184,6 +187,19 @@ fn each_kind_of_event_finds_its_triggers() {
     assert_eq!(trigger(EventKind::CommandRequested { name: "fan" }), None);
     assert_eq!(trigger(EventKind::TwinRequested { expected: "" }), None);
     assert_eq!(trigger(EventKind::UpdateStatus), None);
+}
+
+#[test]
+fn one_of_the_engines_own_runs_before_those_that_are_deployed() {
+    let mut routes = Routes::default();
+    let line = Deployment { live: Some(version("a", 1, vec![Trigger::Presence])), ..Deployment::default() };
+    routes.handle_deployment(Offset(1), name("a"), Some(&line));
+    let event = event("d", EventKind::Connected);
+    let routed = routes.route(Offset(2), &event, None, &event.entity().canonical());
+    let ran: Vec<_> = routed.targets.iter().map(|target| target.function).collect();
+    assert_eq!(ran, [name("update"), name("a")]);
+    let again = routes.route(Offset(2), &event, Some(name("update")), &event.entity().canonical());
+    assert_eq!(again.targets.iter().map(|target| target.function).collect::<Vec<_>>(), [name("update")]);
 }
 
 #[test]
