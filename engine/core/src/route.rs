@@ -244,6 +244,17 @@ impl Routes {
         Routed { targets: &self.targets, quiet: &self.quiet }
     }
 
+    /// The functions whose live versions handle a message of the engine's own functions to an entity (canonical bytes), at
+    /// a place in the log.
+    #[must_use]
+    pub fn listeners(&self, offset: Offset, message: &str, entity: &[u8]) -> Vec<FunctionName> {
+        let candidates = Self::matching(&self.history, offset, Question::Told(message));
+        let live = candidates
+            .iter()
+            .filter(|candidate| candidate.answer(entity).is_some_and(|answer| answer.target.is_some()));
+        live.map(|candidate| candidate.function).collect()
+    }
+
     fn of_one(&mut self, offset: Offset, function: FunctionName, question: Question<'_>, entity: &[u8]) {
         let Self { history, targets, quiet, .. } = self;
         let newest = history.get(&function).and_then(|versions| versions.range(..offset).next_back());
