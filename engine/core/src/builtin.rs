@@ -119,15 +119,6 @@ impl Builtin {
         }
     }
 
-    /// Names of the messages of which it may ask who handles them.
-    #[must_use]
-    pub fn asks_of(self) -> &'static [&'static str] {
-        match self {
-            Self::Rollout => &[],
-            Self::Update => &[update::QUESTION, update::NEWS],
-        }
-    }
-
     /// As what to run for an event.
     pub(crate) fn target(self) -> Option<Target> {
         let function = FunctionName::parse(self.name()).ok()?;

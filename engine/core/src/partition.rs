@@ -26,7 +26,7 @@ use crate::backlog::Backlog;
 use crate::commit::{Backfilled, Change, Commit, OutboxKey, Spent, Timer};
 use crate::deployment::Backfill;
 use crate::invocation::Role;
-use crate::overlay::{Overlay, Writes};
+use crate::overlay::{Listeners, Overlay, Writes};
 use crate::pending::{Gathered, Pending};
 use crate::position::{Epoch, Offset, PartitionId};
 use crate::retry::Wait;
@@ -219,6 +219,8 @@ struct Planned {
     backfill: Option<Backfill>,
     /// The twin as the event's report leaves it, or why it cannot be taken.
     report: Option<Result<Rc<Twin>, TwinError>>,
+    /// Who would handle what the function `update` asks and tells others.
+    listeners: Rc<Listeners>,
     /// What its dark versions see, in the order of the targets that are dark.
     shadows: Vec<(FunctionName, Rc<Writes>)>,
 }
@@ -289,7 +291,8 @@ impl Partition {
         match device {
             // Nobody else asks.
             Some(device) if target.function.as_str() == DEVICE_FUNCTION => {
-                overlay.with_update(self.pending.known_update(device))
+                let listeners = Rc::clone(&self.planned.listeners);
+                overlay.with_update(self.pending.known_update(device)).with_listeners(listeners)
             }
             Some(_) | None => overlay,
         }

@@ -244,15 +244,15 @@ impl Routes {
         Routed { targets: &self.targets, quiet: &self.quiet }
     }
 
-    /// The functions that handle a message of this name to an entity (canonical bytes) at a place in the log; of
-    /// versions, those that count.
+    /// The functions whose live versions handle a message of the engine's own functions to an entity (canonical bytes), at
+    /// a place in the log.
     #[must_use]
     pub fn listeners(&self, offset: Offset, message: &str, entity: &[u8]) -> Vec<FunctionName> {
-        let question = Question::Named(Topic::Message, message);
-        let listens =
-            |candidate: &&Candidate| candidate.answer(entity).is_some_and(|answer| answer.target.is_some());
-        let matching = Self::matching(&self.history, offset, question);
-        matching.iter().filter(listens).map(|candidate| candidate.function).collect()
+        let candidates = Self::matching(&self.history, offset, Question::Told(message));
+        let live = candidates
+            .iter()
+            .filter(|candidate| candidate.answer(entity).is_some_and(|answer| answer.target.is_some()));
+        live.map(|candidate| candidate.function).collect()
     }
 
     fn of_one(&mut self, offset: Offset, function: FunctionName, question: Question<'_>, entity: &[u8]) {

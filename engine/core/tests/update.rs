@@ -4,5 +4,11 @@
 #[path = "update/stage.rs"]
 mod stage;
 
+#[path = "update/hostile.rs"]
+mod hostile;
 #[path = "update/jobs.rs"]
 mod jobs;
+#[path = "update/questions.rs"]
+mod questions;
+#[path = "update/watches.rs"]
+mod watches;

@@ -8,11 +8,9 @@ use anyhow::Context;
 use bytes::Bytes;
 use fleetfn_core::commit::{OutboxKey, Send};
 use fleetfn_core::partition::Outboxes;
-use fleetfn_core::{
-    Builtin, Change, Given, Offset, Partition, PartitionId, Plan, Publish, Release, Routes, Turn,
-};
+use fleetfn_core::{Change, Given, Offset, Partition, PartitionId, Plan, Publish, Release, Turn};
 use fleetfn_host::Call;
-use fleetfn_protocol::{DeviceId, FunctionName};
+use fleetfn_protocol::DeviceId;
 use fleetfn_store::{Committed, Error};
 use std::collections::VecDeque;
 use std::mem;
@@ -49,17 +47,6 @@ impl Outboxes<Error> for Room<'_> {
     fn withdraw(&mut self, key: &OutboxKey) {
         self.outbox.withdraw(key);
     }
-}
-
-/// Who handles the messages that one of the engine's own functions may send to the entity itself.
-fn listeners(
-    builtin: Builtin,
-    offset: Offset,
-    routes: &Routes,
-    entity: &[u8],
-) -> Vec<(&'static str, Vec<FunctionName>)> {
-    let messages = builtin.asks_of().iter();
-    messages.map(|message| (*message, routes.listeners(offset, message, entity))).collect()
 }
 
 impl Worker {
@@ -117,10 +104,6 @@ impl Worker {
                 .state(id, partition.entity(), &function, event.received_at_ms())
                 .with_device(event.device())
                 .with_config(Arc::clone(config));
-            let state = match Builtin::of(&version) {
-                Some(builtin) => state.with_listeners(listeners(builtin, offset, routes, partition.entity())),
-                None => state,
-            };
             let state = partition.reader(target, state);
             let call = Call { function, version, role, trigger: target.trigger, event, offset };
             invocations.push(measure(|| host.call(&call, state)));

@@ -11,6 +11,7 @@ use crate::route::{Routes, Target};
 use crate::seen::fingerprint;
 use crate::settings::Settings;
 use crate::twin::Twin;
+use crate::update::{NEWS, QUESTION};
 use alloc::rc::Rc;
 use bytes::Bytes;
 use fleetfn_protocol::EffectId;
@@ -106,6 +107,7 @@ impl Partition {
             // It was refused when it came, and the function was not there yet.
             self.planned.targets.clear();
         }
+        self.look_up_listeners(offset, routes);
         self.look_up(logged, facts)?;
         Ok(Plan::Run(&self.planned.targets))
     }
@@ -179,6 +181,15 @@ impl Partition {
             // The caller waits for this one answer.
             _ => false,
         })
+    }
+
+    /// Looks up who would handle what the function `update` asks and tells others, if that is to run.
+    fn look_up_listeners(&mut self, offset: Offset, routes: &Routes) {
+        let asks = |target: &Target| Builtin::of(&target.version) == Some(Builtin::Update);
+        if self.planned.targets.iter().any(asks) {
+            let of = |message| (message, routes.listeners(offset, message, &self.entity));
+            self.planned.listeners = Rc::new([QUESTION, NEWS].into_iter().map(of).collect());
+        }
     }
 
     /// Looks up what handlers may see beside their state.

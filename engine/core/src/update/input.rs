@@ -57,8 +57,6 @@ pub(super) enum Input {
     Withdraw(Withdraw),
     Watch(Watch),
     Answer(FunctionName, OfferAnswer),
-    /// What it has said itself, to others.
-    Own,
 }
 
 impl Input {
@@ -69,12 +67,11 @@ impl Input {
             WITHDRAW => Self::Withdraw(read(name, payload)?),
             WATCH => Self::Watch(read(name, payload)?),
             ANSWER => Self::Answer(sender, read(name, payload)?),
-            QUESTION | NEWS => Self::Own,
             _ => return Err(JobError::Name(name.into())),
         };
         let is_of_rollout = match &input {
             Self::Offer(_) | Self::Withdraw(_) | Self::Watch(_) => sender.as_str() == FUNCTION,
-            Self::Answer(..) | Self::Own => true,
+            Self::Answer(..) => true,
         };
         if is_of_rollout {
             Ok(input)

@@ -1,6 +1,6 @@
 //! One event of a device's jobs: from what is stored and what is said to effects.
 
-use super::input::Input;
+use super::input::{Input, NEWS, QUESTION};
 use super::rows::{self, Awaits, OFFERS, Offers, Stage, Standing, WATCH_ROW, Watches};
 use super::{JobError, Update};
 use crate::effect::Effect;
@@ -59,6 +59,8 @@ pub enum Interest {
 #[must_use]
 pub fn interest(kind: &EventKind<'_>) -> Interest {
     match kind {
+        // What it says itself, to others.
+        EventKind::Message { name: QUESTION | NEWS } => Interest::Never,
         EventKind::Message { name } if name.starts_with("rollout/") || name.starts_with("update/") => {
             Interest::Always
         }
@@ -131,7 +133,6 @@ impl Machine<'_> {
                     Input::Withdraw(withdraw) => self.withdraw(&withdraw),
                     Input::Watch(watch) => self.watch(&watch),
                     Input::Answer(function, answer) => self.answered(&function, answer),
-                    Input::Own => {}
                 }
             }
             EventKind::TimerFired => {

@@ -94,6 +94,8 @@ pub(crate) struct Stage {
     pub(crate) sent: Vec<Sent>,
     /// Orders that the device was given: the job's number, and whether it was withdrawn.
     pub(crate) orders: Vec<(u32, bool)>,
+    /// Each offer that became a job, in words.
+    pub(crate) jobs: Vec<String>,
     pub(crate) moves: Moves,
     offset: u64,
 }
@@ -145,6 +147,7 @@ impl Stage {
             timers: BTreeMap::new(),
             sent: Vec::new(),
             orders: Vec::new(),
+            jobs: Vec::new(),
             moves: Moves::default(),
             offset: 0,
         };
@@ -298,9 +301,44 @@ impl Stage {
             }
             _ => {}
         }
+        for line in &decision.moves.lines {
+            if let Some((offer, _)) = line.split_once(" is job ") {
+                self.jobs.push(offer.into());
+            }
+        }
         self.moves = decision.moves;
         decision.effects.into_iter().for_each(|effect| self.apply(effect));
         Ok(())
+    }
+
+    /// Offers whose end is open although the device has not begun with them.
+    pub(crate) fn open_offers(&self) -> Vec<String> {
+        let begun = |job: &Value| {
+            let newest =
+                self.rows.update.job.as_ref().filter(|newest| Some(u64::from(newest.number)) == job.as_u64());
+            newest.is_some_and(|newest| {
+                newest.paused || newest.reached.is_some_and(|phase| phase != Phase::Idle)
+            })
+        };
+        let mut open = self.standings();
+        open.retain(|(_, one)| match &one["stage"] {
+            Value::Object(stage) if stage.contains_key("given") => !begun(&one["job"]),
+            Value::Object(_) => true,
+            _ => false,
+        });
+        open.into_iter().map(|(name, _)| name).collect()
+    }
+
+    /// Whether the device is at the job of a rollout.
+    pub(crate) fn is_installing(&self, rollout: &str) -> bool {
+        self.standings().iter().any(|(name, one)| name == rollout && one["stage"].get("given").is_some())
+    }
+
+    fn standings(&self) -> Vec<(String, Value)> {
+        let Some(row) = self.rows.state.get(b"offers".as_slice()) else { return Vec::new() };
+        let row: Value = serde_json::from_slice(row).expect("JSON");
+        let of = row["of"].as_object().cloned().unwrap_or_default();
+        of.into_iter().collect()
     }
 
     fn apply(&mut self, effect: Effect) {

@@ -21,7 +21,6 @@ pub struct StateView {
     at_ms: u64,
     device: Option<DeviceId>,
     config: Option<Arc<Config>>,
-    listeners: Vec<(&'static str, Vec<FunctionName>)>,
 }
 
 fn unavailable(error: impl Into<Error>) -> StateUnavailable {
@@ -63,12 +62,6 @@ impl StateView {
     #[must_use]
     pub fn with_config(self, config: Arc<Config>) -> Self {
         Self { config: Some(config), ..self }
-    }
-
-    /// With the functions that handle messages to the entity, by the name of the message.
-    #[must_use]
-    pub fn with_listeners(self, listeners: Vec<(&'static str, Vec<FunctionName>)>) -> Self {
-        Self { listeners, ..self }
     }
 
     fn key(&self, name: &[u8]) -> Vec<u8> {
@@ -125,11 +118,6 @@ impl StateReader for StateView {
         let row = self.view.get(self.partition, &key::update::encode(self.partition, device));
         let row = row.map_err(unavailable)?;
         row.map(key::update::decode_value).transpose().map_err(unavailable)
-    }
-
-    fn listeners(&self, message: &str) -> Result<Vec<FunctionName>, StateUnavailable> {
-        let known = self.listeners.iter().find(|(name, _)| *name == message);
-        Ok(known.map(|(_, functions)| functions.clone()).unwrap_or_default())
     }
 
     fn update(&self) -> Result<Option<Update>, StateUnavailable> {
