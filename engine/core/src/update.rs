@@ -8,7 +8,7 @@ mod fold;
 mod release;
 
 pub use fold::Heard;
-pub use release::{KeyRow, ReleaseError, ReleaseRow, verify};
+pub use release::{KeyRow, ReleaseError, ReleaseRow, Yanked, verify};
 
 use crate::position::Offset;
 use alloc::string::String;
