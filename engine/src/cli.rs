@@ -2,8 +2,9 @@
 //!
 //! All but `serve`, `demo`, `dev` and `sim --in-process` are clients: of the HTTP API (`device`, `fn`) and of the broker (`pub`, `sub`). They find
 //! both, and the operator's token, in `access.json` of the data directory. stdout is data, stderr is talk; exit codes
-//! are 0 done, 1 failed, 2 wrong usage, 124 timed out.
+//! are 0 done, 1 failed, 2 wrong usage, 3 a rollout was aborted, 124 timed out.
 
+mod audit;
 mod bytes;
 mod client;
 mod completions;
@@ -17,9 +18,11 @@ mod function;
 mod logging;
 mod mqtt;
 mod output;
+mod person;
 mod publish;
 mod record;
 mod release;
+mod rollout;
 mod serve;
 mod signals;
 mod sim;
@@ -75,6 +78,11 @@ enum Command {
     /// Firmware: make keys, sign, publish
     #[command(subcommand)]
     Release(release::Command),
+    /// Show who did what to releases and keys, and why
+    Audit(audit::Arguments),
+    /// Bring a release to many devices: start, watch, stop
+    #[command(subcommand)]
+    Rollout(rollout::Command),
     /// Publish messages (flags as of mosquitto_pub)
     Pub(publish::Arguments),
     /// Subscribe to topics (flags as of mosquitto_sub)
@@ -110,6 +118,8 @@ fn execute(cli: Cli) -> Result<(), Failure> {
         Command::Fn(command) => function::run(command, &data()),
         Command::Device(command) => device::run(command, &data()),
         Command::Release(command) => release::run(command, &data()),
+        Command::Audit(arguments) => audit::run(&arguments, &data()),
+        Command::Rollout(command) => rollout::run(command, &data()),
         Command::Pub(arguments) => publish::run(&arguments, &data()),
         Command::Sub(arguments) => subscribe::run(&arguments, &data()),
         Command::Trace(arguments) => trace::run(&arguments, &data()),

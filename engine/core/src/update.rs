@@ -4,11 +4,24 @@
 //! into the job. A job goes forward only: queued, then the phases that the device reports, to one of three ends or to
 //! its withdrawal. Whatever else a device says is kept as what it last said, and counted, and moves nothing.
 
+mod ask;
+mod error;
 mod fold;
+mod follow;
+mod input;
+mod machine;
+mod offers;
 mod release;
+mod rows;
+mod watch;
 
+pub use ask::{News, OfferQuestion};
+pub use error::JobError;
 pub use fold::Heard;
-pub use release::{KeyRow, ReleaseError, ReleaseRow, verify};
+pub use input::{ANSWER, NEWS, OfferAnswer, QUESTION, Says};
+pub use machine::{Decision, Interest, Moves, handle_event, interest};
+pub use release::{KeyRow, ReleaseError, ReleaseRow, Yanked, verify};
+pub use rows::{OFFERS_MAX, WATCH_ROW, WATCHES_MAX};
 
 use crate::position::Offset;
 use alloc::string::String;
@@ -236,6 +249,16 @@ impl Job {
         }
     }
 
+    /// Bytes of what the device has to fetch; 0 if the offer is damaged.
+    #[must_use]
+    pub fn payload_bytes(&self) -> u32 {
+        match self.delivery() {
+            Ok(Delivery::Patch { size, .. }) => size,
+            Ok(Delivery::Whole) => self.manifest().map_or(0, |manifest| manifest.size),
+            Err(_) => 0,
+        }
+    }
+
     fn step(&mut self, state: State, reason: Reason, at_ms: u64) {
         if self.steps.len() >= STEPS_MAX {
             self.steps.remove(0);
@@ -264,8 +287,13 @@ impl Update {
     pub fn handle_order(&mut self, offer: Bytes, cause: Offset, at_ms: u64) -> Result<(), OrderError> {
         let parsed = Offer::parse(&offer)?;
         let Content::Update { envelope, .. } = parsed.content else {
-            let open = self.job.as_mut().filter(|job| job.number == parsed.job && job.is_open());
-            let job = open.ok_or(OrderError::NoJob(parsed.job))?;
+            let asked = self.job.as_mut().filter(|job| job.number == parsed.job);
+            let job =
+                asked.filter(|job| job.is_open() || job.withdrawn).ok_or(OrderError::NoJob(parsed.job))?;
+            if job.withdrawn {
+                // Its rollout was faster than the operator, or the other way round.
+                return Ok(());
+            }
             job.withdrawn = true;
             job.step(State::Withdrawn, Reason::Withdrawn, at_ms);
             return Ok(());

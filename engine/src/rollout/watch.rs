@@ -1,0 +1,133 @@
+//! The node's watcher: looks at every rollout once a second, and tells it what it cannot know.
+
+use super::enrol::{Task, Walk};
+use super::load::{self, Meter};
+use super::{Error, abort_withheld, find, names, tell};
+use crate::engine::Engine;
+use fleetfn_core::rollout::{Head, Late, PACE, Policy, State};
+use fleetfn_core::selection::Selection;
+use fleetfn_protocol::RolloutName;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+
+/// How often rollouts are looked at.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// How long the devices of one rollout are looked at before others have their turn.
+const TURN_MAX: Duration = Duration::from_millis(250);
+
+/// What the watcher keeps in mind: where it looks next.
+struct Watch {
+    walks: BTreeMap<RolloutName, Walk>,
+    meter: Meter,
+    paced: Instant,
+}
+
+/// Watches for as long as the engine runs.
+pub(crate) fn start(engine: &Engine) -> JoinHandle<()> {
+    let weak = engine.downgrade();
+    let mut watch = Watch { walks: BTreeMap::new(), meter: Meter::new(engine), paced: Instant::now() };
+    tokio::spawn(async move {
+        loop {
+            let rest = {
+                let Some(engine) = weak.upgrade() else {
+                    return;
+                };
+                match watch.look(&engine).await {
+                    Ok(rest) => rest,
+                    Err(error) => {
+                        tracing::error!(%error, "rollouts cannot be looked after");
+                        EVERY
+                    }
+                }
+            };
+            sleep(rest).await;
+        }
+    })
+}
+
+impl Watch {
+    /// Looks at every rollout once; how long to rest.
+    async fn look(&mut self, engine: &Engine) -> Result<Duration, Error> {
+        abort_withheld(engine).await?;
+        let names = names(engine)?;
+        self.walks.retain(|name, _| names.binary_search(name).is_ok());
+        let is_paced = self.paced.elapsed() >= load::EVERY;
+        let load = is_paced.then(|| self.meter.measure(engine));
+        if is_paced {
+            self.paced = Instant::now();
+        }
+        let mut known = Vec::new();
+        for name in names {
+            known.extend(find(engine, &name)?.map(|(policy, head)| (name, policy, head)));
+        }
+        let mut rest = EVERY;
+        for (name, policy, head) in &known {
+            if let Some(load) = &load {
+                slow_down(engine, name, head, load).await?;
+            }
+            let task = match head.is_enrolled {
+                false => Task::Enrol,
+                true => Task::Join(newer(policy, &known)),
+            };
+            if let Some(until) = self.walk(engine, name, policy, head.state, &task).await? {
+                rest = rest.min(until.saturating_duration_since(Instant::now()));
+            }
+        }
+        Ok(rest)
+    }
+
+    /// Looks at devices for a while; when to go on, if there is more to be seen.
+    async fn walk(
+        &mut self,
+        engine: &Engine,
+        name: &RolloutName,
+        policy: &Policy,
+        state: State,
+        task: &Task,
+    ) -> Result<Option<Instant>, Error> {
+        if matches!(state, State::WaitingForApproval | State::Scheduled | State::Aborted) {
+            self.walks.remove(name);
+            return Ok(None);
+        }
+        let start = Instant::now();
+        let walk = self.walks.entry(*name).or_insert_with(Walk::new);
+        while start.elapsed() < TURN_MAX && walk.rests_until() <= Instant::now() {
+            walk.step(engine, name, policy, task).await?;
+            if walk.is_over() {
+                break;
+            }
+        }
+        Ok(Some(walk.rests_until()))
+    }
+}
+
+/// The selections of rollouts that bring something newer to the same kind of device, and take those that come late.
+fn newer(policy: &Policy, known: &[(RolloutName, Policy, Head)]) -> Vec<Selection> {
+    let ours = &policy.release;
+    let is_newer = |(_, other, head): &&(RolloutName, Policy, Head)| {
+        let theirs = &other.release;
+        (theirs.product, theirs.class) == (ours.product, ours.class)
+            && theirs.sequence > ours.sequence
+            && head.is_enrolled
+            && head.state != State::Aborted
+            && other.late == Late::Join
+    };
+    let selections = known.iter().filter(is_newer).map(|(_, other, _)| Selection::parse(&other.selection));
+    selections.filter_map(Result::ok).collect()
+}
+
+/// Tells a rollout that runs how much the node allows.
+async fn slow_down(engine: &Engine, name: &RolloutName, head: &Head, load: &load::Load) -> Result<(), Error> {
+    if head.state != State::Running || head.paused.is_some() {
+        return Ok(());
+    }
+    let now_ms = engine.clock().now_ms();
+    let held = head.pace.held(now_ms).map(|allowed| allowed.per_minute);
+    if let Some(pace) = load::pace(load, head.pace.begun_per_minute(now_ms), held) {
+        tell(engine, name, PACE, &pace).await?;
+    }
+    Ok(())
+}
