@@ -4,6 +4,7 @@
 //! the workers that empty the inboxes. Taken down from the outside in, so that whatever was accepted is handled.
 
 mod options;
+mod selected;
 mod status;
 
 pub(crate) use options::{Options, Retention};
@@ -115,14 +116,11 @@ impl Engine {
         let fetcher = start_fetcher(&options, &store, &registry, &metrics, partitions);
         let callers = Callers::default();
         let habits = recall_habits(&store).await?;
-
         let admission = Arc::new(Admission::new(store.clone(), partitions, room, clock));
         let requests = Requests::new(Arc::clone(&metrics));
-        let ears = Arc::new(Ears {
-            signals: Signals::new(&inboxes),
-            requests: Arc::clone(&requests),
-            undelivered: Undelivered { store: store.clone(), partitions, clock },
-        });
+        let undelivered = Undelivered { store: store.clone(), partitions, clock };
+        let signals = Signals::new(&inboxes);
+        let ears = Arc::new(Ears { signals, requests: Arc::clone(&requests), undelivered });
         let broker = start_broker(&options, admission, &registry, ears).await?;
         let blocks = start_blocks(&options, &store, &artifacts, &registry, (&broker, &requests), &metrics)?;
         let (workers, fatal) = worker::start(worker::Parts {
