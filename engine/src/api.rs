@@ -5,6 +5,7 @@
 //! Nothing here decides: each handler checks its input, calls the [`Engine`], and says what came of it.
 
 mod artifact;
+mod audit;
 mod auth;
 mod blob;
 mod call;
@@ -32,6 +33,7 @@ mod trace;
 mod usage;
 
 use artifact::ArtifactView;
+pub(crate) use audit::AuditView;
 pub(crate) use blob::Blob;
 pub(crate) use dead_letter::DeadLetterView;
 pub(crate) use device::command::Requested;
@@ -53,6 +55,8 @@ pub(crate) use record::RecordView;
 pub(crate) use redrive::{RedriveOrder, RedriveView, RedrivenView};
 pub(crate) use release::ReleaseView;
 pub(crate) use release::key::{KeyView, NewKey};
+pub(crate) use release::threshold::{NewThreshold, ThresholdView};
+pub(crate) use release::yank::{Reason, YankedView};
 pub(crate) use replay::{DeedView, ReplayView};
 pub(crate) use timer::TimerView;
 pub(crate) use trace::{ParcelView, RunView, StepView, TraceView};
@@ -159,9 +163,12 @@ fn firmware() -> Router<Api> {
         )
         .route("/releases", get(release::list).post(release::publish))
         .route("/releases/{release}", get(release::show).delete(release::remove))
+        .route("/releases/{release}/yank", post(release::yank::yank).delete(release::yank::unyank))
         .route("/artifacts/{digest}", get(artifact::show).put(artifact::put))
         .route("/products/{product}/keys", get(release::key::list).post(release::key::add))
         .route("/products/{product}/keys/{key}", delete(release::key::remove))
+        .route("/products/{product}/threshold", get(release::threshold::show).put(release::threshold::set))
+        .route("/audit", get(audit::list))
 }
 
 fn router(api: Api) -> Router {

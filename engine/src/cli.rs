@@ -4,6 +4,7 @@
 //! both, and the operator's token, in `access.json` of the data directory. stdout is data, stderr is talk; exit codes
 //! are 0 done, 1 failed, 2 wrong usage, 124 timed out.
 
+mod audit;
 mod bytes;
 mod client;
 mod completions;
@@ -17,6 +18,7 @@ mod function;
 mod logging;
 mod mqtt;
 mod output;
+mod person;
 mod publish;
 mod record;
 mod release;
@@ -75,6 +77,8 @@ enum Command {
     /// Firmware: make keys, sign, publish
     #[command(subcommand)]
     Release(release::Command),
+    /// Show who did what to releases and keys, and why
+    Audit(audit::Arguments),
     /// Publish messages (flags as of mosquitto_pub)
     Pub(publish::Arguments),
     /// Subscribe to topics (flags as of mosquitto_sub)
@@ -110,6 +114,7 @@ fn execute(cli: Cli) -> Result<(), Failure> {
         Command::Fn(command) => function::run(command, &data()),
         Command::Device(command) => device::run(command, &data()),
         Command::Release(command) => release::run(command, &data()),
+        Command::Audit(arguments) => audit::run(&arguments, &data()),
         Command::Pub(arguments) => publish::run(&arguments, &data()),
         Command::Sub(arguments) => subscribe::run(&arguments, &data()),
         Command::Trace(arguments) => trace::run(&arguments, &data()),

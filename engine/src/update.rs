@@ -92,7 +92,13 @@ pub(crate) async fn order(engine: &Engine, id: DeviceId, reference: &str) -> Res
     let mut room = [0; OFFER_BYTES_MAX];
     let offer = Offer::write(&mut room, job, Delivery::Whole, &release.row.envelope)
         .map_err(|error| Error::Refused(error.to_string()))?;
-    perform(engine, id, offer, |known, offset| known.cause == offset).await
+    let ordered = perform(engine, id, offer, |known, offset| known.cause == offset).await?;
+    // Whoever yanked it meanwhile may have looked for open jobs before there was this one.
+    if let Err(error) = registry.expect_offered(&release) {
+        withdraw(engine, id).await?;
+        return Err(error.into());
+    }
+    Ok(ordered)
 }
 
 /// Withdraws the open job of a device, and returns what is known of the device then.

@@ -3,10 +3,11 @@
 //! | function | of the entities | on |
 //! |---|---|---|
 //! | `rollout` | `rollout/NAME` | messages `rollout/…`, its timer |
-//! | `update` | `devices/ID` | messages `rollout/offer`, `rollout/withdraw`, `rollout/watch` and `update/…`, its timers; what the device reports about its firmware, and that it comes and goes, as long as the function keeps something of it |
+//! | `update` | `devices/ID` | messages `rollout/…` and `update/…`, its timers, orders and reports of updates, that the device connects; and whatever it says while it is watched |
 //!
 //! A version says that it is one: its hash is none of a module. So events, effects, timers, recordings, dead letters and
-//! replays are those of every function. They burn no fuel, and nobody can deploy, pause or remove one.
+//! replays are those of every function. They burn no fuel, nobody can deploy, pause or remove one, and what does nothing and says
+//! nothing leaves no trace.
 
 use crate::deployment::ModuleHash;
 use crate::effect::Effect;
@@ -15,6 +16,7 @@ use crate::invocation::{LogLevel, LogLine, Outcome, Role, StateReader};
 use crate::position::Offset;
 use crate::rollout::{self, RolloutError};
 use crate::route::Target;
+use crate::update::{self, Interest, JobError};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -27,6 +29,17 @@ pub enum Builtin {
     Rollout,
     /// Keeps the jobs of the device that the entity is.
     Update,
+}
+
+/// When an event is the business of one of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Concern {
+    /// Always.
+    Always,
+    /// Where it keeps anything of the entity.
+    WhileKnown,
+    /// Where it watches the device.
+    WhileWatched,
 }
 
 /// What one of them did with an event.
@@ -85,24 +98,25 @@ impl Builtin {
 
     fn handles(self, kind: EventKind<'_>) -> bool {
         match (self, kind) {
-            (_, EventKind::TimerFired) => true,
-            // What it asks a gate may go to its own entity; it is for the gate.
-            (Self::Rollout, EventKind::Message { name }) => {
-                name.starts_with(rollout::ENTITY_PREFIX) && !name.starts_with(rollout::GATE_PREFIX)
-            }
-            (Self::Update, EventKind::Message { name }) => {
-                [rollout::OFFER, rollout::WITHDRAW, rollout::WATCH].contains(&name)
-                    || name.strip_prefix(rollout::DEVICE_FUNCTION).is_some_and(|rest| rest.starts_with('/'))
-            }
-            (Self::Update, kind) => Self::is_for_known(kind),
-            (Self::Rollout, _) => false,
+            // What a rollout asks a gate may go to any entity; it is for the gate.
+            (_, EventKind::Message { name }) if name.starts_with(rollout::GATE_PREFIX) => false,
+            (Self::Rollout, EventKind::Message { name }) => name.starts_with(rollout::ENTITY_PREFIX),
+            (Self::Rollout, kind) => kind == EventKind::TimerFired,
+            (Self::Update, kind) => update::interest(&kind) != Interest::Never,
         }
     }
 
-    /// Whether events of a kind are its business only where it keeps state: most devices are never part of a rollout, and
-    /// what they do should cost nothing.
-    pub(crate) fn is_for_known(kind: EventKind<'_>) -> bool {
-        matches!(kind, EventKind::UpdateStatus | EventKind::Connected | EventKind::Disconnected { .. })
+    /// When an event of a kind that it handles is its business.
+    pub(crate) fn concern(self, kind: &EventKind<'_>) -> Concern {
+        match (self, kind) {
+            (Self::Rollout, _) => Concern::Always,
+            // It tells those who wait for the device, and there are none where nothing is kept.
+            (Self::Update, EventKind::Connected) => Concern::WhileKnown,
+            (Self::Update, kind) => match update::interest(kind) {
+                Interest::Always | Interest::Never => Concern::Always,
+                Interest::WhileWatched => Concern::WhileWatched,
+            },
+        }
     }
 
     /// As what to run for an event.
@@ -126,7 +140,11 @@ impl Builtin {
                 Err(RolloutError::Unavailable(error)) => Handled::interrupted(error.to_string()),
                 Err(error) => Handled::failed(error.to_string()),
             },
-            Self::Update => Handled::failed("no device has jobs yet".to_string()),
+            Self::Update => match update::handle_event(event, reader) {
+                Ok(decision) => decision.into(),
+                Err(JobError::Unavailable(error)) => Handled::interrupted(error.to_string()),
+                Err(error) => Handled::failed(error.to_string()),
+            },
         }
     }
 }
@@ -155,11 +173,23 @@ impl From<rollout::Decision> for Handled {
             let text = format!("offers it to {}", rollout::Devices(moves.offered.into()));
             logs.push(LogLine { level: LogLevel::Debug, text });
         }
-        logs.extend(
-            moves.ignored.map(|why| LogLine { level: LogLevel::Debug, text: format!("ignored: {why}") }),
-        );
+        logs.extend(moves.ignored.as_deref().map(ignored));
         Self { outcome: Outcome::Done, effects, logs }
     }
+}
+
+impl From<update::Decision> for Handled {
+    fn from(decision: update::Decision) -> Self {
+        let update::Decision { effects, moves } = decision;
+        let line = |text| LogLine { level: LogLevel::Info, text };
+        let mut logs: Vec<_> = moves.lines.into_iter().map(line).collect();
+        logs.extend(moves.ignored.as_deref().map(ignored));
+        Self { outcome: Outcome::Done, effects, logs }
+    }
+}
+
+fn ignored(why: &str) -> LogLine {
+    LogLine { level: LogLevel::Debug, text: format!("ignored: {why}") }
 }
 
 #[cfg(test)]

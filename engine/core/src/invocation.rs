@@ -3,6 +3,7 @@
 use crate::deployment::ModuleHash;
 use crate::effect::Effect;
 use crate::update::Update;
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -85,7 +86,7 @@ pub enum Role {
 }
 
 /// What an invocation read, as it found it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Read {
     /// A key of state; `None` if it was not there.
     State {
@@ -105,6 +106,18 @@ pub enum Read {
         key: String,
         /// The value.
         value: Option<Bytes>,
+    },
+    /// What is known of the firmware of the device; `None` if nothing is.
+    Update {
+        /// As it was before the event.
+        update: Option<Box<Update>>,
+    },
+    /// Who handles a message.
+    Listeners {
+        /// Name of the message.
+        message: String,
+        /// The functions.
+        functions: Vec<FunctionName>,
     },
     /// More than is kept: the invocation cannot be replayed.
     Lost,

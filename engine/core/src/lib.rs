@@ -10,6 +10,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate self as fleetfn_core;
 
+pub mod audit;
 pub mod backlog;
 pub mod builtin;
 pub mod commit;

@@ -10,6 +10,7 @@
 
 mod account;
 mod behind;
+mod concern;
 mod effects;
 mod plan;
 mod settle;
@@ -39,6 +40,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use bytes::Bytes;
+use concern::Acquaintance;
 use fleetfn_protocol::{DeviceId, EffectId, FunctionName};
 
 /// Bytes of changes after which a turn ends: a commit is one record of the log, held in memory a few times over.
@@ -181,6 +183,7 @@ pub struct Partition {
     entity: Vec<u8>,
     /// Of the event planned last.
     planned: Planned,
+    acquaintance: Acquaintance,
     pending: Pending,
     /// The newest month whose coming has deleted all sums that are no longer kept.
     swept: u32,
@@ -243,6 +246,7 @@ impl Partition {
             stall: None,
             entity: Vec::new(),
             planned: Planned::default(),
+            acquaintance: Acquaintance::default(),
             pending: Pending::default(),
             swept: 0,
             sweeping: false,

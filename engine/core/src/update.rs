@@ -20,7 +20,7 @@ pub use error::JobError;
 pub use fold::Heard;
 pub use input::{ANSWER, NEWS, OfferAnswer, QUESTION, Says};
 pub use machine::{Decision, Interest, Moves, handle_event, interest};
-pub use release::{KeyRow, ReleaseError, ReleaseRow, verify};
+pub use release::{KeyRow, ReleaseError, ReleaseRow, Yanked, verify};
 pub use rows::{OFFERS_MAX, WATCH_ROW, WATCHES_MAX};
 
 use crate::position::Offset;

@@ -70,7 +70,7 @@ fn messages_go_to_the_function_whose_entity_they_are_for() {
     for name in ["rollout/offer", "rollout/withdraw", "rollout/watch", "update/answer"] {
         assert_eq!(of("devices/d-1", name), Some(Builtin::Update), "{name}");
     }
-    for name in ["rollout/act", "rollout/gate/crashes", "updates/x", "update", "hello"] {
+    for name in ["rollout/gate/crashes", "updates/x", "update", "hello"] {
         assert_eq!(of("devices/d-1", name), None, "{name}");
     }
 }
@@ -92,11 +92,15 @@ fn a_timer_goes_to_the_function_that_has_set_it() {
 #[test]
 fn what_devices_send_otherwise_is_nobodys_business_here() {
     let of = |kind| Builtin::for_event(&event("devices/d-1", kind, OPERATOR, b""), None);
-    assert_eq!(of(EventKind::Telemetry { channel: "climate" }), None);
-    assert_eq!(of(EventKind::TwinReported), None);
-    assert_eq!(of(EventKind::UpdateRequested), None);
-    for kind in [EventKind::UpdateStatus, EventKind::Connected, EventKind::Disconnected { reason: "gone" }] {
-        assert_eq!((of(kind), Builtin::is_for_known(kind)), (Some(Builtin::Update), true));
+    assert_eq!(of(EventKind::Disconnected { reason: "gone" }), None);
+    assert_eq!(of(EventKind::CommandRequested { name: "fan" }), None);
+    for (kind, concern) in [
+        (EventKind::UpdateStatus, Concern::Always),
+        (EventKind::Connected, Concern::WhileKnown),
+        (EventKind::Telemetry { channel: "climate" }, Concern::WhileWatched),
+        (EventKind::TwinReported, Concern::WhileWatched),
+    ] {
+        assert_eq!((of(kind), Builtin::Update.concern(&kind)), (Some(Builtin::Update), concern), "{kind:?}");
     }
 }
 

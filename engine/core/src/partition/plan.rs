@@ -2,7 +2,6 @@
 
 use super::behind::Again;
 use super::{Gone, Partition};
-use crate::builtin::Builtin;
 use crate::commit::TimerKey;
 use crate::event::{Event, EventError, EventKind};
 use crate::facts::Facts;
@@ -91,8 +90,8 @@ impl Partition {
             self.urgent |= Again::of(logged) == Some(Again::Backfill);
             return Ok(Plan::Duplicate);
         }
-        if Builtin::is_for_known(logged.kind()) {
-            self.leave_out_strangers(facts)?;
+        if only.is_none() {
+            self.leave_out_strangers(event, facts)?;
         }
         self.set_aside(offset, logged, routes, settings);
         if Again::of(logged) == Some(Again::Failed) {
@@ -111,23 +110,6 @@ impl Partition {
         self.look_up_listeners(offset, routes);
         self.look_up(logged, facts)?;
         Ok(Plan::Run(&self.planned.targets))
-    }
-
-    /// Takes out the functions of the engine's own that keep nothing of the entity.
-    fn leave_out_strangers<F: Facts>(&mut self, facts: &F) -> Result<(), F::Error> {
-        let is_builtin = |target: &Target| Builtin::of(&target.version).is_some();
-        let Some(place) = self.planned.targets.iter().position(is_builtin) else {
-            return Ok(());
-        };
-        let Some(function) = self.planned.targets.get(place).map(|target| target.function) else {
-            return Ok(());
-        };
-        let written = self.pending.writes(&self.entity, function);
-        let writes = written.is_some_and(|writes| writes.values().any(Option::is_some));
-        if !writes && !facts.has_state(&self.entity, &function)? {
-            self.planned.targets.remove(place);
-        }
-        Ok(())
     }
 
     /// Whether the event was handled under another offset.

@@ -256,7 +256,7 @@ fn a_reading_breaks_the_silence_of_each_trigger_that_it_fits() {
     routes.handle_deployment(Offset(1), name("f"), Some(&line));
     let event = telemetry("a");
     let routed = routes.route(Offset(2), &event, None, &event.entity().canonical());
-    assert_eq!(routed.targets, []);
+    assert!(routed.targets.iter().all(|target| Builtin::of(&target.version).is_some()));
     let broken: Vec<_> = routed.quiet.iter().map(|one| (one.purpose.clone(), one.for_s)).collect();
     let quiet = |filter, for_s| (Purpose::Quiet(for_s, filter).to_bytes(), for_s);
     assert_eq!(broken, [quiet("a", 5), quiet("#", 7)]);

@@ -3,11 +3,12 @@
 use super::{Operation, delete, get, patch, post, put};
 use crate::api::page::PageQuery;
 use crate::api::{
-    Acted, AddedDevice, ArtifactView, BudgetView, ComparisonView, ConfigView, DeadLetterView, Deployed,
-    DevicePatch, DeviceView, FunctionView, KeyView, KnownVersion, LogView, NewBudget, NewDevice, NewKey,
-    Order, Page, RecordView, RedriveOrder, RedriveView, ReleaseView, ReplayView, Requested, SecretView,
-    StateView, Terms, TimerView, TraceView, TwinView, UpdateOrder, UpdateView, UsageView, dead_letter,
-    device, invocation, record, release, replay, status, trace, usage,
+    Acted, AddedDevice, ArtifactView, AuditView, BudgetView, ComparisonView, ConfigView, DeadLetterView,
+    Deployed, DevicePatch, DeviceView, FunctionView, KeyView, KnownVersion, LogView, NewBudget, NewDevice,
+    NewKey, NewThreshold, Order, Page, Reason, RecordView, RedriveOrder, RedriveView, ReleaseView,
+    ReplayView, Requested, SecretView, StateView, Terms, ThresholdView, TimerView, TraceView, TwinView,
+    UpdateOrder, UpdateView, UsageView, dead_letter, device, invocation, record, release, replay, status,
+    trace, usage,
 };
 use axum::http::StatusCode;
 
@@ -97,7 +98,15 @@ fn releases() -> Vec<Operation> {
             .answer::<ReleaseView>(StatusCode::CREATED)
             .shows::<ReleaseView>(),
         get("/releases/{release}", "A release, and whether its image is intact").shows::<ReleaseView>(),
-        delete("/releases/{release}", "Remove a release: open jobs of it are withdrawn").nothing(),
+        delete("/releases/{release}", "Forget a release: open jobs of it are withdrawn")
+            .query::<Reason>()
+            .nothing(),
+        post("/releases/{release}/yank", "Take a release out of use: open jobs of it are withdrawn")
+            .document::<Reason>()
+            .shows::<ReleaseView>(),
+        delete("/releases/{release}/yank", "Let a yanked release be used again")
+            .query::<Reason>()
+            .shows::<ReleaseView>(),
         get("/artifacts/{digest}", "Whether an image is there as it was put").shows::<ArtifactView>(),
         put("/artifacts/{digest}", "Keep an image under its SHA-256")
             .bytes(BYTES)
@@ -107,8 +116,20 @@ fn releases() -> Vec<Operation> {
         post("/products/{product}/keys", "Let a key sign for a product")
             .document::<NewKey>()
             .answer::<KeyView>(StatusCode::CREATED),
-        delete("/products/{product}/keys/{key}", "Revoke a key: open jobs of its releases are withdrawn")
+        delete("/products/{product}/keys/{key}", "Revoke a key: its signatures do not count any more")
+            .query::<Reason>()
             .nothing(),
+        get("/products/{product}/threshold", "How many keys must have signed releases of a product")
+            .shows::<ThresholdView>(),
+        put(
+            "/products/{product}/threshold",
+            "Set it: releases with fewer signatures are not offered any more",
+        )
+        .document::<NewThreshold>()
+        .shows::<ThresholdView>(),
+        get("/audit", "Who did what to releases and keys, oldest first")
+            .query::<PageQuery>()
+            .shows::<Page<AuditView>>(),
     ]
 }
 

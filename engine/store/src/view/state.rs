@@ -9,6 +9,7 @@ use fleetfn_core::commit::Value;
 use fleetfn_core::invocation::{StateReader, StateUnavailable};
 use fleetfn_core::settings::Config;
 use fleetfn_core::update::Update;
+use fleetfn_core::update::Update;
 use fleetfn_protocol::{DeviceId, FunctionName};
 use std::sync::Arc;
 
@@ -38,7 +39,15 @@ impl View {
         at_ms: u64,
     ) -> StateView {
         let prefix = key::state::prefix(partition, entity, function);
-        StateView { view: self.clone(), partition, prefix, at_ms, device: None, config: None }
+        StateView {
+            view: self.clone(),
+            partition,
+            prefix,
+            at_ms,
+            device: None,
+            config: None,
+            listeners: Vec::new(),
+        }
     }
 }
 
@@ -102,6 +111,13 @@ impl StateReader for StateView {
 
     fn config(&self, key: &str) -> Result<Option<Bytes>, StateUnavailable> {
         Ok(self.config.as_ref().and_then(|config| config.get(key).cloned()))
+    }
+
+    fn update(&self) -> Result<Option<Update>, StateUnavailable> {
+        let Some(device) = &self.device else { return Ok(None) };
+        let row = self.view.get(self.partition, &key::update::encode(self.partition, device));
+        let row = row.map_err(unavailable)?;
+        row.map(key::update::decode_value).transpose().map_err(unavailable)
     }
 
     fn update(&self) -> Result<Option<Update>, StateUnavailable> {

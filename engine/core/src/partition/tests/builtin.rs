@@ -15,19 +15,37 @@ fn said(message: &str) -> Event {
 #[test]
 fn a_device_that_is_no_part_of_a_rollout_costs_nothing_when_it_comes_and_goes() {
     let mut stage = Stage::new(&[]);
-    let (came, status) =
-        (event(EventKind::Connected, NOW_MS, b""), event(EventKind::UpdateStatus, NOW_MS, b""));
+    let came = event(EventKind::Connected, NOW_MS, b"");
     assert_eq!(stage.see(&came).functions(), []);
     assert_eq!(stage.commit(), []);
     assert_eq!(stage.give(&said("update/x"), vec![put("job", "1")]).functions(), [("update", 0, Role::Live)]);
     for known in 0..2 {
         assert_eq!(stage.see(&came).functions(), [("update", 0, Role::Live)], "{known}");
-        assert_eq!(stage.see(&status).functions(), [("update", 0, Role::Live)], "{known}");
+        assert_eq!(stage.see(&reading()).functions(), [], "it is not watched");
         stage.commit();
     }
-    stage.give(&said("update/x"), vec![Effect::StateDelete { key: text("job") }]);
+    stage.give(&said("update/x"), vec![put(crate::update::WATCH_ROW, "1")]);
+    for known in 0..2 {
+        assert_eq!(stage.see(&reading()).functions(), [("update", 0, Role::Live)], "{known}");
+        stage.commit();
+    }
+    let delete = |key| Effect::StateDelete { key: text(key) };
+    stage.give(&said("update/x"), vec![delete("job"), delete(crate::update::WATCH_ROW)]);
     stage.commit();
-    assert_eq!(stage.see(&came).functions(), []);
+    assert_eq!((stage.see(&came).functions(), stage.see(&reading()).functions()), (vec![], vec![]));
+}
+
+#[test]
+fn what_does_nothing_leaves_no_trace() {
+    let mut stage = Stage::new(&[]);
+    stage.fuel = 0;
+    let status = event(EventKind::UpdateStatus, NOW_MS, b"");
+    assert_eq!(stage.see(&status).functions(), [("update", 0, Role::Live)]);
+    stage.commit();
+    assert_eq!(stage.recordings.len(), 0);
+    stage.give(&status, vec![put("job", "1")]);
+    stage.commit();
+    assert_eq!(stage.recordings.len(), 1);
 }
 
 #[test]

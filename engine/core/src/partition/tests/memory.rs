@@ -112,7 +112,9 @@ impl Memory {
             | Change::Deployment { .. }
             | Change::Setting { .. }
             | Change::Release { .. }
-            | Change::UpdateKey { .. } => unreachable!("not a partition's business"),
+            | Change::UpdateKey { .. }
+            | Change::Audit { .. }
+            | Change::Threshold { .. } => unreachable!("not a partition's business"),
         }
     }
 
