@@ -113,7 +113,7 @@ fn an_answer_needs_no_grant_where_the_trigger_asks_for_it() {
         let manifest = format!(r#"{{"abi":1,"name":"f","triggers":[{triggers}]}}"#);
         let body = format!(
             r#"(func (export "fleetfn_v1_on_event") (param $len i32) (result i32) (call $send (i32.const 0) (i32.const {}) (i32.const 64) (i32.const {}) (i32.const 0) (i32.const 0) (i32.const 0)))
-               (data (i32.const 0) "{entity}") (data (i32.const 64) "{name}""#,
+               (data (i32.const 0) "{entity}") (data (i32.const 64) "{name}")"#,
             entity.len(),
             name.len(),
         );
