@@ -17,7 +17,7 @@ const fn package(name: &'static str, may_import: &'static [&'static str]) -> Pac
     Package { name, may_import, tests_may_import: &[] }
 }
 
-const PACKAGES: [Package; 34] = [
+const PACKAGES: [Package; 35] = [
     package("fleetfn-protocol", &[]),
     package("fleetfn-abi", &[]),
     package("fleetfn-broker", &["fleetfn-protocol"]),
@@ -66,6 +66,7 @@ const PACKAGES: [Package; 34] = [
     package("fleetfn-qemu", &["fleetfn-device", "fleetfn-protocol"]),
     package("xtask", &["fleetfn-device", "fleetfn-protocol", "fleetfn-qemu"]),
     package("climate", &["fleetfn-function"]),
+    package("firmware-guard", &["fleetfn-function"]),
     package("geofence", &["fleetfn-function"]),
     package("counter", &["fleetfn-function"]),
     package("nightly", &["fleetfn-function"]),
