@@ -50,8 +50,10 @@ use tokio::sync::{Mutex, oneshot};
 /// User name under which an operator connects to the broker; no device may be registered under it.
 pub(crate) const OPERATOR: &str = fleetfn_core::partition::OPERATOR;
 
-/// Names that no function may have: they stand for the engine itself where functions are named.
-const RESERVED: [&str; 2] = [OPERATOR, "fleetfn"];
+/// Names that no function may have: they stand for the engine itself, or for functions of its own, where functions are
+/// named.
+const RESERVED: [&str; 4] =
+    [OPERATOR, "fleetfn", fleetfn_core::rollout::FUNCTION, fleetfn_core::rollout::DEVICE_FUNCTION];
 
 /// Random bytes in a token: 256 bits need no slow hash.
 const TOKEN_BYTES: usize = 32;

@@ -12,6 +12,7 @@ extern crate self as fleetfn_core;
 
 pub mod audit;
 pub mod backlog;
+pub mod builtin;
 pub mod commit;
 mod dead_letter;
 pub mod delivery;
@@ -40,6 +41,7 @@ pub mod update;
 pub mod usage;
 pub mod wheel;
 
+pub use builtin::Builtin;
 pub use commit::{Change, Commit};
 pub use delivery::Delivery;
 pub use effect::Effect;

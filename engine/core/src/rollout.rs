@@ -51,16 +51,20 @@ mod machine;
 mod output;
 mod pace;
 mod phases;
+mod plan;
 mod policy;
 mod quiet;
+mod rehearsal;
 mod repair;
 mod report;
+mod rows;
+mod sample;
 mod silence;
 mod start;
 mod status;
 mod sweep;
 mod tally;
-mod text;
+pub(crate) mod text;
 mod verdict;
 mod why;
 mod window;
@@ -78,11 +82,17 @@ pub use input::{
     REPORT, Refused, Report, SILENT, Silent, TICK, VERDICT, Verb, WHO_BYTES_MAX, WHY_BYTES_MAX,
 };
 pub use machine::{Decision, Moves, handle, handle_event};
+pub(crate) use output::send;
 pub use output::{GATE_PREFIX, OFFER, Offer, Question, WATCH, WITHDRAW, Watch, Withdraw};
+pub use plan::{LeftOut, NAMED_MAX, PLANNED_MAX, Plan, PlannedPhase, plan};
 pub use policy::{
     Bad, CRITERIA_MAX, Criterion, GATES_MAX, Gate, Late, Order, PHASES_MAX, POLICY_BYTES_MAX, Penalty, Phase,
     Policy, PolicyError, Rate, Release, Repair, Retries, Silence, Size, Timeouts,
 };
+pub use rehearsal::{
+    Assumptions, Member, PhaseTime, REHEARSED_MAX, RUNS_MAX, Reason, Rehearsal, Spread, rehearse,
+};
+pub use rows::Rows;
 pub use silence::{CERTAIN, Habit, allowed_ms, confidence};
 pub use status::{PhaseLine, Status, status};
 pub use tally::{Counts, Tally};

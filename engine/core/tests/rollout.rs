@@ -13,6 +13,10 @@ mod gates;
 mod hostile;
 #[path = "rollout/phases.rs"]
 mod phases;
+#[path = "rollout/plan.rs"]
+mod plan;
+#[path = "rollout/rehearsal.rs"]
+mod rehearsal;
 #[path = "rollout/rules.rs"]
 mod rules;
 #[path = "rollout/words.rs"]

@@ -6,6 +6,7 @@ use super::device::{Device, JobState, Step};
 use super::head::{Head, State};
 use super::ledger::device_key;
 use super::policy::{Policy, Size};
+use super::text;
 use super::why::Why;
 use super::words::{Instant, Length};
 use crate::invocation::StateReader;
@@ -14,11 +15,13 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 use fleetfn_protocol::DeviceId;
+use serde::{Deserialize, Serialize};
 
 /// Why one device is where it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Explanation {
     /// Which device.
+    #[serde(with = "text")]
     pub device: DeviceId,
     /// Its job's state.
     pub state: JobState,

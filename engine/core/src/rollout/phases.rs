@@ -78,7 +78,7 @@ impl Machine<'_> {
         self.phase().map(|phase| phase.name.clone()).unwrap_or_default()
     }
 
-    fn begin_phase(&mut self, index: u8) {
+    pub(super) fn begin_phase(&mut self, index: u8) {
         self.head.phase = index;
         let target = self.target();
         if let Some(progress) = self.head.progress_mut() {

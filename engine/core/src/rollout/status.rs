@@ -5,18 +5,20 @@ use super::head::{Head, Progress, State};
 use super::pace::Pace;
 use super::policy::{Phase, Policy, Size};
 use super::tally::Tally;
+use super::text;
 use super::words::{Instant, Length};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 use fleetfn_protocol::RolloutName;
+use serde::{Deserialize, Serialize};
 
 /// Cells of a progress bar.
 const BAR_CELLS: u32 = 8;
 
 /// One phase of the table.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PhaseLine {
     /// Its name.
     pub name: String,
@@ -31,9 +33,10 @@ pub struct PhaseLine {
 }
 
 /// How a rollout goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
     /// Its name.
+    #[serde(with = "text")]
     pub rollout: RolloutName,
     /// Where it stands.
     pub state: State,

@@ -1,6 +1,7 @@
 //! Times, lengths and counts as people read them.
 
 use core::fmt;
+use serde::{Deserialize, Serialize};
 
 const DAY_S: u64 = 86_400;
 
@@ -31,7 +32,7 @@ fn date(day: u64) -> (u64, u64, u64) {
 }
 
 /// How long something takes, in milliseconds, shown by its two largest units: `2h10m`, `12s`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Length(pub u64);
 
 impl fmt::Display for Length {

@@ -1,10 +1,11 @@
 //! What must hold of every event, whatever happened before it.
 
-use crate::stage::{Rows, device};
+use crate::stage::device;
 use fleetfn_core::effect::Effect;
 use fleetfn_core::event::Entity;
 use fleetfn_core::rollout::{
-    self, Act, Decimal, Device, Head, Input, OFFER, Offer, Policy, Rate, Size, State, Step, Verb, Verdict,
+    self, Act, Decimal, Device, Head, Input, OFFER, Offer, Policy, Rate, Rows, Size, State, Step, Verb,
+    Verdict,
 };
 use fleetfn_protocol::DeviceId;
 use std::collections::BTreeMap;

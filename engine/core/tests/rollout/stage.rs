@@ -4,54 +4,19 @@
 //! each the counts and queues must be those that follow from the rows of devices.
 
 use crate::rules::{Rules, Seen};
-use bytes::Bytes;
 use fleetfn_core::effect::Effect;
 use fleetfn_core::event::Entity;
-use fleetfn_core::invocation::{StateReader, StateUnavailable};
 use fleetfn_core::rollout::{
     self, ACT, Decision, Device, Explanation, GATE_PREFIX, Head, Input, Moves, OFFER, Offer, Policy, REPORT,
-    RolloutError, Status, Step, Tally,
+    RolloutError, Rows, Status, Step, Tally,
 };
 use fleetfn_protocol::{DeviceId, FunctionName, RolloutName};
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// Noon of a Monday.
 pub(crate) const START_MS: u64 = 1_774_872_000_000;
 pub(crate) const MINUTE_MS: u64 = 60_000;
-
-/// What is stored of one rollout.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Rows(pub(crate) BTreeMap<Vec<u8>, Bytes>);
-
-impl StateReader for Rows {
-    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StateUnavailable> {
-        Ok(self.0.get(key).cloned())
-    }
-
-    fn scan(
-        &self,
-        prefix: &[u8],
-        after: Option<&[u8]>,
-        visit: &mut dyn FnMut(&[u8], &Bytes) -> bool,
-    ) -> Result<(), StateUnavailable> {
-        let rows = self.0.iter().filter(|(key, _)| key.starts_with(prefix));
-        for (key, value) in rows.filter(|(key, _)| after.is_none_or(|after| key.as_slice() > after)) {
-            if !visit(key, value) {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    fn twin(&self) -> Result<Option<Bytes>, StateUnavailable> {
-        Ok(None)
-    }
-
-    fn config(&self, _key: &str) -> Result<Option<Bytes>, StateUnavailable> {
-        Ok(None)
-    }
-}
 
 /// A message that the rollout sent.
 #[derive(Debug, Clone, PartialEq)]
@@ -138,9 +103,13 @@ impl Stage {
     }
 
     fn apply(&mut self, effect: Effect) {
+        if let Effect::StatePut { ttl_s, .. } = &effect {
+            assert_eq!(*ttl_s, 0, "rows do not expire");
+        }
+        let Some(effect) = self.rows.apply(effect) else {
+            return;
+        };
         match effect {
-            Effect::StatePut { key, value, ttl_s: 0 } => drop(self.rows.0.insert(key.to_vec(), value)),
-            Effect::StateDelete { key } => drop(self.rows.0.remove(&key[..])),
             Effect::Send { entity, name, payload, delay_s: 0 } => {
                 let to = Entity::from_canonical(&entity).expect("an entity").to_string();
                 let name = String::from_utf8(name.to_vec()).expect("text");

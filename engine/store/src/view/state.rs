@@ -3,10 +3,13 @@
 use super::{Error, View};
 use crate::key;
 use bytes::Bytes;
+use fleetfn_core::Facts;
 use fleetfn_core::PartitionId;
 use fleetfn_core::commit::Value;
 use fleetfn_core::invocation::{StateReader, StateUnavailable};
 use fleetfn_core::settings::Config;
+use fleetfn_core::update::Update;
+use fleetfn_core::update::Update;
 use fleetfn_protocol::{DeviceId, FunctionName};
 use std::sync::Arc;
 
@@ -36,7 +39,15 @@ impl View {
         at_ms: u64,
     ) -> StateView {
         let prefix = key::state::prefix(partition, entity, function);
-        StateView { view: self.clone(), partition, prefix, at_ms, device: None, config: None }
+        StateView {
+            view: self.clone(),
+            partition,
+            prefix,
+            at_ms,
+            device: None,
+            config: None,
+            listeners: Vec::new(),
+        }
     }
 }
 
@@ -100,5 +111,17 @@ impl StateReader for StateView {
 
     fn config(&self, key: &str) -> Result<Option<Bytes>, StateUnavailable> {
         Ok(self.config.as_ref().and_then(|config| config.get(key).cloned()))
+    }
+
+    fn update(&self) -> Result<Option<Update>, StateUnavailable> {
+        let Some(device) = &self.device else { return Ok(None) };
+        let row = self.view.get(self.partition, &key::update::encode(self.partition, device));
+        let row = row.map_err(unavailable)?;
+        row.map(key::update::decode_value).transpose().map_err(unavailable)
+    }
+
+    fn update(&self) -> Result<Option<Update>, StateUnavailable> {
+        let Some(device) = &self.device else { return Ok(None) };
+        Facts::update(&self.view.partition(self.partition), device).map_err(unavailable)
     }
 }

@@ -224,6 +224,10 @@ impl Facts for Memory {
         Ok(self.state.get(&key).map(|value| value.expires_at_ms))
     }
 
+    fn has_state(&self, entity: &[u8], function: &FunctionName) -> Result<bool, Infallible> {
+        Ok(self.state.keys().any(|(of, by, _)| of == entity && by == function))
+    }
+
     fn has_outbox_entry(&self, key: &OutboxKey) -> Result<bool, Infallible> {
         Ok(self.outbox.contains_key(key))
     }
