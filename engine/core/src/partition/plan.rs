@@ -2,6 +2,7 @@
 
 use super::behind::Again;
 use super::{Gone, Partition};
+use crate::builtin::Builtin;
 use crate::commit::TimerKey;
 use crate::event::{Event, EventError, EventKind};
 use crate::facts::Facts;

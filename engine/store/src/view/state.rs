@@ -3,12 +3,10 @@
 use super::{Error, View};
 use crate::key;
 use bytes::Bytes;
-use fleetfn_core::Facts;
 use fleetfn_core::PartitionId;
 use fleetfn_core::commit::Value;
 use fleetfn_core::invocation::{StateReader, StateUnavailable};
 use fleetfn_core::settings::Config;
-use fleetfn_core::update::Update;
 use fleetfn_core::update::Update;
 use fleetfn_protocol::{DeviceId, FunctionName};
 use std::sync::Arc;
@@ -39,15 +37,7 @@ impl View {
         at_ms: u64,
     ) -> StateView {
         let prefix = key::state::prefix(partition, entity, function);
-        StateView {
-            view: self.clone(),
-            partition,
-            prefix,
-            at_ms,
-            device: None,
-            config: None,
-            listeners: Vec::new(),
-        }
+        StateView { view: self.clone(), partition, prefix, at_ms, device: None, config: None }
     }
 }
 
@@ -118,10 +108,5 @@ impl StateReader for StateView {
         let row = self.view.get(self.partition, &key::update::encode(self.partition, device));
         let row = row.map_err(unavailable)?;
         row.map(key::update::decode_value).transpose().map_err(unavailable)
-    }
-
-    fn update(&self) -> Result<Option<Update>, StateUnavailable> {
-        let Some(device) = &self.device else { return Ok(None) };
-        Facts::update(&self.view.partition(self.partition), device).map_err(unavailable)
     }
 }
