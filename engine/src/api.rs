@@ -25,6 +25,7 @@ mod redrive;
 mod release;
 mod replay;
 mod request;
+mod rollout;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -58,6 +59,7 @@ pub(crate) use release::key::{KeyView, NewKey};
 pub(crate) use release::threshold::{NewThreshold, ThresholdView};
 pub(crate) use release::yank::{Reason, YankedView};
 pub(crate) use replay::{DeedView, ReplayView};
+pub(crate) use rollout::{Deed, NewAct, NewRollout};
 pub(crate) use timer::TimerView;
 pub(crate) use trace::{ParcelView, RunView, StepView, TraceView};
 pub(crate) use usage::UsageView;
@@ -171,8 +173,21 @@ fn firmware() -> Router<Api> {
         .route("/audit", get(audit::list))
 }
 
+/// Releases to many devices.
+fn rollouts() -> Router<Api> {
+    Router::new()
+        .route("/rollouts", get(rollout::list).post(rollout::start))
+        .route("/rollouts/{name}", get(rollout::show))
+        .route("/rollouts/{name}/acts", post(rollout::act))
+        .route("/rollouts/{name}/policy", get(rollout::policy))
+        .route("/rollouts/{name}/history", get(rollout::history))
+        .route("/rollouts/{name}/devices", get(rollout::devices))
+        .route("/rollouts/{name}/devices/{id}", get(rollout::explain))
+}
+
 fn router(api: Api) -> Router {
     let resources = firmware()
+        .merge(rollouts())
         .route("/devices", get(device::list::list).post(device::add))
         .route("/devices/{id}", get(device::show).patch(device::change::patch).delete(device::remove))
         .route("/devices/{id}/twin", get(device::twin::show).patch(device::twin::patch))

@@ -2,7 +2,7 @@
 //!
 //! All but `serve`, `demo`, `dev` and `sim --in-process` are clients: of the HTTP API (`device`, `fn`) and of the broker (`pub`, `sub`). They find
 //! both, and the operator's token, in `access.json` of the data directory. stdout is data, stderr is talk; exit codes
-//! are 0 done, 1 failed, 2 wrong usage, 124 timed out.
+//! are 0 done, 1 failed, 2 wrong usage, 3 a rollout was aborted, 124 timed out.
 
 mod audit;
 mod bytes;
@@ -22,6 +22,7 @@ mod person;
 mod publish;
 mod record;
 mod release;
+mod rollout;
 mod serve;
 mod signals;
 mod sim;
@@ -79,6 +80,9 @@ enum Command {
     Release(release::Command),
     /// Show who did what to releases and keys, and why
     Audit(audit::Arguments),
+    /// Bring a release to many devices: start, watch, stop
+    #[command(subcommand)]
+    Rollout(rollout::Command),
     /// Publish messages (flags as of mosquitto_pub)
     Pub(publish::Arguments),
     /// Subscribe to topics (flags as of mosquitto_sub)
@@ -115,6 +119,7 @@ fn execute(cli: Cli) -> Result<(), Failure> {
         Command::Device(command) => device::run(command, &data()),
         Command::Release(command) => release::run(command, &data()),
         Command::Audit(arguments) => audit::run(&arguments, &data()),
+        Command::Rollout(command) => rollout::run(command, &data()),
         Command::Pub(arguments) => publish::run(&arguments, &data()),
         Command::Sub(arguments) => subscribe::run(&arguments, &data()),
         Command::Trace(arguments) => trace::run(&arguments, &data()),

@@ -14,6 +14,7 @@ pub(crate) use undelivered::Undelivered;
 use crate::artifacts;
 use crate::engine::Engine;
 use crate::registry::{self, Release};
+use crate::rollout;
 use fleetfn_core::event::EventParts;
 use fleetfn_core::update::{Job, Update};
 use fleetfn_core::{Entity, EventKind, Offset};
@@ -40,6 +41,9 @@ pub(crate) enum Error {
     /// The image is not as it was published.
     #[error(transparent)]
     Artifact(#[from] artifacts::Error),
+    /// Rollouts of it cannot be stopped.
+    #[error(transparent)]
+    Rollout(#[from] rollout::Error),
     /// The engine cannot do it, or there is no such device or release.
     #[error(transparent)]
     Registry(#[from] registry::Error),

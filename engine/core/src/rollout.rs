@@ -159,6 +159,14 @@ pub fn head(reader: &dyn StateReader) -> Result<Option<Head>, RolloutError> {
     book::Book::new(reader).get(book::HEAD)
 }
 
+/// The row of one device; `None` if the rollout does not know it.
+///
+/// # Errors
+/// [`RolloutError`] if it cannot be read.
+pub fn device(reader: &dyn StateReader, id: &DeviceId) -> Result<Option<Device>, RolloutError> {
+    book::Book::new(reader).get(&ledger::device_key(id))
+}
+
 /// Rows of devices, in the order of their ids, after one of them: pages for lists.
 ///
 /// # Errors

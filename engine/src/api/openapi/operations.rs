@@ -2,6 +2,8 @@
 
 use super::{Operation, delete, get, patch, post, put};
 use crate::api::page::PageQuery;
+use crate::api::rollout::schema::{DeviceShape, ExplanationShape, LineShape, PolicyShape, StatusShape};
+use crate::api::rollout::{DeviceQuery, NewAct, NewRollout};
 use crate::api::{
     Acted, AddedDevice, ArtifactView, AuditView, BudgetView, ComparisonView, ConfigView, DeadLetterView,
     Deployed, DevicePatch, DeviceView, FunctionView, KeyView, KnownVersion, LogView, NewBudget, NewDevice,
@@ -16,7 +18,8 @@ const BYTES: &str = "application/octet-stream";
 const MODULE: &str = "application/wasm";
 
 pub(super) fn operations() -> impl Iterator<Item = Operation> {
-    devices().into_iter().chain(releases()).chain(functions()).chain(settings()).chain(observations())
+    let firmware = releases().into_iter().chain(rollouts());
+    devices().into_iter().chain(firmware).chain(functions()).chain(settings()).chain(observations())
 }
 
 fn devices() -> Vec<Operation> {
@@ -130,6 +133,27 @@ fn releases() -> Vec<Operation> {
         get("/audit", "Who did what to releases and keys, oldest first")
             .query::<PageQuery>()
             .shows::<Page<AuditView>>(),
+    ]
+}
+
+fn rollouts() -> Vec<Operation> {
+    vec![
+        get("/rollouts", "The rollouts, by name").query::<PageQuery>().shows::<Page<StatusShape>>(),
+        post("/rollouts", "Start a rollout")
+            .document::<NewRollout>()
+            .answer::<StatusShape>(StatusCode::CREATED),
+        get("/rollouts/{name}", "How a rollout goes").shows::<StatusShape>(),
+        post("/rollouts/{name}/acts", "Approve, pause, resume, promote, abort, retry or repair a rollout")
+            .document::<NewAct>()
+            .shows::<StatusShape>(),
+        get("/rollouts/{name}/policy", "What a rollout was started with").shows::<PolicyShape>(),
+        get("/rollouts/{name}/history", "What happened to a rollout, oldest first: the newest 256 lines")
+            .shows::<Page<LineShape>>(),
+        get("/rollouts/{name}/devices", "How the devices of a rollout fare, by id")
+            .query::<DeviceQuery>()
+            .shows::<Page<DeviceShape>>(),
+        get("/rollouts/{name}/devices/{id}", "Why a device did or did not get the release")
+            .shows::<ExplanationShape>(),
     ]
 }
 

@@ -3,6 +3,7 @@
 use super::{Error, View};
 use crate::key;
 use bytes::Bytes;
+use fleetfn_core::Facts;
 use fleetfn_core::PartitionId;
 use fleetfn_core::commit::Value;
 use fleetfn_core::invocation::{StateReader, StateUnavailable};
@@ -105,8 +106,6 @@ impl StateReader for StateView {
 
     fn update(&self) -> Result<Option<Update>, StateUnavailable> {
         let Some(device) = &self.device else { return Ok(None) };
-        let row = self.view.get(self.partition, &key::update::encode(self.partition, device));
-        let row = row.map_err(unavailable)?;
-        row.map(key::update::decode_value).transpose().map_err(unavailable)
+        Facts::update(&self.view.partition(self.partition), device).map_err(unavailable)
     }
 }
