@@ -48,6 +48,7 @@ impl Known {
 struct Shop {
     known: Mutex<Known>,
     news: Condvar,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Shop {
@@ -60,36 +61,31 @@ impl Shop {
 #[derive(Debug, Clone)]
 pub(crate) struct Patches(Arc<Shop>);
 
-/// The thread that makes them.
-pub(crate) struct Making {
-    patches: Patches,
-    thread: JoinHandle<()>,
-}
-
-impl Making {
-    /// Ends when the patch that is being made is done.
-    pub(crate) fn stop(self) {
-        self.patches.0.known().is_stopping = true;
-        self.patches.0.news.notify_all();
-        // A panic was reported by the thread itself.
-        let _ = self.thread.join();
-    }
-}
-
 impl Patches {
     /// Reads what is there, but for what is for images that are not among `images`, and begins to make what is asked for.
     pub(crate) fn start(
         data: &Path,
         artifacts: &Artifacts,
         images: &BTreeSet<Digest>,
-    ) -> std::io::Result<(Self, Making)> {
+    ) -> std::io::Result<Self> {
         let book = Book::open(data)?;
         let made = book.read(images)?;
         let known = Known { made, ..Known::default() };
-        let patches = Self(Arc::new(Shop { known: Mutex::new(known), news: Condvar::new() }));
+        let patches =
+            Self(Arc::new(Shop { known: Mutex::new(known), news: Condvar::new(), thread: Mutex::default() }));
         let (worker, artifacts) = (patches.clone(), artifacts.clone());
         let thread = Builder::new().name("patches".into()).spawn(move || worker.work(&book, &artifacts))?;
-        Ok((patches.clone(), Making { patches, thread }))
+        patches.0.thread.lock().unwrap_or_else(PoisonError::into_inner).replace(thread);
+        Ok(patches)
+    }
+
+    /// Makes no more, and returns when the one that is being made is done.
+    pub(crate) fn stop(&self) {
+        self.0.known().is_stopping = true;
+        self.0.news.notify_all();
+        let thread = self.0.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // A panic was reported by the thread itself.
+        drop(thread.map(JoinHandle::join));
     }
 
     /// Digests of the patches.
