@@ -21,6 +21,7 @@ use crate::habits::Habits;
 use crate::inbox::{Fanout, Inboxes, Signals};
 use crate::metrics::Metrics;
 use crate::modules::Modules;
+use crate::patches::Patches;
 use crate::place;
 use crate::registry::{
     self, Access, DeployReport, DeviceInfo, NewDevice, Newcomer, Placement, Registry, Source,
@@ -69,6 +70,7 @@ impl WeakEngine {
 struct Node {
     modules: Modules,
     artifacts: Artifacts,
+    patches: Patches,
     blocks: Mutex<Option<Blocks>>,
     store: Store<Waiter>,
     registry: Arc<Registry>,
@@ -113,15 +115,15 @@ impl Engine {
         let clock = after_log(options.clock, &store)?;
         options.clock = clock;
         let registry = open_registry(&options, &store, (&modules, &artifacts), &token, &metrics)?;
+        let patches = start_patches(&options, &artifacts, &registry)?;
         let fetcher = start_fetcher(&options, &store, &registry, &metrics, partitions);
         let callers = Callers::default();
         let habits = recall_habits(&store).await?;
         let admission = Arc::new(Admission::new(store.clone(), partitions, room, clock));
         let requests = Requests::new(Arc::clone(&metrics));
         let undelivered = Undelivered { store: store.clone(), partitions, clock };
-        let signals = Signals::new(&inboxes);
-        let ears = Arc::new(Ears { signals, requests: Arc::clone(&requests), undelivered });
-        let broker = start_broker(&options, admission, &registry, ears).await?;
+        let ears = Ears { signals: Signals::new(&inboxes), requests: Arc::clone(&requests), undelivered };
+        let broker = start_broker(&options, admission, &registry, Arc::new(ears)).await?;
         let blocks = start_blocks(&options, &store, &artifacts, &registry, (&broker, &requests), &metrics)?;
         let (workers, fatal) = worker::start(worker::Parts {
             store: store.clone(),
@@ -145,6 +147,7 @@ impl Engine {
             backfills,
             modules,
             artifacts,
+            patches,
             blocks: Mutex::new(Some(blocks)),
             mqtt: broker.address(),
             broker: Mutex::new(Some(broker)),
@@ -164,11 +167,17 @@ impl Engine {
             token,
             _lock: lock,
         }));
-        // A crash may have come between the revocation of a release and the withdrawal of its jobs.
-        update::withdraw_revoked(&engine).await.context("cannot withdraw jobs of revoked releases")?;
-        let watcher = rollout::start_watch(&engine);
-        engine.0.watcher.lock().unwrap_or_else(PoisonError::into_inner).replace(watcher);
+        engine.look_after().await?;
         Ok(engine)
+    }
+
+    /// Goes on with what operators have begun.
+    async fn look_after(&self) -> anyhow::Result<()> {
+        // A crash may have come between the revocation of a release and the withdrawal of its jobs.
+        update::withdraw_revoked(self).await.context("cannot withdraw jobs of revoked releases")?;
+        let watcher = rollout::start_watch(self);
+        self.0.watcher.lock().unwrap_or_else(PoisonError::into_inner).replace(watcher);
+        Ok(())
     }
 
     /// One that does not keep the engine.
@@ -185,11 +194,13 @@ impl Engine {
         if let Some(broker) = broker {
             broker.shutdown().await;
         }
+        let patches = self.0.patches.clone();
         let blocks = self.0.blocks.lock().unwrap_or_else(PoisonError::into_inner).take();
         let workers = std::mem::take(&mut *self.0.workers.lock().unwrap_or_else(PoisonError::into_inner));
         let store = self.0.store.clone();
         tokio::task::spawn_blocking(move || {
             blocks.into_iter().for_each(Blocks::stop);
+            patches.stop();
             workers.into_iter().for_each(worker::Handle::stop);
             store.close()
         })
@@ -305,7 +316,12 @@ impl Engine {
         &self.0.modules
     }
 
-    /// The images of all releases.
+    /// The patches between images.
+    pub(crate) fn patches(&self) -> &Patches {
+        &self.0.patches
+    }
+
+    /// The directory of images.
     pub(crate) fn artifacts(&self) -> &Artifacts {
         &self.0.artifacts
     }
@@ -453,9 +469,18 @@ fn open_registry(
         clock: options.clock,
     })
     .context("cannot read what operators have set")?;
-    artifacts.keep(&registry.images()).context("cannot tidy the directory of artifacts")?;
     registry::start_guard(&registry);
     Ok(registry)
+}
+
+/// Begins to make patches, and removes what neither a release nor a patch is made of.
+fn start_patches(options: &Options, artifacts: &Artifacts, registry: &Registry) -> anyhow::Result<Patches> {
+    let mut named = registry.images();
+    let patches =
+        Patches::start(&options.data, artifacts, &named).context("cannot read which patches there are")?;
+    named.append(&mut patches.digests());
+    artifacts.keep(&named).context("cannot tidy the directory of artifacts")?;
+    Ok(patches)
 }
 
 fn store_config(options: &Options, worker_count: usize) -> Config {

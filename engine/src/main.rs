@@ -22,6 +22,7 @@ mod modules;
 mod open_files;
 mod otlp;
 mod outbox;
+mod patches;
 mod place;
 mod record;
 mod redrive;
