@@ -2,7 +2,7 @@
 //!
 //! All but `serve`, `demo`, `dev` and `sim --in-process` are clients: of the HTTP API (`device`, `fn`) and of the broker (`pub`, `sub`). They find
 //! both, and the operator's token, in `access.json` of the data directory. stdout is data, stderr is talk; exit codes
-//! are 0 done, 1 failed, 2 wrong usage, 124 timed out.
+//! are 0 done, 1 failed, 2 wrong usage, 3 a rollout was aborted, 124 timed out.
 
 mod bytes;
 mod client;
@@ -20,6 +20,7 @@ mod output;
 mod publish;
 mod record;
 mod release;
+mod rollout;
 mod serve;
 mod signals;
 mod sim;
@@ -75,6 +76,9 @@ enum Command {
     /// Firmware: make keys, sign, publish
     #[command(subcommand)]
     Release(release::Command),
+    /// Rollouts: one release to many devices, in phases, watched
+    #[command(subcommand)]
+    Rollout(rollout::Command),
     /// Publish messages (flags as of mosquitto_pub)
     Pub(publish::Arguments),
     /// Subscribe to topics (flags as of mosquitto_sub)
@@ -110,6 +114,7 @@ fn execute(cli: Cli) -> Result<(), Failure> {
         Command::Fn(command) => function::run(command, &data()),
         Command::Device(command) => device::run(command, &data()),
         Command::Release(command) => release::run(command, &data()),
+        Command::Rollout(command) => rollout::run(command, &data()),
         Command::Pub(arguments) => publish::run(&arguments, &data()),
         Command::Sub(arguments) => subscribe::run(&arguments, &data()),
         Command::Trace(arguments) => trace::run(&arguments, &data()),

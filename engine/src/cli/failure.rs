@@ -16,6 +16,7 @@ pub(crate) struct Failure {
 impl Failure {
     const ERROR: u8 = 1;
     const USAGE: u8 = 2;
+    const ABORTED: u8 = 3;
     const TIMED_OUT: u8 = 124;
 
     /// Something that was `tried` did not work.
@@ -26,6 +27,11 @@ impl Failure {
     /// The command line asks for something that cannot be.
     pub(crate) fn usage(tried: impl Into<String>, why: impl fmt::Display) -> Self {
         Self { code: Self::USAGE, ..Self::new(tried, why) }
+    }
+
+    /// A rollout that was watched has stopped for good.
+    pub(super) fn aborted(tried: impl Into<String>, why: impl fmt::Display) -> Self {
+        Self { code: Self::ABORTED, ..Self::new(tried, why) }
     }
 
     /// The time that was given is over.

@@ -165,12 +165,12 @@ impl fmt::Display for Status {
         if let Some((passed_ms, whole_ms)) = self.passed_ms {
             write!(f, " {}/{}", Length(passed_ms), Length(whole_ms))?;
         }
-        writeln!(f, "  {}", self.because)?;
+        for gate in &self.gates {
+            write!(f, "   gate {gate}")?;
+        }
+        writeln!(f, "\n{}", self.because)?;
         if let Some(paused) = &self.paused {
             writeln!(f, "PAUSED by {paused}")?;
-        }
-        for gate in &self.gates {
-            writeln!(f, "gate {gate}")?;
         }
         let width = self.phases.iter().map(|line| line.name.chars().count()).max().unwrap_or(0).max(5);
         write!(f, "{:width$}  target  queued  absent      dl    inst      ok", "phase")?;
