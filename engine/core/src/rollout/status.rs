@@ -131,8 +131,13 @@ fn rest(head: &Head) -> u32 {
 fn held_by(policy: &Policy, head: &Head, now_ms: u64) -> (Option<String>, Option<u32>) {
     let (tally, all) = (head.in_phases(), policy.concurrency);
     let rate = head.pace.per_minute(policy.rate.as_ref(), tally.updated(), now_ms);
-    if head.state != State::Running || head.paused.is_some() || rest(head) == 0 {
+    if head.state != State::Running || head.paused.is_some() {
         return (None, rate);
+    }
+    if rest(head) == 0 {
+        let waits = tally.later > 0 && tally.active() == 0;
+        let words = || format!("windows and delays of {}", super::Devices(tally.later.into()));
+        return (waits.then(words), rate);
     }
     if tally.active() >= all {
         return (Some(format!("concurrency {all}")), rate);

@@ -1,7 +1,8 @@
 //! What an operator reads.
 
 use crate::stage::{MINUTE_MS, Stage, policy};
-use serde_json::json;
+use fleetfn_core::rollout::Policy;
+use serde_json::{Value, json};
 
 fn running() -> Stage {
     let phases = json!([
@@ -128,4 +129,17 @@ fn a_device_that_is_kept_for_a_later_phase_is_told_so() {
     assert_eq!(stage.explain("a").rollout.as_deref(), Some(expected));
     stage.report("b", "confirmed", "none");
     assert_eq!(stage.offers(), ["a"]);
+}
+
+#[test]
+fn the_policy_of_the_documentation_is_one_and_has_every_field() {
+    let page = include_str!("../../../../docs/reference/rollouts.md");
+    let (_, rest) = page.split_once("```json file=policy.json\n").expect("there is one");
+    let (text, _) = rest.split_once("```").expect("it ends");
+    let policy = Policy::parse(text.as_bytes()).expect("it is one");
+    let written: Value = serde_json::from_str(text).expect("JSON");
+    let mut whole = serde_json::to_value(&policy).expect("a policy");
+    // What phases and gates leave out is written with its default.
+    whole["phases"] = written["phases"].clone();
+    assert_eq!(whole, written);
 }
