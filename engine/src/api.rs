@@ -5,6 +5,7 @@
 //! Nothing here decides: each handler checks its input, calls the [`Engine`], and says what came of it.
 
 mod artifact;
+mod audit;
 mod auth;
 mod blob;
 mod call;
@@ -24,6 +25,7 @@ mod redrive;
 mod release;
 mod replay;
 mod request;
+mod rollout;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -32,6 +34,7 @@ mod trace;
 mod usage;
 
 use artifact::ArtifactView;
+pub(crate) use audit::AuditView;
 pub(crate) use blob::Blob;
 pub(crate) use dead_letter::DeadLetterView;
 pub(crate) use device::command::Requested;
@@ -53,7 +56,10 @@ pub(crate) use record::RecordView;
 pub(crate) use redrive::{RedriveOrder, RedriveView, RedrivenView};
 pub(crate) use release::ReleaseView;
 pub(crate) use release::key::{KeyView, NewKey};
+pub(crate) use release::threshold::{NewThreshold, ThresholdView};
+pub(crate) use release::yank::{Reason, YankedView};
 pub(crate) use replay::{DeedView, ReplayView};
+pub(crate) use rollout::{Deed, DeviceRow, NewAct, NewPlan, NewRollout, PlanView};
 pub(crate) use timer::TimerView;
 pub(crate) use trace::{ParcelView, RunView, StepView, TraceView};
 pub(crate) use usage::UsageView;
@@ -159,13 +165,30 @@ fn firmware() -> Router<Api> {
         )
         .route("/releases", get(release::list).post(release::publish))
         .route("/releases/{release}", get(release::show).delete(release::remove))
+        .route("/releases/{release}/yank", post(release::yank::yank).delete(release::yank::unyank))
         .route("/artifacts/{digest}", get(artifact::show).put(artifact::put))
         .route("/products/{product}/keys", get(release::key::list).post(release::key::add))
         .route("/products/{product}/keys/{key}", delete(release::key::remove))
+        .route("/products/{product}/threshold", get(release::threshold::show).put(release::threshold::set))
+        .route("/audit", get(audit::list))
+}
+
+/// Releases to many devices.
+fn rollouts() -> Router<Api> {
+    Router::new()
+        .route("/rollouts", get(rollout::list).post(rollout::start))
+        .route("/rollouts/plan", post(rollout::plan))
+        .route("/rollouts/{name}", get(rollout::show))
+        .route("/rollouts/{name}/acts", post(rollout::act))
+        .route("/rollouts/{name}/policy", get(rollout::policy))
+        .route("/rollouts/{name}/history", get(rollout::history))
+        .route("/rollouts/{name}/devices", get(rollout::devices))
+        .route("/rollouts/{name}/devices/{id}", get(rollout::explain))
 }
 
 fn router(api: Api) -> Router {
     let resources = firmware()
+        .merge(rollouts())
         .route("/devices", get(device::list::list).post(device::add))
         .route("/devices/{id}", get(device::show).patch(device::change::patch).delete(device::remove))
         .route("/devices/{id}/twin", get(device::twin::show).patch(device::twin::patch))

@@ -6,6 +6,7 @@
 //! comes every half hour comes in both hours of the same name, and not in the hour that is left out.
 
 use croner::Cron;
+use fleetfn_core::rollout::{Transition, Zone};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::str::FromStr;
@@ -28,9 +29,20 @@ pub(crate) fn next_ms(expression: &str, zone: Option<&str>, after_ms: u64) -> Op
     u64::try_from(next.timestamp().as_millisecond()).ok().filter(|next_ms| *next_ms > after_ms)
 }
 
+/// What a clock in a time zone shows at a time, and when that changes next; `None` if there is no such zone.
+pub(crate) fn clock(zone: &str, at_ms: u64) -> Option<Zone> {
+    let zone = TimeZone::get(zone).ok()?;
+    let at = Timestamp::from_millisecond(i64::try_from(at_ms).ok()?).ok()?;
+    let next = zone.following(at).next().and_then(|next| {
+        let at_ms = u64::try_from(next.timestamp().as_millisecond()).ok()?;
+        Some(Transition { at_ms, offset_s: next.offset().seconds() })
+    });
+    Some(Zone { offset_s: zone.to_offset(at).seconds(), next })
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{is_zone, next_ms};
+    use super::{Transition, Zone, clock, is_zone, next_ms};
     use jiff::Timestamp;
 
     fn ms(text: &str) -> u64 {
@@ -64,6 +76,15 @@ mod tests {
         let autumn = next("30 2 * * *", zone, "2026-10-24T12:00:00Z").expect("there is one");
         assert_eq!(autumn, "2026-10-25T00:30:00Z");
         assert_eq!(next("30 2 * * *", zone, &autumn).as_deref(), Some("2026-10-26T01:30:00Z"));
+    }
+
+    #[test]
+    fn a_clock_says_when_it_changes() {
+        let (summer, autumn) = (ms("2026-07-01T00:00:00Z"), ms("2026-10-25T01:00:00Z"));
+        let change = Transition { at_ms: autumn, offset_s: 3_600 };
+        assert_eq!(clock("Europe/Berlin", summer), Some(Zone { offset_s: 7_200, next: Some(change) }));
+        assert_eq!(clock("Asia/Kolkata", summer), Some(Zone { offset_s: 19_800, next: None }));
+        assert_eq!(clock("Europe/Atlantis", summer), None);
     }
 
     #[test]

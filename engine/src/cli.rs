@@ -4,6 +4,7 @@
 //! both, and the operator's token, in `access.json` of the data directory. stdout is data, stderr is talk; exit codes
 //! are 0 done, 1 failed, 2 wrong usage, 3 a rollout was aborted, 124 timed out.
 
+mod audit;
 mod bytes;
 mod client;
 mod completions;
@@ -17,6 +18,7 @@ mod function;
 mod logging;
 mod mqtt;
 mod output;
+mod person;
 mod publish;
 mod record;
 mod release;
@@ -76,7 +78,9 @@ enum Command {
     /// Firmware: make keys, sign, publish
     #[command(subcommand)]
     Release(release::Command),
-    /// Rollouts: one release to many devices, in phases, watched
+    /// Show who did what to releases and keys, and why
+    Audit(audit::Arguments),
+    /// Bring a release to many devices: plan, start, watch, stop
     #[command(subcommand)]
     Rollout(rollout::Command),
     /// Publish messages (flags as of mosquitto_pub)
@@ -114,6 +118,7 @@ fn execute(cli: Cli) -> Result<(), Failure> {
         Command::Fn(command) => function::run(command, &data()),
         Command::Device(command) => device::run(command, &data()),
         Command::Release(command) => release::run(command, &data()),
+        Command::Audit(arguments) => audit::run(&arguments, &data()),
         Command::Rollout(command) => rollout::run(command, &data()),
         Command::Pub(arguments) => publish::run(&arguments, &data()),
         Command::Sub(arguments) => subscribe::run(&arguments, &data()),

@@ -23,6 +23,7 @@ use crate::place;
 use crate::registry::{
     self, Access, DeployReport, DeviceInfo, NewDevice, Newcomer, Placement, Registry, Source,
 };
+use crate::rollout;
 use crate::seal::Seal;
 use crate::update::blocks::{self, Blocks, Ears, Requests};
 use crate::update::{self, Undelivered};
@@ -40,9 +41,10 @@ use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
 
 /// How soon to look again whether the log has room.
 const ROOM_WAIT: Duration = Duration::from_millis(5);
@@ -50,6 +52,16 @@ const ROOM_WAIT: Duration = Duration::from_millis(5);
 /// One node: broker, log, state and workers. Cheap to clone; stops only by [`Engine::shutdown`].
 #[derive(Clone)]
 pub(crate) struct Engine(Arc<Node>);
+
+/// An engine, as long as somebody else holds it.
+pub(crate) struct WeakEngine(Weak<Node>);
+
+impl WeakEngine {
+    /// The engine, if it is still there.
+    pub(crate) fn upgrade(&self) -> Option<Engine> {
+        self.0.upgrade().map(Engine)
+    }
+}
 
 struct Node {
     modules: Modules,
@@ -66,6 +78,9 @@ struct Node {
     broker: Mutex<Option<Broker>>,
     workers: Mutex<Vec<worker::Handle>>,
     fatal: Mutex<Option<tokio::sync::oneshot::Receiver<String>>>,
+    /// The task that looks after rollouts.
+    watcher: Mutex<Option<JoinHandle<()>>>,
+    update_bytes_per_s: u64,
     mqtt: SocketAddr,
     data: PathBuf,
     token: String,
@@ -132,6 +147,8 @@ impl Engine {
             broker: Mutex::new(Some(broker)),
             workers: Mutex::new(workers),
             fatal: Mutex::new(Some(fatal)),
+            watcher: Mutex::default(),
+            update_bytes_per_s: options.update_bytes_per_s,
             data: options.data,
             store,
             registry,
@@ -145,11 +162,21 @@ impl Engine {
         }));
         // A crash may have come between the revocation of a release and the withdrawal of its jobs.
         update::withdraw_revoked(&engine).await.context("cannot withdraw jobs of revoked releases")?;
+        let watcher = rollout::start_watch(&engine);
+        engine.0.watcher.lock().unwrap_or_else(PoisonError::into_inner).replace(watcher);
         Ok(engine)
+    }
+
+    /// One that does not keep the engine.
+    pub(crate) fn downgrade(&self) -> WeakEngine {
+        WeakEngine(Arc::downgrade(&self.0))
     }
 
     /// Stops taking messages, handles what was taken, and closes the store so that the next start is quick.
     pub(crate) async fn shutdown(&self) -> anyhow::Result<()> {
+        if let Some(watcher) = self.0.watcher.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            watcher.abort();
+        }
         let broker = self.0.broker.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(broker) = broker {
             broker.shutdown().await;
@@ -291,6 +318,11 @@ impl Engine {
     /// By which time goes.
     pub(crate) fn clock(&self) -> Clock {
         self.0.clock
+    }
+
+    /// Bytes of updates that may be sent to devices in a second, all together.
+    pub(crate) fn update_bytes_per_s(&self) -> u64 {
+        self.0.update_bytes_per_s
     }
 
     /// How many partitions there are.

@@ -26,6 +26,7 @@ mod record;
 mod redrive;
 mod registry;
 mod replay;
+mod rollout;
 mod scenario;
 mod seal;
 mod sim;

@@ -96,6 +96,8 @@ impl Before {
                     self.config.entry(key.as_str()).or_insert_with(|| blob(value));
                 }
             }
+            // Functions of the engine's own alone ask for these, and nobody tests one.
+            Read::Update { .. } | Read::Listeners { .. } => {}
             Read::Lost => {
                 remarks
                     .insert("an invocation read more than is recorded: the state before is not whole".into());

@@ -5,23 +5,28 @@
 //! place between the same events. Acts are made one at a time. A module is on disk, synced, before the record
 //! that names it.
 
+mod audit;
 mod backfill;
 mod comparison;
 mod devices;
 mod functions;
 mod guard;
+mod keys;
 mod line;
 mod releases;
 mod settings;
+mod standing;
 mod sums;
 mod versions;
 
+pub(crate) use audit::Told;
 pub(crate) use comparison::Comparison;
 pub(crate) use devices::{DeviceChange, DeviceInfo, Mode, NewDevice};
 pub(crate) use functions::{Act, DeployReport, Newcomer, Source};
 pub(crate) use guard::start as start_guard;
 pub(crate) use line::{Candidate, Placement};
 pub(crate) use releases::Release;
+pub(crate) use standing::Withheld;
 pub(crate) use sums::Sums;
 pub(crate) use versions::{State, VersionInfo};
 
@@ -37,6 +42,7 @@ use fleetfn_protocol::{DeviceId, FunctionName};
 use fleetfn_store::{Committed, Store};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, RwLock};
 use subtle::ConstantTimeEq;
 use tokio::sync::{Mutex, oneshot};
@@ -44,8 +50,10 @@ use tokio::sync::{Mutex, oneshot};
 /// User name under which an operator connects to the broker; no device may be registered under it.
 pub(crate) const OPERATOR: &str = fleetfn_core::partition::OPERATOR;
 
-/// Names that no function may have: they stand for the engine itself where functions are named.
-const RESERVED: [&str; 2] = [OPERATOR, "fleetfn"];
+/// Names that no function may have: they stand for the engine itself, or for functions of its own, where functions are
+/// named.
+const RESERVED: [&str; 4] =
+    [OPERATOR, "fleetfn", fleetfn_core::rollout::FUNCTION, fleetfn_core::rollout::DEVICE_FUNCTION];
 
 /// Random bytes in a token: 256 bits need no slow hash.
 const TOKEN_BYTES: usize = 32;
@@ -84,6 +92,9 @@ pub(crate) enum Error {
     /// A release is not believed.
     #[error(transparent)]
     Release(#[from] fleetfn_core::update::ReleaseError),
+    /// A release may not be offered.
+    #[error(transparent)]
+    Withheld(#[from] Box<Withheld>),
     /// The image of a release is not there, or not as it was.
     #[error(transparent)]
     Artifact(#[from] crate::artifacts::Error),
@@ -162,6 +173,8 @@ pub(crate) struct Registry {
     releases: RwLock<releases::Releases>,
     /// Functions whose backfill is under way on this node.
     backfilling: std::sync::Mutex<BTreeSet<FunctionName>>,
+    /// The number of the next line of the audit.
+    audit_next: AtomicU64,
     acts: Mutex<()>,
 }
 
@@ -191,6 +204,7 @@ impl Registry {
         let Parts { store, modules, artifacts, epoch, operator_token, access, seal, metrics, clock } = parts;
         let settings = RwLock::new(settings::load(store.view())?);
         let releases = RwLock::new(releases::load(store.view())?);
+        let audit_next = AtomicU64::new(audit::next(store.view())?);
         Ok(Arc::new(Self {
             counted_from: store.durable_end(),
             store,
@@ -207,6 +221,7 @@ impl Registry {
             settings,
             releases,
             backfilling: std::sync::Mutex::default(),
+            audit_next,
             acts: Mutex::new(()),
         }))
     }
@@ -218,11 +233,16 @@ impl Registry {
 
     /// Appends one control record and waits until it is durable.
     async fn record(&self, change: Change) -> Result<Offset, Error> {
+        self.record_all(vec![change]).await
+    }
+
+    /// The same with several changes, of which there are all or none.
+    async fn record_all(&self, changes: Vec<Change>) -> Result<Offset, Error> {
         let commit = Commit {
             partition: PartitionId::CONTROL,
             epoch: self.epoch,
             cursor: None,
-            changes: vec![change],
+            changes,
             recordings: Vec::new(),
         };
         let (caller, durable) = oneshot::channel();

@@ -14,6 +14,7 @@ pub(crate) use undelivered::Undelivered;
 use crate::artifacts;
 use crate::engine::Engine;
 use crate::registry::{self, Release};
+use crate::rollout;
 use fleetfn_core::event::EventParts;
 use fleetfn_core::update::{Job, Update};
 use fleetfn_core::{Entity, EventKind, Offset};
@@ -40,6 +41,9 @@ pub(crate) enum Error {
     /// The image is not as it was published.
     #[error(transparent)]
     Artifact(#[from] artifacts::Error),
+    /// Rollouts of it cannot be stopped.
+    #[error(transparent)]
+    Rollout(#[from] rollout::Error),
     /// The engine cannot do it, or there is no such device or release.
     #[error(transparent)]
     Registry(#[from] registry::Error),
@@ -92,7 +96,13 @@ pub(crate) async fn order(engine: &Engine, id: DeviceId, reference: &str) -> Res
     let mut room = [0; OFFER_BYTES_MAX];
     let offer = Offer::write(&mut room, job, Delivery::Whole, &release.row.envelope)
         .map_err(|error| Error::Refused(error.to_string()))?;
-    perform(engine, id, offer, |known, offset| known.cause == offset).await
+    let ordered = perform(engine, id, offer, |known, offset| known.cause == offset).await?;
+    // Whoever yanked it meanwhile may have looked for open jobs before there was this one.
+    if let Err(error) = registry.expect_offered(&release) {
+        withdraw(engine, id).await?;
+        return Err(error.into());
+    }
+    Ok(ordered)
 }
 
 /// Withdraws the open job of a device, and returns what is known of the device then.

@@ -2,6 +2,7 @@
 //!
 //! All values are absolute, so that applying a commit twice changes nothing.
 
+use crate::audit::Line;
 use crate::deployment::{Deployment, ModuleHash};
 use crate::difference::Difference;
 use crate::event::{Event, Origin, Purpose};
@@ -230,6 +231,20 @@ pub enum Change {
         key: UpdateKey,
         /// What is known of it.
         row: Option<KeyRow>,
+    },
+    /// How many keys of a product must have signed a release.
+    Threshold {
+        /// The product.
+        product: ProductId,
+        /// At least 1.
+        count: u8,
+    },
+    /// A line of the audit; `None` takes one out that is too old.
+    Audit {
+        /// Its number: dense, from 0.
+        number: u64,
+        /// Who did what.
+        line: Option<Box<Line>>,
     },
     /// A device is registered or changed; `None` removes it.
     Device {

@@ -70,6 +70,12 @@ pub enum Trigger {
         /// Filter over the path below the function.
         filter: String,
     },
+    /// Before a device is offered a release.
+    UpdateOffer,
+    /// When the job of a device has come a step further.
+    UpdateReport,
+    /// When a rollout asks the function whether to go on.
+    Gate,
 }
 
 /// For whom a `cron` trigger runs.

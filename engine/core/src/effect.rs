@@ -67,6 +67,11 @@ pub enum Effect {
         /// A JSON object (RFC 7396).
         patch: Bytes,
     },
+    /// Give the event's device a job, or withdraw one, as an operator does: for the built-in function `update` alone.
+    UpdateOrder {
+        /// An offer as it goes to the device.
+        offer: Bytes,
+    },
     /// Make an HTTP request.
     Http {
         /// By which the function knows the response again: valid UTF-8.
@@ -118,6 +123,7 @@ impl Effect {
             Self::Send { entity, name, payload, .. } => entity.len() + name.len() + payload.len(),
             Self::TimerCancel { name } | Self::Metric { name, .. } => name.len(),
             Self::TwinPatch { patch } => patch.len(),
+            Self::UpdateOrder { offer } => offer.len(),
             Self::Http { tag, request } => tag.len() + request.len(),
             Self::Respond { content_type, body, .. } => content_type.len() + body.len(),
         }

@@ -57,7 +57,8 @@ pub enum EventKind<'a> {
     UpdateRequested,
     /// The offer of a job is longer than the largest packet that the device takes: the payload is the job's number.
     UpdateUndelivered,
-    /// A function sent a message; [`Origin`] says which.
+    /// A function sent a message; [`Origin`] says which. One of an operator or a node comes from
+    /// [`PartitionId::CONTROL`], and is not told from others.
     Message {
         /// Its name.
         name: &'a str,

@@ -39,6 +39,12 @@ pub trait Facts {
     /// [`Facts::Error`], as for every read.
     fn expiry(&self, entity: &[u8], function: &FunctionName, key: &[u8]) -> Result<Option<u64>, Self::Error>;
 
+    /// Whether a function keeps anything for an entity.
+    ///
+    /// # Errors
+    /// [`Facts::Error`], as for every read.
+    fn has_state(&self, entity: &[u8], function: &FunctionName) -> Result<bool, Self::Error>;
+
     /// Whether an entry waits in the outbox of a device.
     ///
     /// # Errors

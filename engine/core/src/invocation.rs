@@ -2,6 +2,8 @@
 
 use crate::deployment::ModuleHash;
 use crate::effect::Effect;
+use crate::update::Update;
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -84,7 +86,7 @@ pub enum Role {
 }
 
 /// What an invocation read, as it found it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Read {
     /// A key of state; `None` if it was not there.
     State {
@@ -104,6 +106,18 @@ pub enum Read {
         key: String,
         /// The value.
         value: Option<Bytes>,
+    },
+    /// What is known of the firmware of the device; `None` if nothing is.
+    Update {
+        /// As it was before the event.
+        update: Option<Box<Update>>,
+    },
+    /// Who handles a message.
+    Listeners {
+        /// Name of the message.
+        message: String,
+        /// The functions.
+        functions: Vec<FunctionName>,
     },
     /// More than is kept: the invocation cannot be replayed.
     Lost,
@@ -166,6 +180,25 @@ pub trait StateReader {
     /// # Errors
     /// [`StateUnavailable`] if the store cannot answer: the invocation is interrupted.
     fn config(&self, key: &str) -> Result<Option<Bytes>, StateUnavailable>;
+
+    /// What is known of the firmware of the event's device, before the event; `None` if nothing is. Only built-in functions
+    /// ask: a reader for guests need not know.
+    ///
+    /// # Errors
+    /// [`StateUnavailable`] if the store cannot answer: the invocation is interrupted.
+    fn update(&self) -> Result<Option<Update>, StateUnavailable> {
+        Ok(None)
+    }
+
+    /// The functions that handle a message of this name to the event's entity, at the event's place in the log. Only
+    /// built-in functions ask: a reader for guests need not know.
+    ///
+    /// # Errors
+    /// [`StateUnavailable`] if that cannot be said: the invocation is interrupted.
+    fn listeners(&self, message: &str) -> Result<Vec<FunctionName>, StateUnavailable> {
+        let _ = message;
+        Ok(Vec::new())
+    }
 }
 
 impl<R: StateReader + ?Sized> StateReader for &R {
@@ -188,6 +221,14 @@ impl<R: StateReader + ?Sized> StateReader for &R {
 
     fn config(&self, key: &str) -> Result<Option<Bytes>, StateUnavailable> {
         (**self).config(key)
+    }
+
+    fn update(&self) -> Result<Option<Update>, StateUnavailable> {
+        (**self).update()
+    }
+
+    fn listeners(&self, message: &str) -> Result<Vec<FunctionName>, StateUnavailable> {
+        (**self).listeners(message)
     }
 }
 

@@ -10,7 +10,9 @@ extern crate alloc;
 #[cfg(test)]
 extern crate self as fleetfn_core;
 
+pub mod audit;
 pub mod backlog;
+pub mod builtin;
 pub mod commit;
 mod dead_letter;
 pub mod delivery;
@@ -39,6 +41,7 @@ pub mod update;
 pub mod usage;
 pub mod wheel;
 
+pub use builtin::Builtin;
 pub use commit::{Change, Commit};
 pub use delivery::Delivery;
 pub use effect::Effect;

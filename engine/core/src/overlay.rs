@@ -3,13 +3,19 @@
 use crate::commit::Value;
 use crate::invocation::{StateReader, StateUnavailable};
 use crate::twin::Twin;
+use crate::update::Update;
 use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
+use alloc::vec::Vec;
 use bytes::Bytes;
 use core::ops::Bound;
+use fleetfn_protocol::FunctionName;
 
 /// What a turn has written of one (entity, function) so far; `None` for a deleted key.
 pub(crate) type Writes = BTreeMap<Bytes, Option<Value>>;
+
+/// Functions that handle a message of the engine's own, by its name.
+pub(crate) type Listeners = BTreeMap<&'static str, Vec<FunctionName>>;
 
 /// A reader over the committed state of one (entity, function) and the writes that wait to join it.
 ///
@@ -22,15 +28,29 @@ pub struct Overlay<S> {
     at_ms: u64,
     /// The twin of the event's device, if the turn has changed it.
     twin: Option<Rc<Twin>>,
+    /// What is known of its firmware, if the turn has changed that.
+    update: Option<Update>,
+    /// The functions that handle a message of the engine's own, by its name, if that was looked up.
+    listeners: Option<Rc<Listeners>>,
 }
 
 impl<S> Overlay<S> {
     pub(crate) fn new(committed: S, writes: Option<Rc<Writes>>, at_ms: u64) -> Self {
-        Self { committed, writes, at_ms, twin: None }
+        Self { committed, writes, at_ms, twin: None, update: None, listeners: None }
     }
 
     pub(crate) fn with_twin(mut self, twin: Option<Rc<Twin>>) -> Self {
         self.twin = twin;
+        self
+    }
+
+    pub(crate) fn with_update(mut self, update: Option<Update>) -> Self {
+        self.update = update;
+        self
+    }
+
+    pub(crate) fn with_listeners(mut self, listeners: Rc<Listeners>) -> Self {
+        self.listeners = Some(listeners);
         self
     }
 
@@ -99,12 +119,26 @@ impl<S: StateReader> StateReader for Overlay<S> {
     fn config(&self, key: &str) -> Result<Option<Bytes>, StateUnavailable> {
         self.committed.config(key)
     }
+
+    fn update(&self) -> Result<Option<Update>, StateUnavailable> {
+        match &self.update {
+            Some(update) => Ok(Some(update.clone())),
+            None => self.committed.update(),
+        }
+    }
+
+    fn listeners(&self, message: &str) -> Result<Vec<FunctionName>, StateUnavailable> {
+        match &self.listeners {
+            Some(known) => Ok(known.get(message).cloned().unwrap_or_default()),
+            None => self.committed.listeners(message),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::vec::Vec;
+
     use proptest::prelude::{any, prop, prop_assert_eq, proptest};
 
     struct Memory(BTreeMap<Vec<u8>, Vec<u8>>);

@@ -10,6 +10,7 @@
 
 mod account;
 mod behind;
+mod concern;
 mod effects;
 mod plan;
 mod settle;
@@ -25,10 +26,11 @@ use crate::backlog::Backlog;
 use crate::commit::{Backfilled, Change, Commit, OutboxKey, Spent, Timer};
 use crate::deployment::Backfill;
 use crate::invocation::Role;
-use crate::overlay::{Overlay, Writes};
+use crate::overlay::{Listeners, Overlay, Writes};
 use crate::pending::{Gathered, Pending};
 use crate::position::{Epoch, Offset, PartitionId};
 use crate::retry::Wait;
+use crate::rollout::DEVICE_FUNCTION;
 use crate::route::{Quiet, Target};
 use crate::timer::ExpiryTimers;
 use crate::twin::{Twin, TwinError};
@@ -38,6 +40,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use bytes::Bytes;
+use concern::Acquaintance;
 use fleetfn_protocol::{DeviceId, EffectId, FunctionName};
 
 /// Bytes of changes after which a turn ends: a commit is one record of the log, held in memory a few times over.
@@ -180,6 +183,7 @@ pub struct Partition {
     entity: Vec<u8>,
     /// Of the event planned last.
     planned: Planned,
+    acquaintance: Acquaintance,
     pending: Pending,
     /// The newest month whose coming has deleted all sums that are no longer kept.
     swept: u32,
@@ -215,6 +219,8 @@ struct Planned {
     backfill: Option<Backfill>,
     /// The twin as the event's report leaves it, or why it cannot be taken.
     report: Option<Result<Rc<Twin>, TwinError>>,
+    /// Who would handle what the function `update` asks and tells others.
+    listeners: Rc<Listeners>,
     /// What its dark versions see, in the order of the targets that are dark.
     shadows: Vec<(FunctionName, Rc<Writes>)>,
 }
@@ -240,6 +246,7 @@ impl Partition {
             stall: None,
             entity: Vec::new(),
             planned: Planned::default(),
+            acquaintance: Acquaintance::default(),
             pending: Pending::default(),
             swept: 0,
             sweeping: false,
@@ -280,7 +287,15 @@ impl Partition {
             (_, Some(device)) => self.pending.known_twin(device),
             (_, None) => None,
         };
-        Overlay::new(live, shadow.map(|(_, writes)| Rc::clone(writes)), *at_ms).with_twin(twin)
+        let overlay = Overlay::new(live, shadow.map(|(_, writes)| Rc::clone(writes)), *at_ms).with_twin(twin);
+        match device {
+            // Nobody else asks.
+            Some(device) if target.function.as_str() == DEVICE_FUNCTION => {
+                let listeners = Rc::clone(&self.planned.listeners);
+                overlay.with_update(self.pending.known_update(device)).with_listeners(listeners)
+            }
+            Some(_) | None => overlay,
+        }
     }
 
     /// Everything of the partition below `offset` was given to [`Partition::plan`], or there was none.

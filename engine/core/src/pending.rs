@@ -248,6 +248,11 @@ impl Pending {
         }
     }
 
+    /// What is known of the firmware of a device, if the turn has changed it.
+    pub(crate) fn known_update(&self, device: &DeviceId) -> Option<Update> {
+        self.updates.get(device).cloned()
+    }
+
     pub(crate) fn set_update(&mut self, device: DeviceId, update: Update) {
         self.bytes += ROW_BYTES + update.job.as_ref().map_or(0, |job| job.offer.len());
         self.updates.insert(device, update);

@@ -1,6 +1,8 @@
 //! Keeps what an invocation reads, and answers a replay with it.
 
 use crate::invocation::{Read, StateReader, StateUnavailable};
+use crate::update::Update;
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
 use alloc::string::String;
@@ -8,6 +10,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use core::cell::RefCell;
 use core::mem;
+use fleetfn_protocol::FunctionName;
 
 /// Bytes of reads that are kept of one invocation: more than handlers read by far, and a bound on what a commit
 /// takes. An invocation that reads more cannot be replayed, and says so.
@@ -22,6 +25,8 @@ struct Kept {
     state: BTreeMap<Bytes, Option<Bytes>>,
     twin: Option<Option<Bytes>>,
     config: BTreeMap<String, Option<Bytes>>,
+    update: Option<Option<Box<Update>>>,
+    listeners: BTreeMap<String, Vec<FunctionName>>,
     bytes: usize,
 }
 
@@ -35,17 +40,21 @@ impl Kept {
 }
 
 impl Reads {
-    /// Takes out what was read: state by key, then the twin, then configuration; or [`Read::Lost`] alone.
+    /// Takes out what was read: state by key, then the twin, configuration, and what only functions of the engine's own read;
+    /// or [`Read::Lost`] alone.
     #[must_use]
     pub fn take(&self) -> Vec<Read> {
-        let Kept { state, twin, config, bytes } = mem::take(&mut *self.0.borrow_mut());
+        let Kept { state, twin, config, update, listeners, bytes } = mem::take(&mut *self.0.borrow_mut());
         if bytes > READ_BYTES_MAX {
             return Vec::from([Read::Lost]);
         }
         let state = state.into_iter().map(|(key, value)| Read::State { key, value });
         let twin = twin.into_iter().map(|document| Read::Twin { document });
         let config = config.into_iter().map(|(key, value)| Read::Config { key, value });
-        state.chain(twin).chain(config).collect()
+        let update = update.into_iter().map(|update| Read::Update { update });
+        let listeners =
+            listeners.into_iter().map(|(message, functions)| Read::Listeners { message, functions });
+        state.chain(twin).chain(config).chain(update).chain(listeners).collect()
     }
 }
 
@@ -103,6 +112,20 @@ impl<S: StateReader> StateReader for Recorder<S> {
         }
         Ok(value)
     }
+
+    fn update(&self) -> Result<Option<Update>, StateUnavailable> {
+        let update = self.below.update()?;
+        // Bounded by the longest offer.
+        self.reads.0.borrow_mut().update.get_or_insert_with(|| update.clone().map(Box::new));
+        Ok(update)
+    }
+
+    fn listeners(&self, message: &str) -> Result<Vec<FunctionName>, StateUnavailable> {
+        let functions = self.below.listeners(message)?;
+        // Of the few names that the engine's own functions ask for.
+        self.reads.0.borrow_mut().listeners.entry(message.into()).or_insert_with(|| functions.clone());
+        Ok(functions)
+    }
 }
 
 /// Answers as the store did when the reads were recorded. What was not read then is not there.
@@ -111,6 +134,8 @@ pub struct Replay {
     state: BTreeMap<Bytes, Option<Bytes>>,
     twin: Option<Bytes>,
     config: BTreeMap<String, Option<Bytes>>,
+    update: Option<Box<Update>>,
+    listeners: BTreeMap<String, Vec<FunctionName>>,
 }
 
 impl Replay {
@@ -123,6 +148,10 @@ impl Replay {
                 Read::State { key, value } => drop(replay.state.insert(key.clone(), value.clone())),
                 Read::Twin { document } => replay.twin = document.clone(),
                 Read::Config { key, value } => drop(replay.config.insert(key.clone(), value.clone())),
+                Read::Update { update } => replay.update.clone_from(update),
+                Read::Listeners { message, functions } => {
+                    replay.listeners.insert(message.clone(), functions.clone());
+                }
                 Read::Lost => return None,
             }
         }
@@ -158,6 +187,14 @@ impl StateReader for Replay {
 
     fn config(&self, key: &str) -> Result<Option<Bytes>, StateUnavailable> {
         Ok(self.config.get(key).cloned().flatten())
+    }
+
+    fn update(&self) -> Result<Option<Update>, StateUnavailable> {
+        Ok(self.update.as_deref().cloned())
+    }
+
+    fn listeners(&self, message: &str) -> Result<Vec<FunctionName>, StateUnavailable> {
+        Ok(self.listeners.get(message).cloned().unwrap_or_default())
     }
 }
 

@@ -83,6 +83,10 @@ impl Recording {
             Read::State { key, value } => key.len() + value.as_ref().map_or(0, Bytes::len),
             Read::Twin { document } => document.as_ref().map_or(0, Bytes::len),
             Read::Config { key, value } => key.len() + value.as_ref().map_or(0, Bytes::len),
+            Read::Update { update } => {
+                64 + update.as_ref().and_then(|update| update.job.as_ref()).map_or(0, |job| job.offer.len())
+            }
+            Read::Listeners { message, functions } => message.len() + 64 * functions.len(),
             Read::Lost => 0,
         };
         128 + self.reads.iter().map(read).sum::<usize>()

@@ -64,7 +64,7 @@ mod start;
 mod status;
 mod sweep;
 mod tally;
-mod text;
+pub(crate) mod text;
 mod verdict;
 mod why;
 mod window;
@@ -82,6 +82,7 @@ pub use input::{
     REPORT, Refused, Report, SILENT, Silent, TICK, VERDICT, Verb, WHO_BYTES_MAX, WHY_BYTES_MAX,
 };
 pub use machine::{Decision, Moves, handle, handle_event};
+pub(crate) use output::send;
 pub use output::{GATE_PREFIX, OFFER, Offer, Question, WATCH, WITHDRAW, Watch, Withdraw};
 pub use plan::{LeftOut, NAMED_MAX, PLANNED_MAX, Plan, PlannedPhase, plan};
 pub use policy::{
@@ -157,6 +158,14 @@ pub fn policy(reader: &dyn StateReader) -> Result<Option<Policy>, RolloutError> 
 /// [`RolloutError`] if it cannot be read.
 pub fn head(reader: &dyn StateReader) -> Result<Option<Head>, RolloutError> {
     book::Book::new(reader).get(book::HEAD)
+}
+
+/// The row of one device; `None` if the rollout does not know it.
+///
+/// # Errors
+/// [`RolloutError`] if it cannot be read.
+pub fn device(reader: &dyn StateReader, id: &DeviceId) -> Result<Option<Device>, RolloutError> {
+    book::Book::new(reader).get(&ledger::device_key(id))
 }
 
 /// Rows of devices, in the order of their ids, after one of them: pages for lists.

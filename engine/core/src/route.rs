@@ -7,6 +7,7 @@
 mod filter;
 mod version;
 
+use crate::builtin::Builtin;
 use crate::deployment::{Backfill, Deployment, ModuleHash, slot};
 use crate::event::{Event, EventKind};
 use crate::invocation::Role;
@@ -51,7 +52,8 @@ pub struct Quiet {
 /// What an event leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Routed<'a> {
-    /// What to run, in this order: functions by name, of each the version that counts before the dark one.
+    /// What to run, in this order: one of the engine's own, then functions by name, of each the version that counts before
+    /// the dark one.
     pub targets: &'a [Target],
     /// Which silence it breaks.
     pub quiet: &'a [Quiet],
@@ -225,7 +227,9 @@ impl Routes {
             }
             _ => None,
         };
-        match only.or(addressed) {
+        let addressed = only.or(addressed);
+        self.targets.extend(Builtin::for_event(event, addressed).and_then(Builtin::target));
+        match addressed {
             Some(function) => {
                 if let Some(question) = Question::to_one(event, firing.as_ref()) {
                     self.of_one(offset, function, question, entity);
@@ -238,6 +242,17 @@ impl Routes {
             }
         }
         Routed { targets: &self.targets, quiet: &self.quiet }
+    }
+
+    /// The functions whose live versions handle a message of the engine's own functions to an entity (canonical bytes), at
+    /// a place in the log.
+    #[must_use]
+    pub fn listeners(&self, offset: Offset, message: &str, entity: &[u8]) -> Vec<FunctionName> {
+        let candidates = Self::matching(&self.history, offset, Question::Told(message));
+        let live = candidates
+            .iter()
+            .filter(|candidate| candidate.answer(entity).is_some_and(|answer| answer.target.is_some()));
+        live.map(|candidate| candidate.function).collect()
     }
 
     fn of_one(&mut self, offset: Offset, function: FunctionName, question: Question<'_>, entity: &[u8]) {

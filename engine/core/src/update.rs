@@ -4,11 +4,24 @@
 //! into the job. A job goes forward only: queued, then the phases that the device reports, to one of three ends or to
 //! its withdrawal. Whatever else a device says is kept as what it last said, and counted, and moves nothing.
 
+mod ask;
+mod error;
 mod fold;
+mod follow;
+mod input;
+mod machine;
+mod offers;
 mod release;
+mod rows;
+mod watch;
 
+pub use ask::{News, OfferQuestion};
+pub use error::JobError;
 pub use fold::Heard;
-pub use release::{KeyRow, ReleaseError, ReleaseRow, verify};
+pub use input::{ANSWER, NEWS, OfferAnswer, QUESTION, Says};
+pub use machine::{Decision, Interest, Moves, handle_event, interest};
+pub use release::{KeyRow, ReleaseError, ReleaseRow, Yanked, verify};
+pub use rows::{OFFERS_MAX, WATCH_ROW, WATCHES_MAX};
 
 use crate::position::Offset;
 use alloc::string::String;
@@ -233,6 +246,16 @@ impl Job {
         match Offer::parse(&self.offer)?.content {
             Content::Update { delivery, .. } => Ok(delivery),
             Content::Withdrawn => Err(FormatError::Value(0)),
+        }
+    }
+
+    /// Bytes of what the device has to fetch; 0 if the offer is damaged.
+    #[must_use]
+    pub fn payload_bytes(&self) -> u32 {
+        match self.delivery() {
+            Ok(Delivery::Patch { size, .. }) => size,
+            Ok(Delivery::Whole) => self.manifest().map_or(0, |manifest| manifest.size),
+            Err(_) => 0,
         }
     }
 

@@ -2,11 +2,11 @@
 
 use crate::admission;
 use crate::version::{Ended, Version};
-use crate::{Failure, Limits};
+use crate::{Failure, Limits, native};
 use fleetfn_core::deployment::ModuleHash;
 use fleetfn_core::invocation::{Read, Role, StateReader};
 use fleetfn_core::recorder::{Reads, Recorder, Replay};
-use fleetfn_core::{Event, Invocation, Offset, Outcome};
+use fleetfn_core::{Builtin, Event, Invocation, Offset, Outcome};
 use fleetfn_protocol::FunctionName;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -59,23 +59,16 @@ impl Host {
     }
 
     /// Runs a version for an event: the same event, state and version give the same invocation on every node,
-    /// unless it is interrupted.
+    /// unless it is interrupted. A version that is a [`Builtin`]'s runs natively.
     ///
     /// What is read of `state` is kept in the invocation. `guest_ns` is left 0: the caller knows the clock. Never
     /// panics, and ends within the limits on fuel and time.
     pub fn call<S: StateReader + 'static>(&mut self, call: &Call<'_>, state: S) -> Invocation {
         let reads = Reads::default();
         let state = Recorder::new(state, reads.clone());
-        let ended = match self.version(&call.version) {
-            Ok(version) => {
-                let run = AssertUnwindSafe(|| version.handle(call, Box::new(state)));
-                catch_unwind(run).unwrap_or_else(|panic| {
-                    // Whatever it left behind goes with it.
-                    self.versions.retain(|kept| kept.version.hash() != call.version);
-                    ended(Failure::Panic(panic_text(&*panic)))
-                })
-            }
-            Err(failure) => ended(failure),
+        let ended = match Builtin::of(&call.version) {
+            Some(builtin) => native::handle(builtin, call.event, &state),
+            None => self.run(call, Box::new(state)),
         };
         let Ended { mut outcome, fuel, effects, logs, is_traceable } = ended;
         let reads = reads.take();
@@ -94,6 +87,19 @@ impl Host {
             reads,
             logs,
         }
+    }
+
+    fn run(&mut self, call: &Call<'_>, state: Box<dyn StateReader>) -> Ended {
+        let version = match self.version(&call.version) {
+            Ok(version) => version,
+            Err(failure) => return ended(failure),
+        };
+        let run = AssertUnwindSafe(|| version.handle(call, state));
+        catch_unwind(run).unwrap_or_else(|panic| {
+            // Whatever it left behind goes with it.
+            self.versions.retain(|kept| kept.version.hash() != call.version);
+            ended(Failure::Panic(panic_text(&*panic)))
+        })
     }
 
     /// Where in the guest an event failed; empty if that cannot be told.
@@ -146,7 +152,7 @@ impl Host {
     }
 }
 
-fn ended(failure: Failure) -> Ended {
+pub(crate) fn ended(failure: Failure) -> Ended {
     let outcome = failure.into_outcome();
     Ended { outcome, fuel: 0, effects: Vec::new(), logs: Vec::new(), is_traceable: false }
 }

@@ -76,6 +76,12 @@ pub(crate) struct TriggerView {
     /// On HTTP requests to the function.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) http: Option<String>,
+    /// `offer`: before a device is offered a release; `report`: when its job has come a step further.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) update: Option<String>,
+    /// When a rollout asks whether to go on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) gate: Option<bool>,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -106,6 +112,9 @@ impl From<&Trigger> for TriggerView {
             Trigger::Message { filter } => Self { message: Some(filter.clone()), ..none },
             Trigger::Reply { filter } => Self { reply: Some(filter.clone()), ..none },
             Trigger::Http { filter } => Self { http: Some(filter.clone()), ..none },
+            Trigger::UpdateOffer => Self { update: Some("offer".into()), ..none },
+            Trigger::UpdateReport => Self { update: Some("report".into()), ..none },
+            Trigger::Gate => Self { gate: Some(true), ..none },
         }
     }
 }
@@ -119,6 +128,7 @@ impl TriggerView {
             ("message/", &self.message),
             ("reply/", &self.reply),
             ("http/", &self.http),
+            ("update/", &self.update),
         ];
         if let Some((word, Some(filter))) = named.into_iter().find(|(_, filter)| filter.is_some()) {
             let schema = if self.schema.is_some() { " (schema)" } else { "" };
@@ -128,6 +138,7 @@ impl TriggerView {
             (Some(filter), _) => format!("quiet {filter} for {} s", self.for_s.unwrap_or_default()),
             (None, Some(cron)) => format!("cron '{cron}' per {}", self.per.as_deref().unwrap_or("function")),
             (None, None) if self.presence == Some(true) => "presence".into(),
+            (None, None) if self.gate == Some(true) => "gate".into(),
             (None, None) => "twin".into(),
         }
     }

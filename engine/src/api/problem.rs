@@ -1,7 +1,7 @@
 //! What an error looks like to a client: a problem document (RFC 9457).
 
 use crate::artifacts;
-use crate::registry;
+use crate::registry::{self, Withheld};
 use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -132,7 +132,8 @@ impl From<registry::Error> for Problem {
             registry::Error::Refused(_)
             | registry::Error::Reserved(_)
             | registry::Error::Invalid(_)
-            | registry::Error::Release(_) => Kind::Refused,
+            | registry::Error::Release(_)
+            | registry::Error::Withheld(_) => Kind::Refused,
             registry::Error::Artifact(ref error) => artifact_kind(error),
             registry::Error::Module(_)
             | registry::Error::Seal(_)
@@ -149,6 +150,13 @@ impl From<registry::Error> for Problem {
             registry::Error::Release(ReleaseError::Signature(_)) => {
                 Some("fleetfn release sign, with the right image and the right key".to_owned())
             }
+            registry::Error::Withheld(why) => match **why {
+                Withheld::Removed => None,
+                Withheld::Signatures(_) => Some(
+                    "fleetfn release cosign, with another key of the product, and publish that".to_owned(),
+                ),
+                Withheld::Yanked(_) => Some("fleetfn release unyank, if it is good after all".to_owned()),
+            },
             _ => None,
         };
         Self { next, ..Self::new(kind, chain(&error)) }

@@ -1,18 +1,21 @@
 //! `/releases`: signed manifests of images.
 
 pub(super) mod key;
+pub(super) mod threshold;
+pub(super) mod yank;
 
 use super::Api;
 use super::page::Page;
 use super::problem::{Kind, Problem};
 use super::request::{Body, Name, Parameters};
-use crate::registry::{self, Release};
+use crate::registry::{self, Release, Told};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use yank::{Reason, YankedView};
 
 /// A published release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -39,8 +42,18 @@ pub(crate) struct ReleaseView {
     pub(crate) needs: BTreeMap<String, u32>,
     /// The keys that signed it.
     pub(crate) signed_by: Vec<String>,
+    /// How many of them are keys of its product now.
+    pub(crate) signatures: usize,
+    /// How many must be.
+    pub(crate) signatures_needed: u8,
     /// Whether devices may be given it.
     pub(crate) offered: bool,
+    /// Why not; absent if they may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) withheld: Option<String>,
+    /// Who yanked it; absent if nobody did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) yanked: Option<YankedView>,
     /// When it was published, in milliseconds since 1970; 0 in a dry run.
     pub(crate) published_at_ms: u64,
     /// What is wrong with its image; in the view of one release only.
@@ -51,6 +64,8 @@ pub(crate) struct ReleaseView {
 fn view(api: &Api, release: &Release) -> Result<ReleaseView, Problem> {
     let manifest = release.manifest()?;
     let needs = manifest.dependencies.iter();
+    let registry = api.engine.registry();
+    let (withheld, signatures) = (registry.withheld(release), registry.signatures(release)?);
     Ok(ReleaseView {
         id: release.id.to_string(),
         product: manifest.product.to_string(),
@@ -62,7 +77,11 @@ fn view(api: &Api, release: &Release) -> Result<ReleaseView, Problem> {
         not_after_s: manifest.not_after_s,
         needs: needs.map(|needed| (needed.component.to_string(), needed.at_least)).collect(),
         signed_by: release.signers().iter().map(ToString::to_string).collect(),
-        offered: api.engine.registry().is_offered(release),
+        signatures: signatures.counted.len(),
+        signatures_needed: signatures.needed,
+        offered: withheld.is_none(),
+        withheld: withheld.map(|why| why.to_string()),
+        yanked: release.row.yanked.as_ref().map(YankedView::from),
         published_at_ms: release.row.published_at_ms,
         damage: None,
     })
@@ -73,6 +92,14 @@ fn view(api: &Api, release: &Release) -> Result<ReleaseView, Problem> {
 pub(super) struct PublishQuery {
     /// 1 to only say whether the manifest would be taken.
     dry_run: Option<String>,
+    /// Who acts, as one line.
+    by: Option<String>,
+    /// Why, as one line.
+    why: Option<String>,
+}
+
+fn told(reason: Reason) -> Result<Told, Problem> {
+    Ok(Told::new(reason.by, reason.why)?)
 }
 
 /// `GET /releases`: all, by product, class and sequence.
@@ -103,16 +130,23 @@ pub(super) async fn publish(
     Body(envelope): Body,
 ) -> Result<(StatusCode, Json<ReleaseView>), Problem> {
     let registry = api.engine.registry();
+    let told = told(Reason { by: query.by, why: query.why })?;
     match query.dry_run.as_deref() {
         Some("1") => Ok((StatusCode::OK, Json(view(&api, &registry.try_release(envelope)?)?))),
-        None | Some("0") => Ok((StatusCode::CREATED, Json(view(&api, &registry.publish(envelope).await?)?))),
+        None | Some("0") => {
+            Ok((StatusCode::CREATED, Json(view(&api, &registry.publish(envelope, &told).await?)?)))
+        }
         Some(other) => Err(Problem::new(Kind::Malformed, format!("dry_run: {other:?} is neither 1 nor 0"))),
     }
 }
 
-/// `DELETE /releases/{release}`: it is not offered any more, and open jobs of it are withdrawn.
-pub(super) async fn remove(State(api): State<Api>, Name(reference): Name) -> Result<StatusCode, Problem> {
-    api.engine.registry().remove_release(&reference).await?;
+/// `DELETE /releases/{release}`: it is forgotten, and open jobs of it are withdrawn.
+pub(super) async fn remove(
+    State(api): State<Api>,
+    Name(reference): Name,
+    Parameters(reason): Parameters<Reason>,
+) -> Result<StatusCode, Problem> {
+    api.engine.registry().remove_release(&reference, &told(reason)?).await?;
     crate::update::withdraw_revoked(&api.engine).await?;
     Ok(StatusCode::NO_CONTENT)
 }

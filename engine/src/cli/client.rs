@@ -159,6 +159,17 @@ impl Client {
         self.check(tried, request.send_json(document)).map(drop)
     }
 
+    /// The same, and reads what comes of it.
+    pub(super) fn put_for<T: DeserializeOwned>(
+        &self,
+        tried: &str,
+        path: &str,
+        document: &impl Serialize,
+    ) -> Result<T, Failure> {
+        let request = self.authorized(self.agent.put(self.url(path)));
+        self.read(tried, request.send_json(document))
+    }
+
     /// One number of `/metrics`; `None` if it is not there or the engine does not answer.
     pub(super) fn metric(&self, name: &str) -> Option<u64> {
         let url = format!("{}/metrics", self.base.strip_suffix(PREFIX)?);

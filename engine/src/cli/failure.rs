@@ -29,7 +29,7 @@ impl Failure {
         Self { code: Self::USAGE, ..Self::new(tried, why) }
     }
 
-    /// A rollout that was watched has stopped for good.
+    /// The rollout that was waited for was aborted.
     pub(super) fn aborted(tried: impl Into<String>, why: impl fmt::Display) -> Self {
         Self { code: Self::ABORTED, ..Self::new(tried, why) }
     }

@@ -10,9 +10,12 @@ mod publish;
 mod rm;
 mod show;
 mod sign;
+mod unyank;
+mod yank;
 
 use super::failure::Failure;
-use crate::api::ReleaseView;
+use super::timestamp::rfc3339;
+use crate::api::{ReleaseView, YankedView};
 use std::fmt::Write;
 use std::path::Path;
 
@@ -33,7 +36,11 @@ pub(super) enum Command {
     Ls(ls::Arguments),
     /// Show a release, and whether its image is intact
     Show(show::Arguments),
-    /// Remove a release: it is not offered any more
+    /// Take a release out of use, and say why: it stays in the list
+    Yank(yank::Arguments),
+    /// Let a yanked release be used again
+    Unyank(unyank::Arguments),
+    /// Forget a release; to take one out of use, yank it
     Rm(rm::Arguments),
 }
 
@@ -46,6 +53,8 @@ pub(super) fn run(command: Command, data: &Path) -> Result<(), Failure> {
         Command::Key(command) => key::run(command, data),
         Command::Ls(arguments) => ls::run(&arguments, data),
         Command::Show(arguments) => show::run(&arguments, data),
+        Command::Yank(arguments) => yank::run(&arguments, data),
+        Command::Unyank(arguments) => unyank::run(&arguments, data),
         Command::Rm(arguments) => rm::run(&arguments, data),
     }
 }
@@ -65,6 +74,17 @@ pub(super) fn escape(reference: &str) -> String {
 }
 
 /// Whether devices may be given a release, in words.
-fn offered(release: &ReleaseView) -> &'static str {
-    if release.offered { "yes" } else { "no: a key was revoked" }
+fn offered(release: &ReleaseView) -> String {
+    if release.yanked.is_some() {
+        "no: yanked".into()
+    } else if release.signatures < usize::from(release.signatures_needed) {
+        format!("no: {} of {} signatures", release.signatures, release.signatures_needed)
+    } else {
+        "yes".into()
+    }
+}
+
+/// Who yanked a release, when and why.
+fn yanked(yanked: &YankedView) -> String {
+    format!("by {} at {}: {}", yanked.by, rfc3339(yanked.at_ms), yanked.why)
 }

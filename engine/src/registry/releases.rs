@@ -1,21 +1,18 @@
-//! Releases and the keys that may sign them, by product.
-//!
-//! A release is a signed manifest, whose image is in the directory of artifacts before the record that names it. It is
-//! offered as long as every key that signed it is a key of its product.
+//! Releases: signed manifests, whose images are in the directory of artifacts before the records that name them.
 
+use super::audit::Told;
+use super::standing::Withheld;
 use super::{Error, Registry};
 use crate::artifacts;
 use bytes::Bytes;
 use ed25519_dalek::{Signature, VerifyingKey};
 use fleetfn_core::Change;
-use fleetfn_core::update::{KeyRow, ReleaseError, ReleaseRow, verify};
+use fleetfn_core::audit::Deed;
+use fleetfn_core::update::{KeyRow, ReleaseError, ReleaseRow, Yanked, verify};
 use fleetfn_protocol::update::{Digest, Envelope, FormatError, KeyId, Manifest, SIGNATURE_BYTES, UpdateKey};
 use fleetfn_protocol::{ClassId, ProductId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
-
-/// Keys of one product: some people, a machine that builds, and those that are being replaced.
-const KEYS_MAX: usize = 16;
 
 /// Releases that are kept: a manifest of a few hundred bytes each in memory, and an image on disk.
 const RELEASES_MAX: usize = 1_000;
@@ -36,7 +33,14 @@ impl Release {
     /// Of an envelope that was verified before, or is to be.
     pub(crate) fn new(envelope: Bytes) -> Result<Self, FormatError> {
         let id = Digest(super::sha256(Envelope::parse(&envelope)?.body()));
-        Ok(Self { id, row: ReleaseRow { envelope, published_at_ms: 0 } })
+        Ok(Self { id, row: ReleaseRow { envelope, published_at_ms: 0, yanked: None } })
+    }
+
+    /// As people call it, for lines that tell of it.
+    fn name(&self) -> Result<String, Error> {
+        let Manifest { product, version, class, .. } = self.manifest()?;
+        let id = self.id.to_string();
+        Ok(format!("{product}@{version} for {class}, id {}", id.get(..12).unwrap_or(&id)))
     }
 
     /// What it says about its image.
@@ -55,13 +59,18 @@ impl Release {
 /// All that is known, as the control lane has it.
 #[derive(Debug, Default)]
 pub(super) struct Releases {
-    keys: BTreeMap<ProductId, BTreeMap<UpdateKey, KeyRow>>,
-    rows: BTreeMap<Digest, ReleaseRow>,
+    pub(super) keys: BTreeMap<ProductId, BTreeMap<UpdateKey, KeyRow>>,
+    pub(super) thresholds: BTreeMap<ProductId, u8>,
+    pub(super) rows: BTreeMap<Digest, ReleaseRow>,
 }
 
 /// Reads what stands in the state.
 pub(super) fn load(view: &fleetfn_store::View) -> Result<Releases, Error> {
-    let mut releases = Releases { rows: view.releases()?.into_iter().collect(), ..Releases::default() };
+    let mut releases = Releases {
+        rows: view.releases()?.into_iter().collect(),
+        thresholds: view.thresholds()?.into_iter().collect(),
+        ..Releases::default()
+    };
     for (product, key, row) in view.update_keys()? {
         releases.keys.entry(product).or_default().insert(key, row);
     }
@@ -74,22 +83,12 @@ fn holds(key: &UpdateKey, body: &[u8], signature: &[u8; SIGNATURE_BYTES]) -> boo
         .is_ok_and(|key| key.verify_strict(body, &Signature::from_bytes(signature)).is_ok())
 }
 
-impl Releases {
-    fn is_offered(&self, release: &Release) -> bool {
-        let Some(keys) = release.manifest().ok().and_then(|manifest| self.keys.get(&manifest.product)) else {
-            return false;
-        };
-        self.rows.contains_key(&release.id)
-            && release.signers().iter().all(|id| keys.keys().any(|key| key.id() == *id))
-    }
-}
-
 impl Registry {
-    fn read_releases<T>(&self, read: impl FnOnce(&Releases) -> T) -> T {
+    pub(super) fn read_releases<T>(&self, read: impl FnOnce(&Releases) -> T) -> T {
         read(&self.releases.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn write_releases(&self, write: impl FnOnce(&mut Releases)) {
+    pub(super) fn write_releases(&self, write: impl FnOnce(&mut Releases)) {
         write(&mut self.releases.write().unwrap_or_else(PoisonError::into_inner));
     }
 
@@ -151,27 +150,6 @@ impl Registry {
         }
     }
 
-    /// Whether a release may be offered: it is there, and all that signed it are keys of its product.
-    pub(crate) fn is_offered(&self, release: &Release) -> bool {
-        self.read_releases(|known| known.is_offered(release))
-    }
-
-    /// Refuses a release that may not be offered.
-    pub(crate) fn expect_offered(&self, release: &Release) -> Result<(), Error> {
-        if self.is_offered(release) {
-            return Ok(());
-        }
-        let product = release.manifest()?.product;
-        let known = |id: &KeyId| self.update_keys(product).iter().any(|(key, _)| key.id() == *id);
-        let revoked: Vec<String> =
-            release.signers().iter().filter(|id| !known(id)).map(ToString::to_string).collect();
-        Err(Error::Invalid(format!(
-            "it is signed by key {}, which is not a key of product '{product}' any more: have it signed by others and \
-             publish it again",
-            revoked.join(" and ")
-        )))
-    }
-
     /// Verifies a signed manifest against the keys of its product, and says what is wrong with publishing it.
     fn check_release(&self, release: &Release) -> Result<(), Error> {
         let envelope = Envelope::parse(&release.row.envelope).map_err(ReleaseError::from)?;
@@ -185,6 +163,13 @@ impl Registry {
                 artifacts::ARTIFACT_BYTES_MAX,
                 manifest.size
             )));
+        }
+        let signatures = self.signatures(release)?;
+        if !signatures.suffice() {
+            return Err(Box::new(Withheld::Signatures(signatures)).into());
+        }
+        if let Some(yanked) = self.read_releases(|known| known.rows.get(&release.id)?.yanked.clone()) {
+            return Err(Box::new(Withheld::Yanked(yanked)).into());
         }
         let all = self.releases();
         for other in all.iter().filter(|other| other.id != release.id) {
@@ -219,7 +204,7 @@ impl Registry {
     }
 
     /// Publishes a release whose image is there, or replaces its signatures. Durable on return.
-    pub(crate) async fn publish(&self, envelope: Bytes) -> Result<Release, Error> {
+    pub(crate) async fn publish(&self, envelope: Bytes, told: &Told) -> Result<Release, Error> {
         let mut release = Release::new(envelope).map_err(ReleaseError::from)?;
         let _one_at_a_time = self.acts.lock().await;
         self.check_release(&release)?;
@@ -240,81 +225,58 @@ impl Registry {
             release.row.published_at_ms = before.published_at_ms;
         }
         let Release { id, row } = release.clone();
-        self.record(Change::Release { id, row: Some(row.clone()) }).await?;
+        let change = Change::Release { id, row: Some(row.clone()) };
+        self.record_deed(change, Deed::Publish, release.name()?, told).await?;
         self.write_releases(|known| drop(known.rows.insert(id, row)));
         Ok(release)
     }
 
-    /// Takes a release back: it is not offered any more. Durable on return.
-    pub(crate) async fn remove_release(&self, reference: &str) -> Result<Release, Error> {
+    /// Takes a release out of use; it stays in the list, with who said so and why. One that is yanked stays as it is. Durable
+    /// on return.
+    pub(crate) async fn yank(&self, reference: &str, told: &Told) -> Result<Release, Error> {
+        told.expect_reason()?;
         let _one_at_a_time = self.acts.lock().await;
         let release = self.resolve_release(reference, None)?;
-        self.record(Change::Release { id: release.id, row: None }).await?;
-        self.write_releases(|known| drop(known.rows.remove(&release.id)));
+        if release.row.yanked.is_some() {
+            return Ok(release);
+        }
+        let Told { by, why } = told.clone();
+        let yanked = Yanked { by, why, at_ms: self.clock.now_ms() };
+        self.change(release, Some(yanked), Deed::Yank, told).await
+    }
+
+    /// Lets a yanked release be used again. Durable on return.
+    pub(crate) async fn unyank(&self, reference: &str, told: &Told) -> Result<Release, Error> {
+        let _one_at_a_time = self.acts.lock().await;
+        let release = self.resolve_release(reference, None)?;
+        if release.row.yanked.is_none() {
+            return Err(Error::Invalid(format!("release {} is not yanked", release.name()?)));
+        }
+        self.change(release, None, Deed::Unyank, told).await
+    }
+
+    async fn change(
+        &self,
+        mut release: Release,
+        yanked: Option<Yanked>,
+        deed: Deed,
+        told: &Told,
+    ) -> Result<Release, Error> {
+        release.row.yanked = yanked;
+        let Release { id, row } = release.clone();
+        let change = Change::Release { id, row: Some(row.clone()) };
+        self.record_deed(change, deed, release.name()?, told).await?;
+        self.write_releases(|known| drop(known.rows.insert(id, row)));
         Ok(release)
     }
 
-    /// The keys of a product.
-    pub(crate) fn update_keys(&self, product: ProductId) -> Vec<(UpdateKey, KeyRow)> {
-        let keys = |known: &Releases| {
-            known.keys.get(&product).into_iter().flatten().map(|(key, row)| (*key, *row)).collect()
-        };
-        self.read_releases(keys)
-    }
-
-    /// The keys of all products.
-    pub(crate) fn all_update_keys(&self) -> Vec<(ProductId, UpdateKey, KeyRow)> {
-        self.read_releases(|known| {
-            let of = |(product, keys): (&ProductId, &BTreeMap<UpdateKey, KeyRow>)| {
-                keys.iter().map(|(key, row)| (*product, *key, *row)).collect::<Vec<_>>()
-            };
-            known.keys.iter().flat_map(of).collect()
-        })
-    }
-
-    /// Lets a key sign for a product. Durable on return; adding one twice changes nothing.
-    pub(crate) async fn add_update_key(&self, product: ProductId, key: UpdateKey) -> Result<KeyRow, Error> {
-        if VerifyingKey::from_bytes(&key.0).map_or(true, |key| key.is_weak()) {
-            return Err(Error::Invalid("this is no ed25519 key that anything could be signed with".into()));
-        }
+    /// Forgets a release, so that it is not offered any more and its version may be published again. Durable on return.
+    pub(crate) async fn remove_release(&self, reference: &str, told: &Told) -> Result<Release, Error> {
         let _one_at_a_time = self.acts.lock().await;
-        let known = self.update_keys(product);
-        if let Some((_, row)) = known.iter().find(|(known, _)| *known == key) {
-            return Ok(*row);
-        }
-        if known.iter().any(|(known, _)| known.id() == key.id()) {
-            return Err(Error::Exists(format!("another key {}", key.id())));
-        }
-        if known.len() >= KEYS_MAX {
-            return Err(Error::Invalid(format!("product '{product}' has {KEYS_MAX} keys: remove one")));
-        }
-        let row = KeyRow { added_at_ms: self.clock.now_ms() };
-        self.record(Change::UpdateKey { product, key, row: Some(row) }).await?;
-        self.write_releases(|known| {
-            known.keys.entry(product).or_default().insert(key, row);
-        });
-        Ok(row)
-    }
-
-    /// Revokes a key: what it signed is not offered any more. Durable on return.
-    pub(crate) async fn remove_update_key(&self, product: ProductId, id: &str) -> Result<UpdateKey, Error> {
-        let _one_at_a_time = self.acts.lock().await;
-        let known = self.update_keys(product);
-        let mut fitting =
-            known.iter().filter(|(key, _)| key.id().to_string().starts_with(id)).map(|(key, _)| *key);
-        let key = match (fitting.next(), fitting.next()) {
-            (Some(key), None) => key,
-            (Some(one), Some(other)) => {
-                return Err(Error::Ambiguous(format!("key '{id}' could be {} or {}", one.id(), other.id())));
-            }
-            (None, _) => return Err(Error::Missing(format!("key '{id}' of product '{product}'"))),
-        };
-        self.record(Change::UpdateKey { product, key, row: None }).await?;
-        self.write_releases(|known| {
-            if let Some(keys) = known.keys.get_mut(&product) {
-                keys.remove(&key);
-            }
-        });
-        Ok(key)
+        let release = self.resolve_release(reference, None)?;
+        let change = Change::Release { id: release.id, row: None };
+        self.record_deed(change, Deed::Remove, release.name()?, told).await?;
+        self.write_releases(|known| drop(known.rows.remove(&release.id)));
+        Ok(release)
     }
 }

@@ -3,13 +3,17 @@
 
 use super::{Error, admit, release_of, withdrawal};
 use crate::engine::Engine;
+use crate::rollout;
 use fleetfn_core::PartitionId;
 
 /// Devices that are looked at together.
 const PAGE_DEVICES: usize = 256;
 
-/// Withdraws every open job of a release that is not offered; returns how many. Each is durable on return.
+/// Aborts every rollout and withdraws every open job of a release that is not offered; returns how many jobs. Each is
+/// durable on return.
 pub(crate) async fn withdraw_revoked(engine: &Engine) -> Result<usize, Error> {
+    // First: a rollout would give jobs anew.
+    rollout::abort_withheld(engine).await?;
     let mut count = 0;
     for partition in (0..engine.partitions()).map(PartitionId) {
         let mut after = None;

@@ -3,6 +3,7 @@
 //! All rows stand in one tree. The first byte of a key is its kind; what follows is made so that the order of the
 //! bytes is the order in which rows are wanted. Names hold no zero byte, so a zero ends a name.
 
+pub(crate) mod audit;
 pub(crate) mod backfilled;
 pub(crate) mod backlog;
 pub(crate) mod budget;
@@ -25,6 +26,7 @@ pub(crate) mod send_next;
 pub(crate) mod setting;
 pub(crate) mod shadow;
 pub(crate) mod state;
+pub(crate) mod threshold;
 pub(crate) mod timer;
 pub(crate) mod twin;
 pub(crate) mod update;
@@ -66,6 +68,8 @@ pub(crate) enum Kind {
     Update = 25,
     Release = 26,
     UpdateKey = 27,
+    Audit = 28,
+    Threshold = 29,
 }
 
 /// The key under which the tree says up to which offset it is complete. Only the tree itself holds it.

@@ -383,6 +383,13 @@ impl<R: Receipt> Store<R> {
         }
     }
 
+    /// How many durable records the slowest worker has not handled.
+    #[must_use]
+    pub fn unhandled(&self) -> u64 {
+        let handled = self.0.handled.iter().map(|handled| handled.load(Ordering::Acquire)).min();
+        handled.map_or(0, |handled| self.durable_end().0.saturating_sub(handled))
+    }
+
     /// Reads of the shared state.
     #[must_use]
     pub fn view(&self) -> &View {

@@ -11,6 +11,7 @@ use crate::facts::Facts;
 use crate::invocation::{Invocation, Outcome, Role};
 use crate::position::Offset;
 use crate::twin::Twin;
+use crate::update::Update;
 use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::rc::Rc;
@@ -37,6 +38,8 @@ struct Wanted {
     /// Purposes of timers that are not set.
     timers: BTreeSet<Bytes>,
     twin: Option<Twin>,
+    /// What is known of the device's firmware, as the orders before leave it.
+    update: Option<Update>,
 }
 
 impl Partition {
@@ -140,6 +143,18 @@ impl Partition {
                 }
                 None
             }
+            Effect::UpdateOrder { offer } => {
+                wanted.parcels += 1;
+                let Some(device) = event.device() else { return Ok(None) };
+                let update = match &mut wanted.update {
+                    Some(update) => update,
+                    none => none.insert(self.pending.update(&device, facts)?),
+                };
+                if let Err(error) = update.handle_order(offer.clone(), Offset(0), event.received_at_ms()) {
+                    return Ok(Some(failed(error.error_type(), error.to_string())));
+                }
+                None
+            }
             Effect::Send { delay_s: 0, .. } if hops(event) >= HOPS_MAX => {
                 let detail = format!("{HOPS_MAX} messages have led to this one: is it a loop?");
                 return Ok(Some(failed("hops", detail)));
@@ -232,6 +247,9 @@ impl Partition {
                     if twin.desire(&patch) == Ok(true) {
                         self.desire(event, device, twin, id, facts, outboxes)?;
                     }
+                }
+                Effect::UpdateOrder { offer } => {
+                    self.order_update(offset, event, id, offer, facts, outboxes)?
                 }
                 Effect::Http { tag, request } => {
                     self.requests = self.requests.saturating_add(1);

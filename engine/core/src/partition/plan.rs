@@ -2,15 +2,17 @@
 
 use super::behind::Again;
 use super::{Gone, Partition};
+use crate::builtin::Builtin;
 use crate::commit::TimerKey;
 use crate::event::{Event, EventError, EventKind};
 use crate::facts::Facts;
 use crate::invocation::Role;
-use crate::position::Offset;
+use crate::position::{Offset, PartitionId};
 use crate::route::{Routes, Target};
 use crate::seen::fingerprint;
 use crate::settings::Settings;
 use crate::twin::Twin;
+use crate::update::{NEWS, QUESTION};
 use alloc::rc::Rc;
 use bytes::Bytes;
 use fleetfn_protocol::EffectId;
@@ -89,6 +91,9 @@ impl Partition {
             self.urgent |= Again::of(logged) == Some(Again::Backfill);
             return Ok(Plan::Duplicate);
         }
+        if only.is_none() {
+            self.leave_out_strangers(event, facts)?;
+        }
         self.set_aside(offset, logged, routes, settings);
         if Again::of(logged) == Some(Again::Failed) {
             // Once is enough: what a dark version did with it is known.
@@ -103,6 +108,7 @@ impl Partition {
             // It was refused when it came, and the function was not there yet.
             self.planned.targets.clear();
         }
+        self.look_up_listeners(offset, routes);
         self.look_up(logged, facts)?;
         Ok(Plan::Run(&self.planned.targets))
     }
@@ -124,6 +130,8 @@ impl Partition {
             return Ok(false);
         };
         Ok(match logged.kind() {
+            // An operator's: it stands in the log once.
+            EventKind::Message { .. } if origin.partition == PartitionId::CONTROL => false,
             EventKind::Message { .. } => {
                 let mark = match self.marks.get(&origin.partition) {
                     Some(mark) => *mark,
@@ -174,6 +182,15 @@ impl Partition {
             // The caller waits for this one answer.
             _ => false,
         })
+    }
+
+    /// Looks up who would handle what the function `update` asks and tells others, if that is to run.
+    fn look_up_listeners(&mut self, offset: Offset, routes: &Routes) {
+        let asks = |target: &Target| Builtin::of(&target.version) == Some(Builtin::Update);
+        if self.planned.targets.iter().any(asks) {
+            let of = |message| (message, routes.listeners(offset, message, &self.entity));
+            self.planned.listeners = Rc::new([QUESTION, NEWS].into_iter().map(of).collect());
+        }
     }
 
     /// Looks up what handlers may see beside their state.

@@ -3,13 +3,14 @@
 use super::behind::Again;
 use super::effects::Asked;
 use super::{Given, Gone, Partition, Publish, Release, Settled, Stall};
+use crate::builtin::Builtin;
 use crate::commit::{Change, DeadLetter, OutboxKey, ParcelKind, TimerKey};
 use crate::deployment::ModuleHash;
 use crate::difference::Difference;
 use crate::event::{Event, EventKind, Purpose};
 use crate::facts::Facts;
 use crate::invocation::{Invocation, Outcome, Role};
-use crate::position::Offset;
+use crate::position::{Offset, PartitionId};
 use crate::recording::Recording;
 use crate::retry::{self, Wait};
 use crate::seen::fingerprint;
@@ -81,7 +82,14 @@ impl Partition {
             self.answer_if_silent(offset, origin.function, invocations);
         }
         for invocation in &mut *invocations {
-            self.account(logged, event, &entity, invocation, facts)?;
+            let is_builtin = Builtin::of(&invocation.version).is_some();
+            let leaves_a_trace = !is_builtin || !did_nothing(invocation);
+            if leaves_a_trace {
+                self.account(logged, event, &entity, invocation, facts)?;
+            }
+            if is_builtin && !invocation.effects.is_empty() {
+                self.acquaintance.forget(&entity);
+            }
             let effects = core::mem::take(&mut invocation.effects);
             let kept = effects.clone();
             if invocation.role == Role::Live {
@@ -92,7 +100,9 @@ impl Partition {
             } else if invocation.outcome == Outcome::Done {
                 self.apply_dark(event, invocation.function, effects);
             }
-            self.pending.record(Recording::of(offset, &entity, invocation, kept));
+            if leaves_a_trace {
+                self.pending.record(Recording::of(offset, &entity, invocation, kept));
+            }
         }
         if acts {
             self.urgent = self.urgent || !self.pending.is_empty();
@@ -143,7 +153,7 @@ impl Partition {
             EventKind::TimerFired => self.consume_firing(logged, facts),
             EventKind::CommandReply { name } => self.end_waiting(name, facts),
             EventKind::Message { .. } => {
-                if let Some(origin) = logged.origin() {
+                if let Some(origin) = logged.origin().filter(|one| one.partition != PartitionId::CONTROL) {
                     let (source, sequence) = (origin.partition, origin.sequence);
                     self.marks.insert(source, Some(sequence));
                     self.pending.push(Change::Mark { source, sequence });
@@ -319,6 +329,11 @@ impl Partition {
             }
         }
     }
+}
+
+/// Whether an invocation has neither asked for anything nor said anything.
+fn did_nothing(invocation: &Invocation) -> bool {
+    invocation.outcome == Outcome::Done && invocation.effects.is_empty() && invocation.logs.is_empty()
 }
 
 pub(super) fn twin_failure(error: &TwinError) -> Outcome {

@@ -1,4 +1,5 @@
 mod backlog;
+mod builtin;
 mod cron;
 mod dark;
 mod http;

@@ -37,9 +37,34 @@ impl Partition {
                 self.take_back(OutboxKey { device, effect }, facts, outboxes)?;
             }
             self.note_step(state, &update);
-            self.tell_job(offset, event, device, update);
+            self.tell_job(event, self.operators(offset), device, update);
         } else {
             self.refuse(offset, event, outbox_full(device));
+        }
+        Ok(())
+    }
+
+    /// The function `update` gives the device a job, or withdraws one. What it asks for was checked before.
+    pub(super) fn order_update<F: Facts>(
+        &mut self,
+        offset: Offset,
+        event: &Event,
+        effect: EffectId,
+        offer: Bytes,
+        facts: &F,
+        outboxes: &mut impl Outboxes<F::Error>,
+    ) -> Result<(), F::Error> {
+        let Some(device) = event.device() else {
+            return Ok(());
+        };
+        let mut update = self.pending.update(&device, facts)?;
+        let (state, before) = (update.state(), update.job.as_ref().and_then(|job| job.sent));
+        if update.handle_order(offer, offset, event.received_at_ms()).is_ok() {
+            if let Some(effect) = before {
+                self.take_back(OutboxKey { device, effect }, facts, outboxes)?;
+            }
+            self.note_step(state, &update);
+            self.tell_job(event, effect, device, update);
         }
         Ok(())
     }
@@ -66,7 +91,7 @@ impl Partition {
         };
         // The order of the tests matters: room is made only if it is used.
         if heard == Heard::Unaware && !waits && outboxes.reserve(device, 1)? {
-            self.tell_job(offset, event, device, update);
+            self.tell_job(event, self.operators(offset), device, update);
         } else {
             self.pending.set_update(device, update);
         }
@@ -99,8 +124,7 @@ impl Partition {
     }
 
     /// Puts the newest job of a device into its outbox, where room was made for it.
-    fn tell_job(&mut self, offset: Offset, event: &Event, device: DeviceId, mut update: Update) {
-        let effect = EffectId { offset: offset.0, function: self.operator, index: 0 };
+    fn tell_job(&mut self, event: &Event, effect: EffectId, device: DeviceId, mut update: Update) {
         if let Some(message) = update.message()
             && let Some(job) = update.job.as_mut()
         {
@@ -108,6 +132,11 @@ impl Partition {
             self.post(event, OutboxKey { device, effect }, ParcelKind::Update, Bytes::new(), message, 0);
         }
         self.pending.set_update(device, update);
+    }
+
+    /// The effect of what the engine does itself with an event.
+    fn operators(&self, offset: Offset) -> EffectId {
+        EffectId { offset: offset.0, function: self.operator, index: 0 }
     }
 
     /// Whether something is still in a device's outbox, as the turn leaves it.

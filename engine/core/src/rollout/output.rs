@@ -97,7 +97,7 @@ pub struct Question {
 }
 
 /// A message to an entity.
-pub(super) fn send<T: Serialize>(entity: Entity<'_>, name: &str, payload: &T) -> Effect {
+pub(crate) fn send<T: Serialize>(entity: Entity<'_>, name: &str, payload: &T) -> Effect {
     Effect::Send {
         entity: Bytes::from(entity.canonical()),
         name: Bytes::copy_from_slice(name.as_bytes()),

@@ -41,8 +41,11 @@ fn telemetry(channel: &str) -> Event {
     event("d", EventKind::Telemetry { channel })
 }
 
+/// What runs of those that are deployed.
 fn targets(routes: &mut Routes, offset: u64, event: &Event) -> Vec<Target> {
-    routes.route(Offset(offset), event, None, &event.entity().canonical()).targets.to_vec()
+    let mut targets = routes.route(Offset(offset), event, None, &event.entity().canonical()).targets.to_vec();
+    targets.retain(|target| Builtin::of(&target.version).is_none());
+    targets
 }
 
 fn answer(routes: &mut Routes, offset: u64, channel: &str) -> Vec<(String, u8, u16)> {
@@ -187,6 +190,19 @@ fn each_kind_of_event_finds_its_triggers() {
 }
 
 #[test]
+fn one_of_the_engines_own_runs_before_those_that_are_deployed() {
+    let mut routes = Routes::default();
+    let line = Deployment { live: Some(version("a", 1, vec![Trigger::Presence])), ..Deployment::default() };
+    routes.handle_deployment(Offset(1), name("a"), Some(&line));
+    let event = event("d", EventKind::Connected);
+    let routed = routes.route(Offset(2), &event, None, &event.entity().canonical());
+    let ran: Vec<_> = routed.targets.iter().map(|target| target.function).collect();
+    assert_eq!(ran, [name("update"), name("a")]);
+    let again = routes.route(Offset(2), &event, Some(name("update")), &event.entity().canonical());
+    assert_eq!(again.targets.iter().map(|target| target.function).collect::<Vec<_>>(), [name("update")]);
+}
+
+#[test]
 fn an_event_for_one_function_asks_no_other() {
     let mut routes = Routes::default();
     for function in ["f", "g"] {
@@ -240,7 +256,7 @@ fn a_reading_breaks_the_silence_of_each_trigger_that_it_fits() {
     routes.handle_deployment(Offset(1), name("f"), Some(&line));
     let event = telemetry("a");
     let routed = routes.route(Offset(2), &event, None, &event.entity().canonical());
-    assert_eq!(routed.targets, []);
+    assert!(routed.targets.iter().all(|target| Builtin::of(&target.version).is_some()));
     let broken: Vec<_> = routed.quiet.iter().map(|one| (one.purpose.clone(), one.for_s)).collect();
     let quiet = |filter, for_s| (Purpose::Quiet(for_s, filter).to_bytes(), for_s);
     assert_eq!(broken, [quiet("a", 5), quiet("#", 7)]);

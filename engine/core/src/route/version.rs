@@ -1,9 +1,13 @@
 //! A version's triggers, taken apart, and the question that an event puts to them.
 
 use super::filter::Filter;
+use crate::builtin::Builtin;
 use crate::deployment::{ModuleHash, Trigger, Version};
 use crate::event::{Event, EventKind, Firing, Purpose};
+use crate::rollout::GATE_PREFIX;
+use crate::update::{NEWS, QUESTION};
 use alloc::boxed::Box;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -23,6 +27,8 @@ enum On {
     Cron(String),
     Presence,
     Twin,
+    /// A message of the engine's own functions, by its whole name.
+    Told(String),
 }
 
 /// What kind of name a filter stands over.
@@ -43,6 +49,8 @@ pub(super) enum Question<'a> {
     Twin,
     Cron(&'a str),
     Quiet(u32, &'a str),
+    /// A message of the engine's own functions: no filter of a function takes it by chance.
+    Told(&'a str),
 }
 
 impl<'a> Question<'a> {
@@ -53,6 +61,7 @@ impl<'a> Question<'a> {
             EventKind::TwinReported => Self::Twin,
             EventKind::CommandReply { name } => Self::Named(Topic::Reply, name),
             EventKind::Connected | EventKind::Disconnected { .. } => Self::Presence,
+            EventKind::Message { name } if is_told(event) => Self::Told(name),
             EventKind::Message { name } => Self::Named(Topic::Message, name),
             EventKind::UpdateStatus
             | EventKind::CommandRequested { .. }
@@ -82,6 +91,12 @@ impl<'a> Question<'a> {
     }
 }
 
+/// Whether a message is one of the engine's own functions.
+fn is_told(event: &Event) -> bool {
+    let is_builtin = |name: &str| Builtin::ALL.iter().any(|builtin| builtin.name() == name);
+    event.origin().is_some_and(|origin| is_builtin(origin.function.as_str()))
+}
+
 impl Compiled {
     pub(super) fn new(version: &Version) -> Self {
         let on = |trigger: &Trigger| match trigger {
@@ -96,6 +111,9 @@ impl Compiled {
             Trigger::Message { filter } => On::Named(Topic::Message, Filter::parse(filter)),
             Trigger::Reply { filter } => On::Named(Topic::Reply, Filter::parse(filter)),
             Trigger::Http { filter } => On::Named(Topic::Path, Filter::parse(filter)),
+            Trigger::UpdateOffer => On::Told(QUESTION.into()),
+            Trigger::UpdateReport => On::Told(NEWS.into()),
+            Trigger::Gate => On::Told(format!("{GATE_PREFIX}{}", version.manifest.name)),
         };
         Self { version: version.hash, triggers: version.manifest.triggers.iter().map(on).collect() }
     }
@@ -108,6 +126,7 @@ impl Compiled {
             }
             (Question::Presence, On::Presence) | (Question::Twin, On::Twin) => true,
             (Question::Cron(asked), On::Cron(expression)) => asked == expression,
+            (Question::Told(asked), On::Told(name)) => asked == name,
             (Question::Quiet(for_s, filter), On::Quiet(_, _, purpose)) => {
                 Purpose::from_bytes(purpose) == Some(Purpose::Quiet(for_s, filter))
             }

@@ -1,5 +1,6 @@
 //! Releases and the keys that vouch for them, as the registry keeps them.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 use bytes::Bytes;
 use fleetfn_protocol::ProductId;
@@ -12,6 +13,19 @@ pub struct ReleaseRow {
     pub envelope: Bytes,
     /// When it was published, in milliseconds since 1970.
     pub published_at_ms: u64,
+    /// Whether somebody took it out of use.
+    pub yanked: Option<Yanked>,
+}
+
+/// That a release is not to be used any more, though it stays in the list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Yanked {
+    /// Who said so.
+    pub by: String,
+    /// Why.
+    pub why: String,
+    /// When, in milliseconds since 1970.
+    pub at_ms: u64,
 }
 
 /// A key that may sign for a product.

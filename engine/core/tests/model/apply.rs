@@ -109,7 +109,7 @@ impl Reference {
                     }
                 }
                 Effect::Http { request, .. } => drop(self.requests.insert(id, request)),
-                Effect::Respond { .. } | Effect::Metric { .. } => {
+                Effect::UpdateOrder { .. } | Effect::Respond { .. } | Effect::Metric { .. } => {
                     unreachable!("the model's functions do not ask for it")
                 }
             }

@@ -203,6 +203,10 @@ impl From<update::Error> for Problem {
                 update::Error::Registry(error) => return error.into(),
                 _ => Kind::Unavailable,
             },
+            update::Error::Rollout(_) => match error {
+                update::Error::Rollout(error) => return error.into(),
+                _ => Kind::Unavailable,
+            },
             update::Error::Artifact(error) => artifact_kind(error),
             update::Error::Refused(_) => Kind::Refused,
             update::Error::Overtaken => Kind::Conflict,

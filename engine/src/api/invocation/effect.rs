@@ -5,6 +5,7 @@ use fleetfn_core::effect::MetricKind;
 use fleetfn_core::request::HttpRequest;
 use fleetfn_core::{Effect, Entity};
 use fleetfn_protocol::EffectId;
+use fleetfn_protocol::update::{Content, Manifest, Offer};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -83,6 +84,14 @@ pub(crate) enum EffectView {
         /// A JSON object (RFC 7396).
         patch: Blob,
     },
+    /// To give the event's device a job of an update, or to withdraw one: of built-in functions.
+    UpdateOrder {
+        /// The job's number, if the order can be read.
+        job: Option<u32>,
+        /// What it brings, unless it is withdrawn.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        version: Option<String>,
+    },
     /// To make an HTTP request.
     Http {
         /// The idempotency key of the request.
@@ -155,6 +164,7 @@ pub(crate) fn effect_view(effect: &Effect, id: EffectId) -> EffectView {
         }
         Effect::TimerCancel { name } => EffectView::TimerCancel { name: Blob::new(name) },
         Effect::TwinPatch { patch } => EffectView::TwinPatch { patch: Blob::new(patch) },
+        Effect::UpdateOrder { offer } => update_order(offer),
         Effect::Http { tag, request } => http(tag, HttpRequest::decode(request), id),
         Effect::Respond { content_type, body, status } => EffectView::Respond {
             status: *status,
@@ -173,6 +183,19 @@ pub(crate) fn effect_view(effect: &Effect, id: EffectId) -> EffectView {
 }
 
 /// A request that cannot be read, which the host never lets through, is shown without its parts.
+fn update_order(offer: &[u8]) -> EffectView {
+    let Ok(offer) = Offer::parse(offer) else {
+        return EffectView::UpdateOrder { job: None, version: None };
+    };
+    let version = match offer.content {
+        Content::Update { envelope, .. } => {
+            Manifest::parse(envelope.body()).ok().map(|manifest| manifest.version.into())
+        }
+        Content::Withdrawn => None,
+    };
+    EffectView::UpdateOrder { job: Some(offer.job), version }
+}
+
 fn http(tag: &[u8], request: Option<HttpRequest>, id: EffectId) -> EffectView {
     let (method, url) = (String::new(), String::new());
     let nothing = HttpRequest { method, url, headers: Vec::new(), timeout_s: 0, body: bytes::Bytes::new() };

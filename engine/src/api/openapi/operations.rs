@@ -2,12 +2,17 @@
 
 use super::{Operation, delete, get, patch, post, put};
 use crate::api::page::PageQuery;
+use crate::api::rollout::schema::{
+    DeviceShape, ExplanationShape, LineShape, PlanViewShape, PolicyShape, StatusShape,
+};
+use crate::api::rollout::{DeviceQuery, NewAct, NewPlan, NewRollout};
 use crate::api::{
-    Acted, AddedDevice, ArtifactView, BudgetView, ComparisonView, ConfigView, DeadLetterView, Deployed,
-    DevicePatch, DeviceView, FunctionView, KeyView, KnownVersion, LogView, NewBudget, NewDevice, NewKey,
-    Order, Page, RecordView, RedriveOrder, RedriveView, ReleaseView, ReplayView, Requested, SecretView,
-    StateView, Terms, TimerView, TraceView, TwinView, UpdateOrder, UpdateView, UsageView, dead_letter,
-    device, invocation, record, release, replay, status, trace, usage,
+    Acted, AddedDevice, ArtifactView, AuditView, BudgetView, ComparisonView, ConfigView, DeadLetterView,
+    Deployed, DevicePatch, DeviceView, FunctionView, KeyView, KnownVersion, LogView, NewBudget, NewDevice,
+    NewKey, NewThreshold, Order, Page, Reason, RecordView, RedriveOrder, RedriveView, ReleaseView,
+    ReplayView, Requested, SecretView, StateView, Terms, ThresholdView, TimerView, TraceView, TwinView,
+    UpdateOrder, UpdateView, UsageView, dead_letter, device, invocation, record, release, replay, status,
+    trace, usage,
 };
 use axum::http::StatusCode;
 
@@ -15,7 +20,8 @@ const BYTES: &str = "application/octet-stream";
 const MODULE: &str = "application/wasm";
 
 pub(super) fn operations() -> impl Iterator<Item = Operation> {
-    devices().into_iter().chain(releases()).chain(functions()).chain(settings()).chain(observations())
+    let firmware = releases().into_iter().chain(rollouts());
+    devices().into_iter().chain(firmware).chain(functions()).chain(settings()).chain(observations())
 }
 
 fn devices() -> Vec<Operation> {
@@ -97,7 +103,15 @@ fn releases() -> Vec<Operation> {
             .answer::<ReleaseView>(StatusCode::CREATED)
             .shows::<ReleaseView>(),
         get("/releases/{release}", "A release, and whether its image is intact").shows::<ReleaseView>(),
-        delete("/releases/{release}", "Remove a release: open jobs of it are withdrawn").nothing(),
+        delete("/releases/{release}", "Forget a release: open jobs of it are withdrawn")
+            .query::<Reason>()
+            .nothing(),
+        post("/releases/{release}/yank", "Take a release out of use: open jobs of it are withdrawn")
+            .document::<Reason>()
+            .shows::<ReleaseView>(),
+        delete("/releases/{release}/yank", "Let a yanked release be used again")
+            .query::<Reason>()
+            .shows::<ReleaseView>(),
         get("/artifacts/{digest}", "Whether an image is there as it was put").shows::<ArtifactView>(),
         put("/artifacts/{digest}", "Keep an image under its SHA-256")
             .bytes(BYTES)
@@ -107,8 +121,44 @@ fn releases() -> Vec<Operation> {
         post("/products/{product}/keys", "Let a key sign for a product")
             .document::<NewKey>()
             .answer::<KeyView>(StatusCode::CREATED),
-        delete("/products/{product}/keys/{key}", "Revoke a key: open jobs of its releases are withdrawn")
+        delete("/products/{product}/keys/{key}", "Revoke a key: its signatures do not count any more")
+            .query::<Reason>()
             .nothing(),
+        get("/products/{product}/threshold", "How many keys must have signed releases of a product")
+            .shows::<ThresholdView>(),
+        put(
+            "/products/{product}/threshold",
+            "Set it: releases with fewer signatures are not offered any more",
+        )
+        .document::<NewThreshold>()
+        .shows::<ThresholdView>(),
+        get("/audit", "Who did what to releases and keys, oldest first")
+            .query::<PageQuery>()
+            .shows::<Page<AuditView>>(),
+    ]
+}
+
+fn rollouts() -> Vec<Operation> {
+    vec![
+        get("/rollouts", "The rollouts, by name").query::<PageQuery>().shows::<Page<StatusShape>>(),
+        post("/rollouts", "Start a rollout")
+            .document::<NewRollout>()
+            .answer::<StatusShape>(StatusCode::CREATED),
+        post("/rollouts/plan", "Say what a rollout would do, and start nothing")
+            .document::<NewPlan>()
+            .shows::<PlanViewShape>(),
+        get("/rollouts/{name}", "How a rollout goes").shows::<StatusShape>(),
+        post("/rollouts/{name}/acts", "Approve, pause, resume, promote, abort, retry or repair a rollout")
+            .document::<NewAct>()
+            .shows::<StatusShape>(),
+        get("/rollouts/{name}/policy", "What a rollout was started with").shows::<PolicyShape>(),
+        get("/rollouts/{name}/history", "What happened to a rollout, oldest first: the newest 256 lines")
+            .shows::<Page<LineShape>>(),
+        get("/rollouts/{name}/devices", "How the devices of a rollout fare, by id")
+            .query::<DeviceQuery>()
+            .shows::<Page<DeviceShape>>(),
+        get("/rollouts/{name}/devices/{id}", "Why a device did or did not get the release")
+            .shows::<ExplanationShape>(),
     ]
 }
 

@@ -1,9 +1,11 @@
 //! `/products/{product}/keys`: who may sign releases of a product.
 
+use super::told;
+use super::yank::Reason;
 use crate::api::Api;
 use crate::api::page::Page;
 use crate::api::problem::Problem;
-use crate::api::request::{Document, Name, NameAndRest};
+use crate::api::request::{Document, Name, NameAndRest, Parameters};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -32,6 +34,12 @@ pub(crate) struct KeyView {
 pub(crate) struct NewKey {
     /// The 32 bytes of the public key, in hexadecimal digits.
     pub(crate) key: String,
+    /// Who acts, as one line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) by: Option<String>,
+    /// Why, as one line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) why: Option<String>,
 }
 
 fn view(product: ProductId, key: UpdateKey, row: KeyRow) -> KeyView {
@@ -44,7 +52,7 @@ fn view(product: ProductId, key: UpdateKey, row: KeyRow) -> KeyView {
     }
 }
 
-fn parse(product: &str) -> Result<ProductId, Problem> {
+pub(super) fn parse(product: &str) -> Result<ProductId, Problem> {
     ProductId::parse(product).map_err(|error| Problem::malformed("product", &error))
 }
 
@@ -73,17 +81,19 @@ pub(in crate::api) async fn add(
         Problem::new(super::Kind::Malformed, "key: a public key of ed25519 is 64 hexadecimal digits")
     })?;
     let key = UpdateKey(bytes.0);
-    let row = api.engine.registry().add_update_key(product, key).await?;
+    let NewKey { by, why, .. } = new;
+    let row = api.engine.registry().add_update_key(product, key, &told(Reason { by, why })?).await?;
     Ok((StatusCode::CREATED, Json(view(product, key, row))))
 }
 
-/// `DELETE /products/{product}/keys/{key}`: what the key signed is not offered any more, and open jobs of it are
-/// withdrawn.
+/// `DELETE /products/{product}/keys/{key}`: signatures by the key do not count any more; open jobs of releases that have too
+/// few then are withdrawn.
 pub(in crate::api) async fn remove(
     State(api): State<Api>,
     NameAndRest(product, key): NameAndRest,
+    Parameters(reason): Parameters<Reason>,
 ) -> Result<StatusCode, Problem> {
-    api.engine.registry().remove_update_key(parse(&product)?, &key).await?;
+    api.engine.registry().remove_update_key(parse(&product)?, &key, &told(reason)?).await?;
     crate::update::withdraw_revoked(&api.engine).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -3,6 +3,7 @@
 mod add;
 mod ls;
 mod rm;
+mod threshold;
 
 use crate::cli::failure::Failure;
 use std::path::Path;
@@ -13,8 +14,10 @@ pub(crate) enum Command {
     Add(add::Arguments),
     /// List the keys
     Ls(ls::Arguments),
-    /// Revoke a key: what it signed is not offered any more
+    /// Revoke a key: its signatures do not count any more
     Rm(rm::Arguments),
+    /// Say how many keys must have signed a release
+    Threshold(threshold::Arguments),
 }
 
 pub(super) fn run(command: Command, data: &Path) -> Result<(), Failure> {
@@ -22,5 +25,6 @@ pub(super) fn run(command: Command, data: &Path) -> Result<(), Failure> {
         Command::Add(arguments) => add::run(&arguments, data),
         Command::Ls(arguments) => ls::run(&arguments, data),
         Command::Rm(arguments) => rm::run(&arguments, data),
+        Command::Threshold(arguments) => threshold::run(&arguments, data),
     }
 }

@@ -25,11 +25,22 @@ pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
             release.class.clone(),
             release.sequence.to_string(),
             release.size.to_string(),
-            super::offered(release).into(),
+            super::offered(release),
             rfc3339(release.published_at_ms),
             short(&release.id).to_owned(),
         ]
     };
     let header = ["RELEASE", "CLASS", "SEQUENCE", "BYTES", "OFFERED", "PUBLISHED", "ID"];
-    output::table(header, &releases.iter().map(row).collect::<Vec<_>>())
+    let rows: Vec<_> = releases.iter().map(row).collect();
+    if releases.iter().all(|release| release.yanked.is_none()) {
+        return output::table(header, &rows);
+    }
+    let why = |release: &ReleaseView| release.yanked.as_ref().map(super::yanked).unwrap_or_default();
+    let wide = |(row, release): (&[String; 7], &ReleaseView)| {
+        let [name, class, sequence, bytes, offered, published, id] = row.clone();
+        [name, class, sequence, bytes, offered, published, id, why(release)]
+    };
+    let rows: Vec<_> = rows.iter().zip(&releases).map(wide).collect();
+    let [name, class, sequence, bytes, offered, published, id] = header;
+    output::table([name, class, sequence, bytes, offered, published, id, "YANKED"], &rows)
 }

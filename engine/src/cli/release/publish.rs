@@ -5,6 +5,7 @@ use crate::api::ReleaseView;
 use crate::cli::client::Client;
 use crate::cli::failure::Failure;
 use crate::cli::output::{self, Format};
+use crate::cli::person::Remark;
 use fleetfn_protocol::limits::ENVELOPE_BYTES_MAX;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -18,13 +19,15 @@ pub(crate) struct Arguments {
     /// Only say whether the manifest would be taken
     #[arg(long)]
     dry_run: bool,
+    #[command(flatten)]
+    remark: Remark,
     /// How to print it
     #[arg(short, long, value_enum, default_value_t)]
     output: Format,
 }
 
 pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
-    let Arguments { signed, image, dry_run, output } = arguments;
+    let Arguments { signed, image, dry_run, remark, output } = arguments;
     let tried = format!("cannot publish {}", signed.display());
     let envelope = pem::read_bytes(&tried, signed, ENVELOPE_BYTES_MAX as u64)?;
     let file = File::open(image)
@@ -50,7 +53,7 @@ pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
             .put_file(&tried, &format!("/artifacts/{}", tried_release.digest), &file)
             .map_err(|failure| failure.or_next("fleetfn release sign, or the right image"))?;
     }
-    let published: ReleaseView = client.post_bytes(&tried, "/releases", &[], &envelope)?;
+    let published: ReleaseView = client.post_bytes(&tried, "/releases", &remark.parameters(), &envelope)?;
     show(&published, *output)
 }
 

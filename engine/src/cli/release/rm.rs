@@ -3,6 +3,7 @@
 use crate::cli::client::Client;
 use crate::cli::confirm::Answer;
 use crate::cli::failure::Failure;
+use crate::cli::person::Remark;
 use std::path::Path;
 
 #[derive(Debug, clap::Args)]
@@ -11,16 +12,18 @@ pub(crate) struct Arguments {
     release: String,
     #[command(flatten)]
     answer: Answer,
+    #[command(flatten)]
+    remark: Remark,
 }
 
 pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
     let reference = &arguments.release;
-    let deed = format!("remove release {reference}, so that devices that are at it get no more of it");
+    let deed = format!("forget release {reference}, so that devices that are at it get no more of it");
     arguments.answer.or_ask(&deed)?;
     Client::open(data)?
         .delete(
             &format!("cannot remove release {reference}"),
-            &format!("/releases/{}", super::escape(reference)),
+            &format!("/releases/{}?{}", super::escape(reference), arguments.remark.query()),
         )
         .map_err(|failure| failure.or_next("fleetfn release ls"))?;
     eprintln!("removed release {reference}");

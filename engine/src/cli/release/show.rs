@@ -45,9 +45,17 @@ pub(super) fn table(release: &ReleaseView) -> Result<(), Failure> {
         rows.push(["needs".into(), needs.join(" ")]);
     }
     rows.push(["signed by".into(), release.signed_by.join(" ")]);
+    if release.signatures_needed > 1 {
+        rows.push(["signatures".into(), format!("{} of {}", release.signatures, release.signatures_needed)]);
+    }
     if release.published_at_ms > 0 {
         rows.push(["published".into(), rfc3339(release.published_at_ms)]);
-        rows.push(["offered".into(), super::offered(release).into()]);
+        rows.push(["offered".into(), super::offered(release)]);
+    }
+    if let Some(yanked) = &release.yanked {
+        rows.push(["yanked".into(), super::yanked(yanked)]);
+    } else if let Some(why) = &release.withheld {
+        rows.push(["withheld".into(), why.clone()]);
     }
     if let Some(damage) = &release.damage {
         rows.push(["damage".into(), damage.clone()]);

@@ -1,9 +1,10 @@
 //! `fleetfn rollout explain NAME [DEVICE]`.
 
+use crate::api::DeviceRow;
 use crate::cli::client::Client;
 use crate::cli::failure::Failure;
 use crate::cli::output::{self, Format};
-use fleetfn_core::rollout::{Device, Devices, Explanation, JobState};
+use fleetfn_core::rollout::{Devices, Explanation, JobState};
 use fleetfn_protocol::{DeviceId, RolloutName};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -31,11 +32,12 @@ pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
     let client = Client::open(data)?;
     let Some(device) = arguments.device else {
         let tried = format!("cannot read the devices of rollout '{name}'");
-        let devices: Vec<(DeviceId, Device)> = Vec::new();
-        let _: Vec<String> = client.list(&tried, &format!("/rollouts/{name}/devices"))?;
+        let devices: Vec<DeviceRow> = client
+            .list(&tried, &format!("/rollouts/{name}/devices"))
+            .map_err(|failure| failure.or_next("fleetfn rollout ls"))?;
         return match arguments.output {
             Format::Table => output::write(reasons(name, &devices).as_bytes()),
-            Format::Json => Ok(()),
+            Format::Json => output::json(&devices),
         };
     };
     let tried = format!("cannot explain device '{device}' in rollout '{name}'");
@@ -55,17 +57,17 @@ fn one(explanation: &Explanation) -> String {
 }
 
 /// All devices by what became of them and why: the most common first.
-fn reasons(name: RolloutName, devices: &[(DeviceId, Device)]) -> String {
-    let mut groups: BTreeMap<(JobState, String), Vec<DeviceId>> = BTreeMap::new();
-    for (id, device) in devices {
-        groups.entry((device.step.state(), device.why.to_string())).or_default().push(*id);
+fn reasons(name: RolloutName, devices: &[DeviceRow]) -> String {
+    let mut groups: BTreeMap<(JobState, &String), Vec<&String>> = BTreeMap::new();
+    for device in devices {
+        groups.entry((device.state, &device.because)).or_default().push(&device.device);
     }
     let mut groups: Vec<_> = groups.into_iter().collect();
     groups.sort_by(|(a, left), (b, right)| right.len().cmp(&left.len()).then_with(|| a.cmp(b)));
     let count = u64::try_from(devices.len()).unwrap_or(u64::MAX);
     let mut text = format!("{} in rollout {name}\n", Devices(count));
     for ((state, why), ids) in groups.iter().take(REASONS_MAX) {
-        let some: Vec<String> = ids.iter().take(NAMED_MAX).map(ToString::to_string).collect();
+        let some: Vec<&str> = ids.iter().take(NAMED_MAX).map(|id| id.as_str()).collect();
         let more = if ids.len() > NAMED_MAX { ", ..." } else { "" };
         let state = state.to_string();
         // Writing to a string does not fail.

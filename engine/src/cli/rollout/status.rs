@@ -50,7 +50,7 @@ fn get(client: &Client, name: RolloutName) -> Result<Status, Failure> {
 }
 
 /// The rollout as a table.
-fn table(status: &Status) -> String {
+pub(super) fn table(status: &Status) -> String {
     super::clean(&status.to_string())
 }
 

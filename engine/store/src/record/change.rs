@@ -2,8 +2,9 @@
 
 use crate::codec::{CodecError, Reader, Write};
 use crate::key::{
-    backfilled, backlog, budget, dead_letter, deployment, device, difference, due, function_timer, mark,
-    outbox, release, request, seen, send, setting, shadow, state, timer, twin, update, update_key, usage,
+    audit, backfilled, backlog, budget, dead_letter, deployment, device, difference, due, function_timer,
+    mark, outbox, release, request, seen, send, setting, shadow, state, threshold, timer, twin, update,
+    update_key, usage,
 };
 use fleetfn_core::Change;
 
@@ -39,6 +40,8 @@ const USAGE_DELETE: u8 = 29;
 const UPDATE: u8 = 30;
 const RELEASE: u8 = 31;
 const UPDATE_KEY: u8 = 32;
+const AUDIT: u8 = 33;
+const THRESHOLD: u8 = 34;
 
 fn kind(change: &Change) -> u8 {
     match change {
@@ -74,6 +77,8 @@ fn kind(change: &Change) -> u8 {
         Change::Update { .. } => UPDATE,
         Change::Release { .. } => RELEASE,
         Change::UpdateKey { .. } => UPDATE_KEY,
+        Change::Audit { .. } => AUDIT,
+        Change::Threshold { .. } => THRESHOLD,
     }
 }
 
@@ -110,6 +115,8 @@ pub(super) fn put(out: &mut Vec<u8>, change: &Change) {
         Change::Update { device, update } => update::put(out, device, update),
         Change::Release { id, row } => release::put(out, id, row.as_ref()),
         Change::UpdateKey { product, key, row } => update_key::put(out, product, key, row.as_ref()),
+        Change::Audit { number, line } => audit::put(out, *number, line.as_deref()),
+        Change::Threshold { product, count } => threshold::put(out, product, *count),
         Change::Device { id, row } => device::put(out, id, row.as_ref()),
         Change::Deployment { name, deployment } => deployment::put(out, name, deployment.as_deref()),
         Change::Setting { name, key, setting } => setting::put(out, name, key, setting.as_ref()),
@@ -143,6 +150,8 @@ pub(super) fn take(reader: &mut Reader) -> Result<Change, CodecError> {
         UPDATE => update::take(reader),
         RELEASE => release::take(reader),
         UPDATE_KEY => update_key::take(reader),
+        AUDIT => audit::take(reader),
+        THRESHOLD => threshold::take(reader),
         DEVICE => device::take(reader),
         DEPLOYMENT => deployment::take(reader),
         SETTING => setting::take(reader),

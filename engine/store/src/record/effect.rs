@@ -15,6 +15,7 @@ const TWIN_PATCH: u8 = 8;
 const HTTP: u8 = 9;
 const RESPOND: u8 = 10;
 const METRIC: u8 = 11;
+const UPDATE_ORDER: u8 = 12;
 
 /// A kind and the parts that are bytes.
 fn put_parts<const N: usize>(out: &mut Vec<u8>, kind: u8, parts: [&[u8]; N]) {
@@ -45,6 +46,7 @@ pub(crate) fn put(out: &mut Vec<u8>, effect: &Effect) {
         }
         Effect::TimerCancel { name } => put_parts(out, TIMER_CANCEL, [name]),
         Effect::TwinPatch { patch } => put_parts(out, TWIN_PATCH, [patch]),
+        Effect::UpdateOrder { offer } => put_parts(out, UPDATE_ORDER, [offer]),
         Effect::Http { tag, request } => put_parts(out, HTTP, [tag, request]),
         Effect::Respond { content_type, body, status } => {
             put_parts(out, RESPOND, [content_type, body]);
@@ -80,6 +82,7 @@ pub(crate) fn take(reader: &mut Reader) -> Result<Effect, CodecError> {
         }
         TIMER_CANCEL => Effect::TimerCancel { name: reader.bytes()? },
         TWIN_PATCH => Effect::TwinPatch { patch: reader.bytes()? },
+        UPDATE_ORDER => Effect::UpdateOrder { offer: reader.bytes()? },
         HTTP => Effect::Http { tag: reader.bytes()?, request: reader.bytes()? },
         RESPOND => {
             Effect::Respond { content_type: reader.bytes()?, body: reader.bytes()?, status: reader.u16()? }
@@ -126,6 +129,7 @@ pub(crate) mod tests {
             }),
             any_bytes().prop_map(|name| Effect::TimerCancel { name }),
             any_bytes().prop_map(|patch| Effect::TwinPatch { patch }),
+            any_bytes().prop_map(|offer| Effect::UpdateOrder { offer }),
             two().prop_map(|(tag, request)| Effect::Http { tag, request }),
             (two(), any::<u16>()).prop_map(|((content_type, body), status)| Effect::Respond {
                 content_type,

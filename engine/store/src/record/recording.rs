@@ -8,6 +8,7 @@
 
 use super::effect;
 use crate::codec::{CodecError, Reader, Write};
+use crate::key;
 use fleetfn_core::Offset;
 use fleetfn_core::deployment::ModuleHash;
 use fleetfn_core::invocation::{LogLevel, LogLine, Read, Role};
@@ -17,6 +18,8 @@ const STATE: u8 = 1;
 const TWIN: u8 = 2;
 const CONFIG: u8 = 3;
 const LOST: u8 = 4;
+const UPDATE: u8 = 5;
+const LISTENERS: u8 = 6;
 
 fn put_read(out: &mut Vec<u8>, read: &Read) {
     match read {
@@ -35,6 +38,15 @@ fn put_read(out: &mut Vec<u8>, read: &Read) {
             out.put_option(value.as_ref(), |out, value| out.put_bytes(value));
         }
         Read::Lost => out.put_u8(LOST),
+        Read::Update { update } => {
+            out.put_u8(UPDATE);
+            out.put_option(update.as_deref(), |out, update| out.put_bytes(&key::update::value(update)));
+        }
+        Read::Listeners { message, functions } => {
+            out.put_u8(LISTENERS);
+            out.put_text(message);
+            out.put_list(functions, |out, function| out.put_text(function.as_str()));
+        }
     }
 }
 
@@ -44,6 +56,11 @@ fn take_read(reader: &mut Reader) -> Result<Read, CodecError> {
         TWIN => Read::Twin { document: reader.option(Reader::bytes)? },
         CONFIG => Read::Config { key: reader.text()?, value: reader.option(Reader::bytes)? },
         LOST => Read::Lost,
+        UPDATE => {
+            let update = |reader: &mut Reader| key::update::decode_value(reader.bytes()?).map(Box::new);
+            Read::Update { update: reader.option(update)? }
+        }
+        LISTENERS => Read::Listeners { message: reader.text()?, functions: reader.list(Reader::name)? },
         _ => return Err(reader.unknown()),
     })
 }
@@ -112,6 +129,7 @@ pub(super) fn take(reader: &mut Reader) -> Result<Recording, CodecError> {
 pub(super) mod tests {
     use super::*;
     use bytes::Bytes;
+    use fleetfn_core::update::Update;
     use proptest::prelude::{Just, Strategy, any, prop_assert_eq, prop_oneof, proptest};
 
     fn any_read() -> impl Strategy<Value = Read> {
@@ -122,6 +140,13 @@ pub(super) mod tests {
             value().prop_map(|document| Read::Twin { document }),
             (".{0,9}", value()).prop_map(|(key, value)| Read::Config { key, value }),
             Just(Read::Lost),
+            proptest::option::of(any::<(u32, u32)>()).prop_map(|known| {
+                let update = |(job_last, unreadable)| Update { job_last, unreadable, ..Update::default() };
+                Read::Update { update: known.map(update).map(Box::new) }
+            }),
+            ".{0,9}".prop_map(|message| {
+                Read::Listeners { message, functions: vec!["climate".parse().expect("a name")] }
+            }),
         ]
     }
 

@@ -54,6 +54,44 @@ impl View {
         })
     }
 
+    /// The entities whose canonical bytes begin with a prefix and of which a function keeps something. Seeks once or a few
+    /// times for each of them, and once for each partition, whatever is kept.
+    ///
+    /// # Errors
+    /// [`Error`], as for every read.
+    pub fn entities(&self, prefix: &[u8], function: &FunctionName) -> Result<Vec<Bytes>, Error> {
+        let mut entities = Vec::new();
+        for partition in self.partitions() {
+            let all = key::state::prefix_all(partition);
+            let prefix = [&all[..], prefix].concat();
+            let mut after = None::<Vec<u8>>;
+            loop {
+                let mut found = None;
+                self.each(partition, &prefix, after.as_deref(), |key, _| {
+                    let decoded = key::state::decode(key);
+                    let (entity, ..) = decoded.ok_or(CodecError::Unknown("the key of a value of state"))?;
+                    found = Some(Bytes::copy_from_slice(entity));
+                    Ok(false)
+                })?;
+                let Some(entity) = found else { break };
+                // No name holds a zero: all keys of the entity are below this one.
+                after = Some([&all[..], &entity, &[1]].concat());
+                let mut has_any = false;
+                self.scan(
+                    partition,
+                    &key::state::prefix(partition, &entity, function),
+                    None,
+                    &mut |_, _| {
+                        has_any = true;
+                        false
+                    },
+                )?;
+                entities.extend(has_any.then_some(entity));
+            }
+        }
+        Ok(entities)
+    }
+
     /// Tells how many bytes of keys and values each function keeps of each entity of a partition, once for each pair.
     /// Reads all of its state: slow.
     ///

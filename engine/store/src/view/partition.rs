@@ -62,6 +62,16 @@ impl Facts for PartitionView {
         Ok(self.get(&key, key::state::decode_value)?.map(|value| value.expires_at_ms))
     }
 
+    fn has_state(&self, entity: &[u8], function: &FunctionName) -> Result<bool, Error> {
+        let mut found = false;
+        let prefix = key::state::prefix(self.partition, entity, function);
+        self.view.scan(self.partition, &prefix, None, &mut |_, _| {
+            found = true;
+            false
+        })?;
+        Ok(found)
+    }
+
     fn has_outbox_entry(&self, key: &OutboxKey) -> Result<bool, Error> {
         Ok(self.view.get(self.partition, &key::outbox::encode(self.partition, key))?.is_some())
     }

@@ -7,6 +7,7 @@ use super::overlay::Row;
 use super::{Error, View};
 use crate::codec::CodecError;
 use crate::key;
+use fleetfn_core::audit::Line;
 use fleetfn_core::commit::{DeviceRow, Setting};
 use fleetfn_core::deployment::Deployment;
 use fleetfn_core::update::{KeyRow, ReleaseRow};
@@ -76,6 +77,30 @@ impl View {
             let (product, update_key) =
                 key::update_key::decode(key).ok_or(CodecError::Unknown("the key of a key of a product"))?;
             Ok((product, update_key, key::update_key::decode_value(value)?))
+        })
+    }
+
+    /// How many keys must have signed, by product; one where nothing is said.
+    ///
+    /// # Errors
+    /// [`Error`], as for every read.
+    pub fn thresholds(&self) -> Result<Vec<(ProductId, u8)>, Error> {
+        self.collect(CONTROL, &key::threshold::prefix(), None, usize::MAX, |key, value| {
+            let product = key::threshold::decode(key)
+                .ok_or(CodecError::Unknown("the key of a number of signatures"))?;
+            Ok((product, key::threshold::decode_value(value)?))
+        })
+    }
+
+    /// Lines of the audit by number, after one.
+    ///
+    /// # Errors
+    /// [`Error`], as for every read.
+    pub fn audit(&self, after: Option<u64>, limit: usize) -> Result<Vec<(u64, Line)>, Error> {
+        let after = after.map(key::audit::encode);
+        self.collect(CONTROL, &key::audit::prefix(), after.as_deref(), limit, |key, value| {
+            let number = key::audit::decode(key).ok_or(CodecError::Unknown("the key of the audit"))?;
+            Ok((number, key::audit::decode_value(value)?))
         })
     }
 

@@ -2,9 +2,9 @@
 
 use super::overlay::Row;
 use crate::key::{
-    backfilled, backlog, budget, cursor, dead_letter, deployment, device, difference, due, function_timer,
-    lease, mark, outbox, refused, release, request, seen, send, send_next, setting, shadow, state, timer,
-    twin, update, update_key, usage,
+    audit, backfilled, backlog, budget, cursor, dead_letter, deployment, device, difference, due,
+    function_timer, lease, mark, outbox, refused, release, request, seen, send, send_next, setting, shadow,
+    state, threshold, timer, twin, update, update_key, usage,
 };
 use bytes::Bytes;
 use fleetfn_core::{Change, Commit, Offset, PartitionId};
@@ -98,6 +98,8 @@ fn of_change(partition: PartitionId, change: &Change, offset: Offset) -> (Vec<u8
         Change::UpdateKey { product, key, row } => {
             (update_key::encode(product, key), row.as_ref().map(update_key::value))
         }
+        Change::Audit { number, line } => (audit::encode(*number), line.as_deref().map(audit::value)),
+        Change::Threshold { product, count } => (threshold::encode(product), Some(threshold::value(*count))),
         Change::Device { id, row } => (device::encode(id), row.as_ref().map(device::value)),
         Change::Deployment { name, deployment } => {
             (deployment::encode(name, offset), Some(deployment::value(deployment.as_deref())))

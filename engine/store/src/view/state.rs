@@ -3,10 +3,12 @@
 use super::{Error, View};
 use crate::key;
 use bytes::Bytes;
+use fleetfn_core::Facts;
 use fleetfn_core::PartitionId;
 use fleetfn_core::commit::Value;
 use fleetfn_core::invocation::{StateReader, StateUnavailable};
 use fleetfn_core::settings::Config;
+use fleetfn_core::update::Update;
 use fleetfn_protocol::{DeviceId, FunctionName};
 use std::sync::Arc;
 
@@ -100,5 +102,10 @@ impl StateReader for StateView {
 
     fn config(&self, key: &str) -> Result<Option<Bytes>, StateUnavailable> {
         Ok(self.config.as_ref().and_then(|config| config.get(key).cloned()))
+    }
+
+    fn update(&self) -> Result<Option<Update>, StateUnavailable> {
+        let Some(device) = &self.device else { return Ok(None) };
+        Facts::update(&self.view.partition(self.partition), device).map_err(unavailable)
     }
 }

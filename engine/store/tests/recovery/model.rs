@@ -127,7 +127,9 @@ impl Model {
             | Change::Deployment { .. }
             | Change::Setting { .. }
             | Change::Release { .. }
-            | Change::UpdateKey { .. } => unreachable!("the model knows no {change:?}"),
+            | Change::UpdateKey { .. }
+            | Change::Audit { .. }
+            | Change::Threshold { .. } => unreachable!("the model knows no {change:?}"),
         }
     }
 

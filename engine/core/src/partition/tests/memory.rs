@@ -112,7 +112,9 @@ impl Memory {
             | Change::Deployment { .. }
             | Change::Setting { .. }
             | Change::Release { .. }
-            | Change::UpdateKey { .. } => unreachable!("not a partition's business"),
+            | Change::UpdateKey { .. }
+            | Change::Audit { .. }
+            | Change::Threshold { .. } => unreachable!("not a partition's business"),
         }
     }
 
@@ -220,6 +222,10 @@ impl Facts for Memory {
     fn expiry(&self, entity: &[u8], function: &FunctionName, key: &[u8]) -> Result<Option<u64>, Infallible> {
         let key = (Bytes::copy_from_slice(entity), *function, Bytes::copy_from_slice(key));
         Ok(self.state.get(&key).map(|value| value.expires_at_ms))
+    }
+
+    fn has_state(&self, entity: &[u8], function: &FunctionName) -> Result<bool, Infallible> {
+        Ok(self.state.keys().any(|(of, by, _)| of == entity && by == function))
     }
 
     fn has_outbox_entry(&self, key: &OutboxKey) -> Result<bool, Infallible> {

@@ -24,6 +24,8 @@ pub(super) struct TriggerJson {
     message: Option<String>,
     reply: Option<String>,
     http: Option<String>,
+    update: Option<UpdateJson>,
+    gate: Option<bool>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -31,6 +33,13 @@ pub(super) struct TriggerJson {
 enum PerJson {
     Device,
     Function,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum UpdateJson {
+    Offer,
+    Report,
 }
 
 impl TriggerJson {
@@ -87,14 +96,36 @@ impl TriggerJson {
         if let Some(true) = self.twin.take() {
             return Ok(Trigger::Twin);
         }
-        let reason = "it has none of telemetry, quiet, presence, twin, timer, cron, message, reply, http";
+        match self.update.take() {
+            Some(UpdateJson::Offer) => return Ok(Trigger::UpdateOffer),
+            Some(UpdateJson::Report) => return Ok(Trigger::UpdateReport),
+            None => {}
+        }
+        if let Some(true) = self.gate.take() {
+            return Ok(Trigger::Gate);
+        }
+        let reason = "it has none of telemetry, quiet, presence, twin, timer, cron, message, reply, http, update, gate";
         Err(Error::Trigger { filter: String::new(), reason: reason.into() })
     }
 
     /// A field that was not taken.
     fn left(&self) -> Option<&'static str> {
-        let Self { telemetry, schema, quiet, for_s, presence, twin, timer, cron, per, message, reply, http } =
-            self;
+        let Self {
+            telemetry,
+            schema,
+            quiet,
+            for_s,
+            presence,
+            twin,
+            timer,
+            cron,
+            per,
+            message,
+            reply,
+            http,
+            update,
+            gate,
+        } = self;
         [
             ("telemetry", telemetry.is_some()),
             ("schema", schema.is_some()),
@@ -108,6 +139,8 @@ impl TriggerJson {
             ("message", message.is_some()),
             ("reply", reply.is_some()),
             ("http", http.is_some()),
+            ("update", update.is_some()),
+            ("gate", gate.is_some()),
         ]
         .into_iter()
         .find_map(|(name, there)| there.then_some(name))
@@ -126,6 +159,9 @@ fn name(trigger: &Trigger) -> String {
         Trigger::Cron { expression, .. } => expression.clone(),
         Trigger::Presence => "presence".into(),
         Trigger::Twin => "twin".into(),
+        Trigger::UpdateOffer => "update = \"offer\"".into(),
+        Trigger::UpdateReport => "update = \"report\"".into(),
+        Trigger::Gate => "gate".into(),
     }
 }
 

@@ -59,6 +59,11 @@ fn effect(effect: &EffectView) -> String {
         EffectView::TimerSet { name, delay_s, .. } => format!("timer {name} in {delay_s} s"),
         EffectView::TimerCancel { name } => format!("cancel timer {name}"),
         EffectView::TwinPatch { .. } => "twin".into(),
+        EffectView::UpdateOrder { job: Some(job), version: Some(version) } => {
+            format!("job {job}: update to {version}")
+        }
+        EffectView::UpdateOrder { job: Some(job), version: None } => format!("withdraw job {job}"),
+        EffectView::UpdateOrder { job: None, .. } => "update".into(),
         EffectView::Http { method, url, .. } => format!("{method} {}", cut(url)),
         EffectView::Respond { status, .. } => format!("respond {status}"),
         EffectView::Metric { name, value, .. } => match value {

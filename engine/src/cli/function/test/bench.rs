@@ -98,7 +98,8 @@ impl Bench {
         }
         let function: FunctionName = self.manifest.name;
         let routed = self.routes.route(place.offset, &event, None, &place.entity.canonical());
-        let trigger = routed.targets.first().map(|target| target.trigger);
+        let own = routed.targets.iter().find(|target| target.version == self.version);
+        let trigger = own.map(|target| target.trigger);
         let trigger = trigger.ok_or("no trigger of the manifest takes this event")?;
         let (offset, version) = (place.offset, self.version);
         let call = Call { function, version, trigger, event: &event, offset, role: Role::Live };

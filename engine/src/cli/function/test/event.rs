@@ -3,9 +3,13 @@
 use super::case::Step;
 use super::value::bytes;
 use bytes::Bytes;
+use fleetfn_core::builtin::Builtin;
 use fleetfn_core::deployment::{Manifest, Trigger};
 use fleetfn_core::event::{EventParts, Firing, Origin, Purpose};
+use fleetfn_core::rollout::GATE_PREFIX;
+use fleetfn_core::update::{NEWS, QUESTION};
 use fleetfn_core::{Entity, Event, EventKind, Offset, PartitionId};
+use fleetfn_protocol::FunctionName;
 use serde_json::Value;
 
 /// Where and when an event happens.
@@ -75,7 +79,10 @@ pub(super) fn event(step: &Step, manifest: &Manifest, place: Place<'_>) -> Resul
         Kind::Cron(expression) => fired(Purpose::Cron(expression)),
         Kind::Message(name) => Made {
             kind: EventKind::Message { name },
-            origin: Some(from("functions/test")),
+            origin: Some(Origin {
+                function: sender(name).unwrap_or(manifest.name),
+                ..from(if name.starts_with(GATE_PREFIX) { "rollout/test" } else { "functions/test" })
+            }),
             payload: payload.clone(),
         },
         Kind::Reply(name) => match source {
@@ -151,6 +158,16 @@ fn kind(step: &Step) -> Result<Kind<'_>, String> {
         }
         (Some(_), Some(_)) => Err("it says twice what happens".into()),
     }
+}
+
+/// The function of the engine's own that sends a message of this name, if one does.
+fn sender(name: &str) -> Option<FunctionName> {
+    let builtin = match name {
+        QUESTION | NEWS => Builtin::Update,
+        _ if name.starts_with(GATE_PREFIX) => Builtin::Rollout,
+        _ => return None,
+    };
+    FunctionName::parse(builtin.name()).ok()
 }
 
 /// The seconds of the `quiet` trigger of a filter.

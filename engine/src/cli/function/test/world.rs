@@ -97,6 +97,7 @@ impl World {
                 | Effect::Send { .. }
                 | Effect::TimerSet { .. }
                 | Effect::TimerCancel { .. }
+                | Effect::UpdateOrder { .. }
                 | Effect::Http { .. }
                 | Effect::Respond { .. }
                 | Effect::Metric { .. } => {}

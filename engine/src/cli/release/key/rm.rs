@@ -3,6 +3,7 @@
 use crate::cli::client::Client;
 use crate::cli::confirm::Answer;
 use crate::cli::failure::Failure;
+use crate::cli::person::Remark;
 use fleetfn_protocol::ProductId;
 use std::path::Path;
 
@@ -14,15 +15,17 @@ pub(crate) struct Arguments {
     id: String,
     #[command(flatten)]
     answer: Answer,
+    #[command(flatten)]
+    remark: Remark,
 }
 
 pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
-    let Arguments { product, id, answer } = arguments;
-    answer.or_ask(&format!("revoke key {id} of {product}, so that no release is offered that it signed"))?;
+    let Arguments { product, id, answer, remark } = arguments;
+    answer.or_ask(&format!("revoke key {id} of {product}, so that its signatures do not count any more"))?;
     Client::open(data)?
         .delete(
             &format!("cannot revoke key {id} of {product}"),
-            &format!("/products/{product}/keys/{}", crate::cli::release::escape(id)),
+            &format!("/products/{product}/keys/{}?{}", crate::cli::release::escape(id), remark.query()),
         )
         .map_err(|failure| failure.or_next(format!("fleetfn release key ls {product}")))?;
     eprintln!("revoked key {id} of {product}");

@@ -1,4 +1,5 @@
 use super::{one, reasons};
+use crate::api::DeviceRow;
 use fleetfn_core::rollout::{Device, Explanation, Step};
 use fleetfn_protocol::{DeviceId, RolloutName};
 use serde_json::json;
@@ -9,6 +10,12 @@ fn device(step: Step, why: serde_json::Value) -> Device {
     serde_json::from_value(row).expect("a row")
 }
 
+fn row(id: &str, step: Step, why: serde_json::Value) -> DeviceRow {
+    let row = device(step, why);
+    let because = row.why.to_string();
+    DeviceRow { device: id.into(), state: step.state(), phase: None, because, row }
+}
+
 fn id(text: &str) -> DeviceId {
     DeviceId::parse(text).expect("a name")
 }
@@ -16,12 +23,11 @@ fn id(text: &str) -> DeviceId {
 #[test]
 fn devices_are_summed_up_by_what_became_of_them_and_why() {
     let unhealthy = json!({"failed": {"reported": {"phase": "rolled_back", "reason": "unhealthy"}}});
-    let mut devices: Vec<_> = (0..7)
-        .map(|index| (id(&format!("d-{index}")), device(Step::Succeeded, json!("confirmed"))))
-        .collect();
-    devices.push((id("fan-1"), device(Step::Failed, unhealthy.clone())));
-    devices.push((id("fan-2"), device(Step::Failed, unhealthy)));
-    devices.push((id("old"), device(Step::Removed, json!({"other_class": {"class": "m0"}}))));
+    let mut devices: Vec<_> =
+        (0..7).map(|index| row(&format!("d-{index}"), Step::Succeeded, json!("confirmed"))).collect();
+    devices.push(row("fan-1", Step::Failed, unhealthy.clone()));
+    devices.push(row("fan-2", Step::Failed, unhealthy));
+    devices.push(row("old", Step::Removed, json!({"other_class": {"class": "m0"}})));
     let name = RolloutName::parse("fw-2.4.1").expect("a name");
     let expected = "\
 10 devices in rollout fw-2.4.1

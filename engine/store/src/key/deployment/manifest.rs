@@ -12,6 +12,9 @@ const CRON: u8 = 6;
 const MESSAGE: u8 = 7;
 const REPLY: u8 = 8;
 const HTTP: u8 = 9;
+const UPDATE_OFFER: u8 = 10;
+const UPDATE_REPORT: u8 = 11;
+const GATE: u8 = 12;
 
 const PER_FUNCTION: u8 = 1;
 const PER_DEVICE: u8 = 2;
@@ -71,6 +74,9 @@ fn put_trigger(out: &mut Vec<u8>, trigger: &Trigger) {
         Trigger::Message { filter } => put_filter(out, MESSAGE, filter),
         Trigger::Reply { filter } => put_filter(out, REPLY, filter),
         Trigger::Http { filter } => put_filter(out, HTTP, filter),
+        Trigger::UpdateOffer => out.put_u8(UPDATE_OFFER),
+        Trigger::UpdateReport => out.put_u8(UPDATE_REPORT),
+        Trigger::Gate => out.put_u8(GATE),
     }
 }
 
@@ -92,6 +98,9 @@ fn take_trigger(reader: &mut Reader) -> Result<Trigger, CodecError> {
         MESSAGE => Trigger::Message { filter: reader.text()? },
         REPLY => Trigger::Reply { filter: reader.text()? },
         HTTP => Trigger::Http { filter: reader.text()? },
+        UPDATE_OFFER => Trigger::UpdateOffer,
+        UPDATE_REPORT => Trigger::UpdateReport,
+        GATE => Trigger::Gate,
         _ => return Err(reader.unknown()),
     })
 }
@@ -109,6 +118,9 @@ pub(super) mod tests {
             (text(), any::<u32>()).prop_map(|(filter, for_s)| Trigger::Quiet { filter, for_s }),
             Just(Trigger::Presence),
             Just(Trigger::Twin),
+            Just(Trigger::UpdateOffer),
+            Just(Trigger::UpdateReport),
+            Just(Trigger::Gate),
             text().prop_map(|filter| Trigger::Timer { filter }),
             (text(), any::<bool>()).prop_map(|(expression, device)| Trigger::Cron {
                 expression,

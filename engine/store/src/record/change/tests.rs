@@ -5,13 +5,14 @@ use crate::key::deployment::tests::any_deployment;
 use crate::key::update::tests::any_update;
 use crate::record::effect::tests::any_effect;
 use bytes::Bytes;
+use fleetfn_core::audit::{Deed, Line};
 use fleetfn_core::commit::{
     Backfilled, DeadLetter, DeviceRow, Due, DueState, OutboxEntry, OutboxKey, ParcelKind, Request, Send,
     Setting, Spent, Timer, TimerKey, TimerPurpose, TimerRow, Value,
 };
 use fleetfn_core::deployment::ModuleHash;
 use fleetfn_core::difference::{Difference, Side};
-use fleetfn_core::update::{KeyRow, ReleaseRow};
+use fleetfn_core::update::{KeyRow, ReleaseRow, Yanked};
 use fleetfn_core::usage::{Usage, UsageKey};
 use fleetfn_core::{Offset, PartitionId};
 use fleetfn_protocol::update::{Digest, UpdateKey};
@@ -207,8 +208,11 @@ fn any_act() -> BoxedStrategy<Change> {
         bytes().prop_map(Setting::Secret),
         any::<u64>().prop_map(Setting::Budget),
     ];
-    let release = (bytes(), any::<u64>())
-        .prop_map(|(envelope, published_at_ms)| ReleaseRow { envelope, published_at_ms });
+    let yanked = (".{0,9}", ".{0,9}", any::<u64>()).prop_map(|(by, why, at_ms)| Yanked { by, why, at_ms });
+    let release = (bytes(), any::<u64>(), of(yanked))
+        .prop_map(|(envelope, published_at_ms, yanked)| ReleaseRow { envelope, published_at_ms, yanked });
+    let line = (any::<u64>(), ".{0,9}", proptest::sample::select(&Deed::ALL[..]), ".{0,9}", ".{0,9}")
+        .prop_map(|(at_ms, by, deed, subject, why)| Line { at_ms, by, deed, subject, why });
     let key = any::<u64>().prop_map(|added_at_ms| KeyRow { added_at_ms });
     prop_oneof![
         (any::<[u8; 32]>(), of(release)).prop_map(|(id, row)| Change::Release { id: Digest(id), row }),
@@ -217,6 +221,12 @@ fn any_act() -> BoxedStrategy<Change> {
             key: UpdateKey(key),
             row,
         }),
+        ("[a-z]{1,9}", any::<u8>()).prop_map(|(product, count)| Change::Threshold {
+            product: product.parse().expect("a name"),
+            count,
+        }),
+        (any::<u64>(), of(line))
+            .prop_map(|(number, line)| Change::Audit { number, line: line.map(Box::new) }),
         (device(), of(row)).prop_map(|(id, row)| Change::Device { id, row }),
         (function(), of(any_deployment()))
             .prop_map(|(name, deployment)| Change::Deployment { name, deployment: deployment.map(Box::new) }),

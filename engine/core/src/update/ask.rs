@@ -1,0 +1,213 @@
+//! Functions of manufacturers that have a say in the updates of their devices: asked before an offer, told of each step.
+//!
+//! Who has no such function pays nothing for it: nobody is asked and nothing is sent.
+
+use super::input::{NEWS, OfferAnswer, QUESTION, Says};
+use super::machine::Machine;
+use super::rows::{Awaits, Stage};
+use super::{JobError, State};
+use crate::event::Entity;
+use crate::rollout::{Release, send, text};
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use fleetfn_protocol::update::Reason;
+use fleetfn_protocol::{DeviceId, FunctionName};
+use serde::{Deserialize, Serialize};
+
+/// How long functions may take to answer: they take milliseconds, unless their events wait.
+pub(super) const ANSWER_MS: u64 = 30_000;
+
+/// How long to wait until functions are asked again that did not answer.
+const SILENT_MS: u64 = 600_000;
+
+/// Most bytes of what a function says why.
+const WHY_BYTES_MAX: usize = 512;
+
+/// A device is about to be offered a release: what functions are asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OfferQuestion {
+    /// The device.
+    #[serde(with = "text")]
+    pub device: DeviceId,
+    /// The rollout.
+    pub rollout: String,
+    /// Which of its offers; both are to be given back.
+    pub generation: u32,
+    /// What people call the release.
+    pub version: String,
+    /// Sequence of the release.
+    pub sequence: u32,
+    /// What people call the image that runs, if the device has said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub running_version: Option<String>,
+    /// Sequence of the image that runs, if the device has said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub running_sequence: Option<u32>,
+    /// When the offer is void, in milliseconds since 1970.
+    pub expires_ms: u64,
+    /// Until when there must be an answer.
+    pub answer_by_ms: u64,
+}
+
+/// How far a device's job is: what functions are told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct News {
+    /// The device.
+    #[serde(with = "text")]
+    pub device: DeviceId,
+    /// Number of the job.
+    pub job: u32,
+    /// The rollout that gave it, unless an operator did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<String>,
+    /// How it stands: a phase, or `queued`, `undeliverable`, `withdrawn`.
+    pub state: String,
+    /// Why.
+    #[serde(with = "text")]
+    pub reason: Reason,
+    /// What the job brings.
+    pub version: String,
+    /// Its sequence.
+    pub sequence: u32,
+    /// What people call the image that runs, if the device has said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub running_version: Option<String>,
+    /// Sequence of the image that runs, if the device has said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub running_sequence: Option<u32>,
+}
+
+impl Machine<'_> {
+    /// Asks the functions that want to be asked about an offer; whether there are any.
+    pub(super) fn ask(
+        &mut self,
+        rollout: &str,
+        release: &Release,
+        whole: bool,
+        expires_ms: u64,
+    ) -> Result<bool, JobError> {
+        let functions = self.reader.listeners(QUESTION)?;
+        let Some(standing) = self.offers.of.get_mut(rollout).filter(|_| !functions.is_empty()) else {
+            return Ok(false);
+        };
+        let until_ms = self.now_ms.saturating_add(ANSWER_MS).min(expires_ms);
+        let generation = standing.generation;
+        standing.stage = Stage::Asked {
+            release: release.clone(),
+            whole,
+            expires_ms,
+            until_ms,
+            open: functions.iter().map(FunctionName::to_string).collect(),
+        };
+        let running = self.update.report.as_ref();
+        let question = OfferQuestion {
+            device: self.device,
+            rollout: rollout.into(),
+            generation,
+            version: release.version.clone(),
+            sequence: release.sequence,
+            running_version: running.map(|said| said.version.clone()),
+            running_sequence: running.map(|said| said.sequence),
+            expires_ms,
+            answer_by_ms: until_ms,
+        };
+        self.messages.push(send(Entity::Device(self.device), QUESTION, &question));
+        self.note(format!("offer {generation} of rollout '{rollout}' waits for functions to agree"));
+        Ok(true)
+    }
+
+    /// A function has answered. One that says no decides; all must say yes.
+    pub(super) fn answered(&mut self, function: &FunctionName, answer: OfferAnswer) {
+        let OfferAnswer { rollout, generation, says } = answer;
+        let standing = self.offers.of.get_mut(&rollout).filter(|standing| standing.generation == generation);
+        let Some(Stage::Asked { open, .. }) = standing.map(|standing| &mut standing.stage) else {
+            return self.ignore("nobody waits for such an answer");
+        };
+        let Some(place) = open.iter().position(|name| name == function.as_str()) else {
+            return self.ignore(format!("function '{function}' was not asked, or has answered"));
+        };
+        let said = |why: &str| format!("function '{function}' said: {}", clip(why));
+        match says {
+            Says::Accept => {
+                open.remove(place);
+                if open.is_empty() {
+                    self.agreed(&rollout);
+                }
+            }
+            Says::Defer { until_ms, why } => self.defer(&rollout, until_ms, Awaits::Nothing, said(&why)),
+            Says::Refuse { why } => self.refuse(&rollout, said(&why)),
+        }
+    }
+
+    /// All have agreed: the offer becomes a job, unless an operator was faster.
+    fn agreed(&mut self, rollout: &str) {
+        let Some(Stage::Asked { release, whole, expires_ms, .. }) =
+            self.offers.of.get(rollout).map(|standing| standing.stage.clone())
+        else {
+            return;
+        };
+        match self.update.job.as_ref().filter(|job| job.is_open()).map(|job| job.number) {
+            Some(number) => {
+                let until_ms = self.now_ms.saturating_add(super::machine::DEFER_MS);
+                self.defer(rollout, until_ms, Awaits::Freedom, format!("an operator gave it job {number}"));
+            }
+            None => self.give(rollout, &release, whole, expires_ms),
+        }
+    }
+
+    /// Puts off offers about which functions were asked in vain.
+    pub(super) fn end_questions(&mut self) {
+        let mut late = Vec::new();
+        for (name, standing) in &self.offers.of {
+            if let Stage::Asked { until_ms, open, .. } = &standing.stage
+                && *until_ms <= self.now_ms
+            {
+                late.push((name.clone(), open.join("', '")));
+            }
+        }
+        for (name, functions) in late {
+            let why = format!("function '{functions}' has not answered in time: see its dead letters");
+            self.defer(&name, self.now_ms.saturating_add(SILENT_MS), Awaits::Nothing, why);
+        }
+    }
+
+    /// Tells functions that want to know that the device's newest job stands otherwise than before.
+    pub(super) fn tell_news(&mut self, before: Option<(u32, State)>) -> Result<(), JobError> {
+        let now = self.update.state();
+        let Some((number, state)) = now.filter(|_| now != before) else {
+            return Ok(());
+        };
+        let Some(job) = self.update.job.as_ref() else { return Ok(()) };
+        let Ok(manifest) = job.manifest() else { return Ok(()) };
+        if self.reader.listeners(NEWS)?.is_empty() {
+            return Ok(());
+        }
+        let running = self.update.report.as_ref();
+        let of = self.offers.of.iter().find(|(_, one)| one.job == Some(number)).map(|(name, _)| name.clone());
+        let news = News {
+            device: self.device,
+            job: number,
+            rollout: of,
+            state: state.as_str().into(),
+            reason: job.reason,
+            version: manifest.version.into(),
+            sequence: manifest.sequence,
+            running_version: running.map(|said| said.version.clone()),
+            running_sequence: running.map(|said| said.sequence),
+        };
+        self.messages.push(send(Entity::Device(self.device), NEWS, &news));
+        Ok(())
+    }
+}
+
+/// At most so much of what a function says.
+fn clip(text: &str) -> &str {
+    let mut end = text.len().min(WHY_BYTES_MAX);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default()
+}

@@ -1,0 +1,72 @@
+//! Who does what to releases and keys, and why: a line in the same record of the log as the act.
+
+use super::{Error, Registry};
+use fleetfn_core::audit::{Deed, LINES_KEPT, Line};
+use fleetfn_core::rollout::{WHO_BYTES_MAX, WHY_BYTES_MAX};
+use fleetfn_core::{Change, Offset};
+use std::sync::atomic::Ordering;
+
+/// Who acts, and why. The engine knows one operator, whose token was shown; who of those that have it acts is what the client
+/// says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Told {
+    /// Who.
+    pub(crate) by: String,
+    /// Why; may be empty.
+    pub(crate) why: String,
+}
+
+impl Told {
+    /// Checks both; nobody in particular is the operator.
+    pub(crate) fn new(by: Option<String>, why: Option<String>) -> Result<Self, Error> {
+        let by = by.filter(|by| !by.is_empty()).unwrap_or_else(|| super::OPERATOR.into());
+        let why = why.unwrap_or_default();
+        for (what, text, bytes_max) in [("by", &by, WHO_BYTES_MAX), ("why", &why, WHY_BYTES_MAX)] {
+            if text.len() > bytes_max || text.chars().any(char::is_control) {
+                return Err(Error::Invalid(format!("{what}: it is one line of at most {bytes_max} bytes")));
+            }
+        }
+        Ok(Self { by, why: why.trim().to_owned() })
+    }
+
+    /// Refuses to act without a reason.
+    pub(crate) fn expect_reason(&self) -> Result<(), Error> {
+        if self.why.is_empty() {
+            return Err(Error::Invalid("why: it is not done without a reason".into()));
+        }
+        Ok(())
+    }
+}
+
+/// The number of the next line.
+pub(super) fn next(view: &fleetfn_store::View) -> Result<u64, Error> {
+    let last = view.audit(None, usize::MAX)?.pop();
+    Ok(last.map_or(0, |(number, _)| number.saturating_add(1)))
+}
+
+impl Registry {
+    /// Records an act with its line. The acts lock is held. Durable on return.
+    pub(super) async fn record_deed(
+        &self,
+        change: Change,
+        deed: Deed,
+        subject: String,
+        told: &Told,
+    ) -> Result<Offset, Error> {
+        let Told { by, why } = told.clone();
+        let line = Line { at_ms: self.clock.now_ms(), by, deed, subject, why };
+        let number = self.audit_next.load(Ordering::Relaxed);
+        let mut changes = vec![change, Change::Audit { number, line: Some(Box::new(line)) }];
+        if let Some(number) = number.checked_sub(LINES_KEPT) {
+            changes.push(Change::Audit { number, line: None });
+        }
+        let offset = self.record_all(changes).await?;
+        self.audit_next.store(number.saturating_add(1), Ordering::Relaxed);
+        Ok(offset)
+    }
+
+    /// Lines of the audit, oldest first, after one.
+    pub(crate) fn audit(&self, after: Option<u64>, limit: usize) -> Result<Vec<(u64, Line)>, Error> {
+        Ok(self.store.view().audit(after, limit)?)
+    }
+}

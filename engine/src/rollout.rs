@@ -1,0 +1,166 @@
+//! Rollouts: how what operators do and what the node knows gets to them.
+//!
+//! A rollout is an entity of the engine, and decides for itself (`fleetfn_core::rollout`). What it cannot know is told to it
+//! with messages, which are records of the log like any other: acts of operators (`act`, `draft`), and from the node's watcher
+//! (`watch`) which devices match its selection (`candidate`, `enrol`), how much the node allows (`load`), and that its release
+//! is not offered any more (`withheld`). `plan` says what one would do. The node keeps nothing of it: what is in memory is only where it looks next.
+
+mod act;
+mod candidate;
+mod draft;
+mod enrol;
+mod load;
+mod plan;
+mod watch;
+mod withheld;
+
+pub(crate) use act::{act, start};
+pub(crate) use candidate::{Found, candidates};
+pub(crate) use draft::policy as policy_of;
+pub(crate) use plan::plan;
+pub(crate) use watch::start as start_watch;
+pub(crate) use withheld::abort_withheld;
+
+use crate::engine::Engine;
+use crate::registry;
+use fleetfn_core::event::{EventParts, Origin};
+use fleetfn_core::partition::OPERATOR;
+use fleetfn_core::rollout::{self, ActError, FUNCTION, Head, Policy, PolicyError, RolloutError, Status};
+use fleetfn_core::{Entity, EventKind, Offset, PartitionId};
+use fleetfn_protocol::{FunctionName, RolloutName};
+use fleetfn_store::StateView;
+use serde::Serialize;
+use std::time::{Duration, Instant};
+
+/// How long to wait until a message is handled: a worker takes milliseconds unless it is far behind.
+const HANDLED_MAX: Duration = Duration::from_secs(5);
+
+/// How soon to look again.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
+/// Why something is not done with a rollout.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// Nobody has started it.
+    #[error("there is no rollout '{0}'")]
+    Missing(RolloutName),
+    /// It cannot be now.
+    #[error(transparent)]
+    Act(#[from] ActError),
+    /// What is asked for is no policy.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// Somebody else did something at the same time.
+    #[error("somebody else did something with rollout '{0}' at the same time")]
+    Overtaken(RolloutName),
+    /// Its release should not be brought to anybody.
+    #[error("{0}")]
+    Refused(String),
+    /// It is durable, but not handled yet.
+    #[error("it is durable, but the engine is far behind: it will be followed")]
+    Late,
+    /// Another plan is being made.
+    #[error("another rollout is being planned or rehearsed; one at a time")]
+    Planning,
+    /// What is stored cannot be read.
+    #[error(transparent)]
+    Rows(#[from] RolloutError),
+    /// The engine cannot do it, or there is no such release.
+    #[error(transparent)]
+    Registry(#[from] registry::Error),
+}
+
+impl From<fleetfn_store::Error> for Error {
+    fn from(error: fleetfn_store::Error) -> Self {
+        Self::Registry(error.into())
+    }
+}
+
+impl From<tokio::task::JoinError> for Error {
+    fn from(error: tokio::task::JoinError) -> Self {
+        Self::Registry(error.into())
+    }
+}
+
+/// What a rollout keeps, as it is committed.
+pub(crate) fn reader(engine: &Engine, name: &RolloutName) -> Result<StateView, Error> {
+    let text = rollout::entity_name(name);
+    let entity = Entity::Named(&text);
+    let function = function(FUNCTION)?;
+    let partition = entity.partition(engine.partitions());
+    Ok(engine.store().view().state(partition, &entity.canonical(), &function, engine.clock().now_ms()))
+}
+
+fn function(name: &str) -> Result<FunctionName, Error> {
+    FunctionName::parse(name).map_err(|error| Error::Refused(error.to_string()))
+}
+
+/// Policy and head of a rollout, if there is one.
+pub(crate) fn find(engine: &Engine, name: &RolloutName) -> Result<Option<(Policy, Head)>, Error> {
+    let reader = reader(engine, name)?;
+    Ok(rollout::policy(&reader)?.zip(rollout::head(&reader)?))
+}
+
+/// How a rollout goes.
+pub(crate) fn status(engine: &Engine, name: &RolloutName) -> Result<Status, Error> {
+    let (policy, head) = find(engine, name)?.ok_or(Error::Missing(*name))?;
+    Ok(rollout::status(name, &policy, &head, engine.clock().now_ms()))
+}
+
+/// The names of all rollouts, in order.
+pub(crate) fn names(engine: &Engine) -> Result<Vec<RolloutName>, Error> {
+    let prefix = Entity::Named(rollout::ENTITY_PREFIX).canonical();
+    let mut names = Vec::new();
+    for entity in engine.store().view().entities(&prefix, &function(FUNCTION)?)? {
+        names.extend(Entity::from_canonical(&entity).and_then(|entity| rollout::rollout_of(entity.name())));
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
+/// Says something to a rollout for an operator or the node. Durable on return.
+async fn tell(
+    engine: &Engine,
+    name: &RolloutName,
+    message: &str,
+    payload: &impl Serialize,
+) -> Result<Offset, Error> {
+    let payload = serde_json::to_vec(payload).map_err(|error| Error::Refused(error.to_string()))?;
+    let origin = Origin {
+        cause: Offset(u64::MAX),
+        function: function(OPERATOR)?,
+        partition: PartitionId::CONTROL,
+        sequence: 0,
+        hops: 0,
+        source: OPERATOR,
+    };
+    let parts = EventParts {
+        entity: Entity::Named(&rollout::entity_name(name)),
+        kind: EventKind::Message { name: message },
+        received_at_ms: engine.clock().now_ms(),
+        expiry_s: 0,
+        message_id: "",
+        origin: Some(origin),
+        payload: &payload,
+    };
+    Ok(engine.admit(parts).await?)
+}
+
+/// The same, and waits until it was handled.
+async fn tell_and_wait(
+    engine: &Engine,
+    name: &RolloutName,
+    message: &str,
+    payload: &impl Serialize,
+) -> Result<(), Error> {
+    let offset = tell(engine, name, message, payload).await?;
+    let partition = Entity::Named(&rollout::entity_name(name)).partition(engine.partitions());
+    let start = Instant::now();
+    while engine.store().view().cursor(partition)? <= offset {
+        if start.elapsed() >= HANDLED_MAX {
+            return Err(Error::Late);
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+    Ok(())
+}

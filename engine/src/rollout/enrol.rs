@@ -1,0 +1,104 @@
+//! Walks over all devices, some at a time, and tells a rollout of those that match its selection and that it does not know
+//! yet, or not as they are.
+
+use super::{Error, Found, candidates, reader, tell_and_wait};
+use crate::engine::Engine;
+use fleetfn_core::rollout::{
+    self, CANDIDATES, CANDIDATES_MAX, Candidate, Candidates, Device, ENROLLED, Policy, State, Step,
+};
+use fleetfn_core::selection::Selection;
+use fleetfn_protocol::{DeviceId, RolloutName};
+use serde_json::json;
+use std::time::{Duration, Instant};
+
+/// Devices that are looked at together: some milliseconds.
+const LOOKED_AT: usize = 1_000;
+
+/// The shortest time from one walk for late devices to the next.
+const REST_MIN: Duration = Duration::from_secs(2);
+
+/// How many times as long as it took to look at devices is waited before the next are looked at, once all were found: so
+/// that a fleet of a million costs a twentieth of a core, and finds a late device within minutes.
+const REST_TIMES: u32 = 19;
+
+/// How far a walk is.
+#[derive(Debug)]
+pub(super) struct Walk {
+    after: Option<DeviceId>,
+    rests_until: Instant,
+}
+
+impl Walk {
+    pub(super) fn new() -> Self {
+        Self { after: None, rests_until: Instant::now() }
+    }
+
+    /// Whether all devices were looked at.
+    pub(super) fn is_over(&self) -> bool {
+        self.after.is_none()
+    }
+
+    /// When it goes on.
+    pub(super) fn rests_until(&self) -> Instant {
+        self.rests_until
+    }
+
+    /// Looks at some devices.
+    pub(super) async fn step(
+        &mut self,
+        engine: &Engine,
+        name: &RolloutName,
+        policy: &Policy,
+        state: State,
+    ) -> Result<(), Error> {
+        let start = Instant::now();
+        let (engine_too, name_too, policy, after) = (engine.clone(), *name, policy.clone(), self.after);
+        let looked =
+            tokio::task::spawn_blocking(move || look(&engine_too, &name_too, &policy, after)).await??;
+        let took = start.elapsed();
+        for devices in looked.candidates.chunks(CANDIDATES_MAX) {
+            tell_and_wait(engine, name, CANDIDATES, &Candidates { devices: devices.to_vec() }).await?;
+        }
+        self.after = looked.after;
+        let is_over = self.after.is_none();
+        if state == State::Enrolling {
+            if is_over {
+                tell_and_wait(engine, name, ENROLLED, &json!({})).await?;
+            }
+            self.rests_until = Instant::now();
+            return Ok(());
+        }
+        let rest = took.saturating_mul(REST_TIMES);
+        self.rests_until = Instant::now() + if is_over { rest.max(REST_MIN) } else { rest };
+        Ok(())
+    }
+}
+
+/// The devices of the next page that a rollout is to hear of.
+fn look(
+    engine: &Engine,
+    name: &RolloutName,
+    policy: &Policy,
+    after: Option<DeviceId>,
+) -> Result<Found, Error> {
+    // A policy that could not be read was never started.
+    let selection = Selection::parse(&policy.selection).map_err(|error| Error::Refused(error.to_string()))?;
+    let mut found = candidates(engine, &selection, after, LOOKED_AT)?;
+    let reader = reader(engine, name)?;
+    let mut news = Vec::new();
+    for candidate in found.candidates {
+        let known = rollout::device(&reader, &candidate.id)?;
+        if known.is_none_or(|known| is_news(&candidate, &known, policy)) {
+            news.push(candidate);
+        }
+    }
+    found.candidates = news;
+    Ok(found)
+}
+
+/// Whether a rollout knows a device otherwise than it is, where that makes a difference to it.
+fn is_news(candidate: &Candidate, known: &Device, policy: &Policy) -> bool {
+    let other_clock = policy.window.is_some() && candidate.zone.is_some() && candidate.zone != known.zone;
+    let other_firmware = candidate.sequence.is_some() && candidate.sequence != known.sequence;
+    other_clock || (known.step < Step::Offered && other_firmware)
+}

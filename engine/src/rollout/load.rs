@@ -1,0 +1,113 @@
+//! How much the node allows rollouts: less when it is behind with events or sends as many bytes of updates as it may.
+//!
+//! While there is room nothing is said, and the policy alone decides. When there is little, a rollout goes on as fast as it
+//! goes; when there is none, at half of that, and half again; and twice as fast each time when there is room again, until
+//! what was said is over.
+
+use crate::engine::Engine;
+use fleetfn_core::rollout::NodePace;
+use std::time::{Duration, Instant};
+
+/// Records that are durable and not handled at which the node counts as full: a worker handles them in a second or a few.
+const BEHIND_MAX: u64 = 50_000;
+
+/// From which load on a rollout does not become faster.
+const HOLD_PERCENT: u32 = 70;
+
+/// From which load on it becomes slower.
+const FULL_PERCENT: u32 = 90;
+
+/// How often rollouts are told.
+pub(super) const EVERY: Duration = Duration::from_secs(5);
+
+/// For how long it holds: a node that is gone holds nobody, and one that is late by a turn or two is not gone.
+const FOR_S: u32 = 20;
+
+/// Beyond this nothing is held.
+const PER_MINUTE_MAX: u32 = 1_000_000;
+
+/// How full the node is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Load {
+    percent: u32,
+    why: String,
+}
+
+/// What was measured last.
+#[derive(Debug)]
+pub(super) struct Meter {
+    at: Instant,
+    block_bytes: u64,
+}
+
+impl Meter {
+    pub(super) fn new(engine: &Engine) -> Self {
+        Self { at: Instant::now(), block_bytes: engine.metrics().updates.block_bytes.get() }
+    }
+
+    /// How full the node is, since the last time.
+    pub(super) fn measure(&mut self, engine: &Engine) -> Load {
+        let block_bytes = engine.metrics().updates.block_bytes.get();
+        let sent = block_bytes.saturating_sub(self.block_bytes);
+        let passed_ms = u64::try_from(self.at.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
+        *self = Self { at: Instant::now(), block_bytes };
+        let may = engine.update_bytes_per_s().saturating_mul(passed_ms) / 1_000;
+        let log = if engine.store().room() { 0 } else { 100 };
+        let loads = [
+            (percent(engine.store().unhandled(), BEHIND_MAX), "events not handled"),
+            (percent(sent, may), "bytes of updates"),
+            (log, "log"),
+        ];
+        let (percent, what) = loads.into_iter().max_by_key(|(percent, _)| *percent).unwrap_or_default();
+        Load { percent, why: format!("{what} {percent}%") }
+    }
+}
+
+fn percent(part: u64, whole: u64) -> u32 {
+    let percent = part.saturating_mul(100).checked_div(whole).unwrap_or(100);
+    u32::try_from(percent.min(100)).unwrap_or(100)
+}
+
+/// What to tell a rollout in which so many devices begin in a minute, and which is held to so many, if it is.
+pub(super) fn pace(load: &Load, begun_per_minute: u32, held: Option<u32>) -> Option<NodePace> {
+    let now = held.map_or(begun_per_minute, |held| held.min(begun_per_minute.max(1)));
+    let per_minute = match load.percent {
+        FULL_PERCENT.. => now / 2,
+        HOLD_PERCENT.. => now,
+        _ => held?.saturating_mul(2),
+    };
+    (per_minute < PER_MINUTE_MAX).then(|| NodePace {
+        per_minute: per_minute.max(1),
+        why: load.why.clone(),
+        for_s: FOR_S,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(percent: u32, begun: u32, held: Option<u32>) -> Option<u32> {
+        pace(&Load { percent, why: "log".into() }, begun, held).map(|pace| pace.per_minute)
+    }
+
+    #[test]
+    fn a_node_with_room_says_nothing_and_one_without_halves_what_goes() {
+        assert_eq!(told(69, 500, None), None);
+        assert_eq!(told(70, 500, None), Some(500));
+        assert_eq!(told(90, 500, None), Some(250));
+        assert_eq!(told(100, 240, Some(250)), Some(120));
+        assert_eq!(told(100, 0, Some(1)), Some(1), "it never stands still for ever");
+    }
+
+    #[test]
+    fn a_node_that_has_room_again_doubles_until_it_says_nothing() {
+        assert_eq!(told(10, 120, Some(120)), Some(240));
+        assert_eq!(told(10, 240, Some(600_000)), None);
+    }
+
+    #[test]
+    fn a_share_of_nothing_is_all_of_it() {
+        assert_eq!([percent(1, 0), percent(5, 10), percent(20, 10)], [100, 50, 100]);
+    }
+}

@@ -1,0 +1,43 @@
+//! Rollouts of releases that are not offered any more: they are stopped at once.
+
+use super::{Error, find, names, tell_and_wait};
+use crate::engine::Engine;
+use crate::registry::Release;
+use fleetfn_core::rollout::{ACT, Act, Policy, State, Verb, WHY_BYTES_MAX};
+
+/// The node, as one who acts.
+const NODE: &str = "fleetfn";
+
+/// Aborts every rollout whose release may not be offered; returns how many. Each has stopped on return.
+pub(crate) async fn abort_withheld(engine: &Engine) -> Result<usize, Error> {
+    let mut count = 0;
+    for name in names(engine)? {
+        let Some((policy, head)) = find(engine, &name)? else { continue };
+        if head.state == State::Aborted {
+            continue;
+        }
+        let Some(why) = withheld(engine, &policy) else { continue };
+        tracing::warn!(rollout = %name, why, "a rollout is aborted");
+        let why = why.get(..why.floor_char_boundary(WHY_BYTES_MAX)).unwrap_or_default().to_owned();
+        let act = Act { by: NODE.into(), why, verb: Verb::Abort };
+        match tell_and_wait(engine, &name, ACT, &act).await {
+            // It is in the log, before whatever comes after.
+            Ok(()) | Err(Error::Late) => count += 1,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(count)
+}
+
+/// Why the release of a policy may not be offered, if it may not.
+fn withheld(engine: &Engine, policy: &Policy) -> Option<String> {
+    let release = &policy.release;
+    let (product, version) = (&release.product, &release.version);
+    let signed = release.envelope().and_then(|envelope| Release::new(envelope.into()).ok());
+    let why = match signed {
+        Some(signed) => engine.registry().withheld(&signed)?.to_string(),
+        // Started by hand, past everything that would have filled it in.
+        None => "its signed manifest is not known".into(),
+    };
+    Some(format!("release {product}@{version} is not offered any more: {why}"))
+}
