@@ -46,7 +46,8 @@ fn is_taken(engine: &Engine, taken: &[Selection], device: &DeviceInfo) -> Result
     Ok(false)
 }
 
-fn candidate(engine: &Engine, device: &DeviceInfo) -> Result<Candidate, Error> {
+/// What the node knows of a device.
+pub(super) fn candidate(engine: &Engine, device: &DeviceInfo) -> Result<Candidate, Error> {
     let now_ms = engine.clock().now_ms();
     let firmware = engine.store().view().update(device.id)?.and_then(|update| update.report);
     let active_ms = device.seen_at_ms.or(firmware.as_ref().map(|report| report.at_ms));
