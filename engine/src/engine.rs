@@ -23,9 +23,7 @@ use crate::metrics::Metrics;
 use crate::modules::Modules;
 use crate::patches::Patches;
 use crate::place;
-use crate::registry::{
-    self, Access, DeployReport, DeviceInfo, NewDevice, Newcomer, Placement, Registry, Source,
-};
+use crate::registry::{self, Access, DeployReport, DeviceInfo, Newcomer, Placement, Registry, Source};
 use crate::rollout;
 use crate::seal::Seal;
 use crate::update::blocks::{self, Blocks, Ears, Requests};
@@ -39,7 +37,7 @@ use fleetfn_core::deployment::Deployment;
 use fleetfn_core::event::EventParts;
 use fleetfn_core::invocation::Role;
 use fleetfn_core::{Offset, PartitionId};
-use fleetfn_protocol::{DeviceId, FunctionName, ProductId};
+use fleetfn_protocol::{DeviceId, FunctionName};
 use fleetfn_store::{AppendError, Config, Store};
 use sha2::{Digest, Sha256};
 use std::fs::File;
@@ -236,17 +234,6 @@ impl Engine {
     /// Whether `token` is the operator's, compared in constant time.
     pub(crate) fn is_operator(&self, token: &[u8]) -> bool {
         self.0.registry.is_operator(token)
-    }
-
-    /// Registers a device and returns its token, which is shown once. Durable on return.
-    pub(crate) async fn add_device(
-        &self,
-        id: DeviceId,
-        product: Option<ProductId>,
-        tags: Vec<String>,
-    ) -> Result<String, registry::Error> {
-        let new = NewDevice { product, tags, ..NewDevice::default() };
-        self.0.registry.add_device(id, new).await
     }
 
     /// Forgets a device and ends its sessions; its state stays. Durable on return.
