@@ -30,8 +30,9 @@ pub(crate) fn candidates(
     let after = if devices.len() < limit { None } else { devices.last().map(|device| device.id) };
     let mut candidates = Vec::new();
     for device in devices {
-        if is_meant(engine, selection, &device)? && !is_taken(engine, taken, &device)? {
-            candidates.push(candidate(engine, &device)?);
+        let Some(candidate) = candidate(engine, selection, &device)? else { continue };
+        if !is_taken(engine, taken, &device)? {
+            candidates.push(candidate);
         }
     }
     Ok(Found { candidates, after })
@@ -55,11 +56,19 @@ fn is_taken(engine: &Engine, taken: &[Selection], device: &DeviceInfo) -> Result
     Ok(false)
 }
 
-fn candidate(engine: &Engine, device: &DeviceInfo) -> Result<Candidate, Error> {
+/// What the node knows of a device, if it matches.
+pub(super) fn candidate(
+    engine: &Engine,
+    selection: &Selection,
+    device: &DeviceInfo,
+) -> Result<Option<Candidate>, Error> {
+    if !is_meant(engine, selection, device)? {
+        return Ok(None);
+    }
     let now_ms = engine.clock().now_ms();
     let firmware = engine.store().view().update(device.id)?.and_then(|update| update.report);
     let active_ms = firmware.as_ref().map(|report| report.at_ms);
-    Ok(Candidate {
+    Ok(Some(Candidate {
         id: device.id,
         tags: device.tags.clone(),
         product: device.product.as_ref().map(ProductId::to_string),
@@ -70,5 +79,5 @@ fn candidate(engine: &Engine, device: &DeviceInfo) -> Result<Candidate, Error> {
         jitter_ms: 0,
         failures: 0,
         zone: device.time_zone.as_deref().and_then(|zone| calendar::clock(zone, now_ms)),
-    })
+    }))
 }

@@ -1,7 +1,7 @@
 //! What a rollout would do, and that it does just that.
 
 use crate::stage::{START_MS, Stage, policy};
-use fleetfn_core::rollout::{self, Candidate, PLANNED_MAX, Plan, Policy};
+use fleetfn_core::rollout::{self, Candidate, Member, PLANNED_MAX, Plan, Policy, Sample};
 use fleetfn_protocol::RolloutName;
 use proptest::prelude::{Just, Strategy, prop_assert_eq, prop_oneof, proptest};
 use serde_json::{Value, json};
@@ -10,9 +10,12 @@ use std::collections::BTreeMap;
 fn plan(policy: &Value, devices: &[Value]) -> Plan {
     let name = RolloutName::parse("fw-2.4.1").expect("a name");
     let policy = Policy::parse(policy.to_string().as_bytes()).expect("a policy");
-    let candidate = |device: &Value| serde_json::from_value(device.clone()).expect("a candidate");
-    let candidates: Vec<Candidate> = devices.iter().map(candidate).collect();
-    rollout::plan(&name, &policy, &candidates, START_MS).expect("rows in memory")
+    let mut fleet = Sample::new(PLANNED_MAX);
+    for device in devices {
+        let candidate: Candidate = serde_json::from_value(device.clone()).expect("a candidate");
+        fleet.push(Member { candidate, is_online: true });
+    }
+    rollout::plan(&name, &policy, &fleet, START_MS).expect("rows in memory")
 }
 
 fn three() -> Value {

@@ -50,7 +50,7 @@ pub(super) fn run(arguments: &Arguments, verb: Deed, data: &Path) -> Result<(), 
 pub(super) fn show(status: &Status, format: Format) -> Result<(), Failure> {
     match format {
         Format::Json => output::json(status),
-        Format::Table => output::write(status.to_string().as_bytes()),
+        Format::Table => output::write(super::status::table(status).as_bytes()),
     }
 }
 
