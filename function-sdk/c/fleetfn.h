@@ -135,6 +135,9 @@ enum fleetfn_code {
     FLEETFN_REPLY = 8,     /* detail: the command; source: `device` or `timeout` */
     FLEETFN_HTTP = 9,      /* detail: the path below the function; source: the method */
     FLEETFN_RESPONSE = 10, /* detail: `response/TAG`; source: the status, or 0 and why there is none */
+    FLEETFN_UPDATE_OFFER = 11,  /* a device is about to be offered a release; payload: JSON */
+    FLEETFN_UPDATE_REPORT = 12, /* the job of a device has come a step further; payload: JSON */
+    FLEETFN_GATE = 13,          /* a rollout asks whether to go on; payload: JSON; source: its entity */
 };
 
 /* Bytes somewhere in memory; text has no zero at its end. */

@@ -67,4 +67,10 @@ pub enum Trigger {
     Reply(&'static str),
     /// On an HTTP request; the filter is over the path below the function.
     Http(&'static str),
+    /// Before a device is offered a release.
+    UpdateOffer,
+    /// When the job of a device has come a step further.
+    UpdateReport,
+    /// When a rollout asks whether to go on.
+    Gate,
 }

@@ -61,6 +61,12 @@ pub enum Kind<'a> {
         /// Why there is none.
         reason: &'a str,
     },
+    /// A device is about to be offered a release: the payload is an [`update::Offer`](crate::update::Offer).
+    UpdateOffer,
+    /// The job of a device has come a step further: the payload is an [`update::Report`](crate::update::Report).
+    UpdateReport,
+    /// A rollout asks whether to go on: the payload is a [`gate::Question`](crate::gate::Question).
+    Gate,
 }
 
 /// Whether a command was answered.
@@ -99,6 +105,12 @@ impl<'a> Kind<'a> {
             let (status, reason) = source.split_once(' ').unwrap_or((source, ""));
             let tag = detail.strip_prefix("response/").unwrap_or(detail);
             Some(Self::Response { tag, status: status.parse().unwrap_or(0), reason })
+        } else if is(EventCode::UpdateOffer) {
+            Some(Self::UpdateOffer)
+        } else if is(EventCode::UpdateReport) {
+            Some(Self::UpdateReport)
+        } else if is(EventCode::Gate) {
+            Some(Self::Gate)
         } else {
             None
         }

@@ -52,7 +52,10 @@
 //! - `message = "NAME"`: [`Context::send`] of some function was for this entity; with `response/TAG`, there is a
 //!   response to [`Context::fetch`];
 //! - `reply = "COMMAND"`: a device answered a command, or did not in time;
-//! - `http = "PATH"`: somebody asks over HTTP, and gets what [`Context::respond`] says.
+//! - `http = "PATH"`: somebody asks over HTTP, and gets what [`Context::respond`] says;
+//! - `update = "offer"`: a device is about to be offered a release, which is answered with [`update::Offer`]; `update =
+//!   "report"`: its job has come a step further, see [`update::Report`];
+//! - `gate`: a rollout asks whether to go on, which is answered with [`gate::Question`].
 //!
 //! It takes grants, without which asking ends the invocation:
 //!
@@ -93,6 +96,7 @@ mod error;
 pub mod expansion;
 mod fetch;
 mod function;
+pub mod gate;
 #[cfg(target_arch = "wasm32")]
 mod guest;
 mod kind;
@@ -103,6 +107,7 @@ mod state;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 mod twin;
+pub mod update;
 
 pub use context::Context;
 pub use error::Error;
@@ -141,4 +146,5 @@ struct Readme;
 #[doc = include_str!("../../docs/reference/functions/timers.md")]
 #[doc = include_str!("../../docs/reference/functions/triggers-and-schemas.md")]
 #[doc = include_str!("../../docs/reference/functions/twin.md")]
+#[doc = include_str!("../../docs/reference/functions/updates.md")]
 struct Reference;

@@ -4,7 +4,9 @@ use crate::failure::Failure;
 use crate::host::Call;
 use bytes::Bytes;
 use fleetfn_abi::{EventCode, EventHeader};
+use fleetfn_core::builtin::Builtin;
 use fleetfn_core::event::{Firing, Purpose};
+use fleetfn_core::update::{NEWS, QUESTION};
 use fleetfn_core::{Event, EventKind, Offset};
 use fleetfn_protocol::FunctionName;
 
@@ -65,7 +67,7 @@ pub(crate) fn tell<'a>(event: &'a Event, firing: Option<&'a Firing>) -> Result<T
         EventKind::Disconnected { reason } => (EventCode::Presence, "disconnected", reason),
         EventKind::TwinReported => (EventCode::Twin, "", ""),
         EventKind::CommandReply { name } => (EventCode::Reply, name, "device"),
-        EventKind::Message { name } => (EventCode::Message, name, origin()),
+        EventKind::Message { name } => (message_code(event, name), name, origin()),
         EventKind::Response { name } => (EventCode::Response, name, origin()),
         EventKind::Request { path } => (EventCode::Http, path, origin()),
         EventKind::TimerFired => return tell_timer(firing.ok_or(Failure::EventKind)?),
@@ -79,6 +81,18 @@ pub(crate) fn tell<'a>(event: &'a Event, firing: Option<&'a Firing>) -> Result<T
         | EventKind::Shared { .. } => return Err(Failure::EventKind),
     };
     Ok(Told { code, detail, source, payload: event.payload() })
+}
+
+/// Messages of the engine's own functions are events of their own.
+fn message_code(event: &Event, name: &str) -> EventCode {
+    let sender = event.origin().map(|origin| origin.function);
+    let is_of = |builtin: Builtin| sender.is_some_and(|sender| sender.as_str() == builtin.name());
+    match name {
+        QUESTION if is_of(Builtin::Update) => EventCode::UpdateOffer,
+        NEWS if is_of(Builtin::Update) => EventCode::UpdateReport,
+        _ if is_of(Builtin::Rollout) => EventCode::Gate,
+        _ => EventCode::Message,
+    }
 }
 
 fn tell_timer(firing: &Firing) -> Result<Told<'_>, Failure> {

@@ -17,10 +17,12 @@ pub(crate) struct Found {
     pub(crate) after: Option<DeviceId>,
 }
 
-/// Looks at up to `limit` devices after one. Blocks, for about ten microseconds a device.
+/// Looks at up to `limit` devices after one. Those that another rollout is for (`taken`) do not count. Blocks, for about ten
+/// microseconds a device.
 pub(crate) fn candidates(
     engine: &Engine,
     selection: &Selection,
+    taken: &[Selection],
     after: Option<DeviceId>,
     limit: usize,
 ) -> Result<Found, Error> {
@@ -28,9 +30,30 @@ pub(crate) fn candidates(
     let after = if devices.len() < limit { None } else { devices.last().map(|device| device.id) };
     let mut candidates = Vec::new();
     for device in devices {
-        candidates.extend(candidate(engine, selection, &device)?);
+        let Some(candidate) = candidate(engine, selection, &device)? else { continue };
+        if !is_taken(engine, taken, &device)? {
+            candidates.push(candidate);
+        }
     }
     Ok(Found { candidates, after })
+}
+
+/// Whether a selection means a device.
+fn is_meant(engine: &Engine, selection: &Selection, device: &DeviceInfo) -> Result<bool, Error> {
+    let view = engine.store().view();
+    let twin = if selection.reads_twins() { view.twin(device.id)? } else { None };
+    let update = if selection.reads_firmware() { view.update(device.id)? } else { None };
+    let firmware = update.and_then(|update| update.report);
+    Ok(selection.matches(&device.traits(twin.as_ref(), firmware.as_ref())))
+}
+
+fn is_taken(engine: &Engine, taken: &[Selection], device: &DeviceInfo) -> Result<bool, Error> {
+    for selection in taken {
+        if is_meant(engine, selection, device)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// What the node knows of a device, if it matches.
@@ -39,18 +62,11 @@ pub(super) fn candidate(
     selection: &Selection,
     device: &DeviceInfo,
 ) -> Result<Option<Candidate>, Error> {
-    let (view, now_ms) = (engine.store().view(), engine.clock().now_ms());
-    let twin = if selection.reads_twins() { view.twin(device.id)? } else { None };
-    let report = |selects: bool| match selects == selection.reads_firmware() {
-        true => view.update(device.id).map(|update| update.and_then(|update| update.report)),
-        false => Ok(None),
-    };
-    let early = report(true)?;
-    if !selection.matches(&device.traits(twin.as_ref(), early.as_ref())) {
+    if !is_meant(engine, selection, device)? {
         return Ok(None);
     }
-    // Read only now where the selection does not ask for it.
-    let firmware = early.or(report(false)?);
+    let now_ms = engine.clock().now_ms();
+    let firmware = engine.store().view().update(device.id)?.and_then(|update| update.report);
     let active_ms = firmware.as_ref().map(|report| report.at_ms);
     Ok(Some(Candidate {
         id: device.id,

@@ -183,6 +183,13 @@ pub enum EventCode {
     /// The response to an HTTP request of the function; the detail is `response/TAG`, the source the status, or 0 and
     /// why there is none.
     Response = 10,
+    /// A device is about to be offered a release; the detail is `update/offer`, the payload JSON.
+    UpdateOffer = 11,
+    /// The job of a device has come a step further; the detail is `update/report`, the payload JSON.
+    UpdateReport = 12,
+    /// A rollout asks the function whether to go on; the detail is `rollout/gate/NAME`, the payload JSON, the source the
+    /// rollout's entity.
+    Gate = 13,
 }
 
 /// The fixed part of an event in the guest's buffer, little-endian, [`EventHeader::BYTES`] long.

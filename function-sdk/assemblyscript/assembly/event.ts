@@ -49,6 +49,12 @@ export enum Code {
   Http = 9,
   /** The response to an HTTP request; the detail is `response/TAG`, the source the status, or 0 and why there is none. */
   Response = 10,
+  /** A device is about to be offered a release; the payload is JSON. */
+  UpdateOffer = 11,
+  /** The job of a device has come a step further; the payload is JSON. */
+  UpdateReport = 12,
+  /** A rollout asks whether to go on; the payload is JSON, the source the rollout's entity. */
+  Gate = 13,
 }
 
 /** One event. Text is decoded when it is asked for. */

@@ -60,7 +60,7 @@ impl Settings {
     }
 }
 
-const WORDS: &str = "there are the triggers telemetry, quiet, presence, twin, timer, cron, message, reply, http; the \
+const WORDS: &str = "there are the triggers telemetry, quiet, presence, twin, timer, cron, message, reply, http, update, gate; the \
     grants command, publish, send, patch_twin, fetch, secret; and name, payload_bytes_max, state_version, migrate";
 
 pub(crate) fn parse(attribute: TokenStream, item: &ItemFn) -> Result<Settings> {
@@ -193,6 +193,7 @@ mod tests {
         assert!(refusal(quote!(telemetry(filter = "a", for_s = 3))).contains("there are: filter, schema"));
         assert!(refusal(quote!(cron = "0 2 * *")).contains("five fields"));
         assert!(refusal(quote!(cron(expression = "0 2 * * *", per = "moon"))).contains("device"));
+        assert!(refusal(quote!(update = "later")).contains("offer"));
         assert!(refusal(quote!(presence, send = "$SYS/a")).contains("broker"));
         assert!(refusal(quote!(presence, fetch = "https://a")).contains("slash"));
         assert!(refusal(quote!(presence, secret = "a b")).contains("letter"));

@@ -52,6 +52,9 @@ fn trigger_json(trigger: &Trigger) -> Value {
         Trigger::Message(filter) => json!({"message": filter}),
         Trigger::Reply(filter) => json!({"reply": filter}),
         Trigger::Http(filter) => json!({"http": filter}),
+        Trigger::UpdateOffer => json!({"update": "offer"}),
+        Trigger::UpdateReport => json!({"update": "report"}),
+        Trigger::Gate => json!({"gate": true}),
     }
 }
 
@@ -85,6 +88,9 @@ mod tests {
             message = "reading/{room}",
             reply = "reboot",
             http = "hooks/#",
+            update = "offer",
+            update = "report",
+            gate,
             send = "site/+",
             patch_twin,
             fetch = "https://api.example.com/v1/",
@@ -96,7 +102,7 @@ mod tests {
             r#"{"abi":1,"name":"climate","triggers":[{"presence":true},{"for_s":300,"quiet":"climate"},"#,
             r#"{"schema":{"type":"object"},"telemetry":"a"},{"twin":true},{"timer":"+"},{"cron":"0 2 * * *"},"#,
             r#"{"cron":"*/5 * * * *","per":"device"},{"message":"reading/{room}"},{"reply":"reboot"},"#,
-            r#"{"http":"hooks/#"}],"publish":[],"command":false,"send":["site/+"],"twin":true,"#,
+            r#"{"http":"hooks/#"},{"update":"offer"},{"update":"report"},{"gate":true}],"publish":[],"command":false,"send":["site/+"],"twin":true,"#,
             r#""http":["https://api.example.com/v1/"],"secrets":["api-token"],"state_version":2}"#
         );
         assert_eq!(manifest, expected);

@@ -21,6 +21,9 @@ pub(crate) enum Trigger {
     Message(String),
     Reply(String),
     Http(String),
+    UpdateOffer,
+    UpdateReport,
+    Gate,
 }
 
 /// What stands between the parentheses of one trigger.
@@ -43,6 +46,16 @@ impl Trigger {
             "message" => Self::Message(text(input)?),
             "reply" => Self::Reply(text(input)?),
             "http" => Self::Http(text(input)?),
+            "gate" => Self::Gate,
+            "update" => {
+                input.parse::<Token![=]>()?;
+                let moment: LitStr = input.parse()?;
+                match moment.value().as_str() {
+                    "offer" => Self::UpdateOffer,
+                    "report" => Self::UpdateReport,
+                    _ => return Err(Error::new(moment.span(), "it runs on \"offer\" or on \"report\"")),
+                }
+            }
             "telemetry" if input.peek(Token![=]) => Self::Telemetry { filter: text(input)?, schema: None },
             "telemetry" => {
                 let Parts { filter, schema, .. } = Parts::parse(input, &["filter", "schema"])?;
@@ -78,7 +91,13 @@ impl Trigger {
             | Self::Message(filter)
             | Self::Reply(filter)
             | Self::Http(filter) => Some(filter),
-            Self::Quiet { .. } | Self::Presence | Self::Twin | Self::Cron { .. } => None,
+            Self::Quiet { .. }
+            | Self::Presence
+            | Self::Twin
+            | Self::Cron { .. }
+            | Self::UpdateOffer
+            | Self::UpdateReport
+            | Self::Gate => None,
         }
     }
 
@@ -97,6 +116,9 @@ impl Trigger {
             Self::Message(filter) => quote!(#path::Message(#filter)),
             Self::Reply(filter) => quote!(#path::Reply(#filter)),
             Self::Http(filter) => quote!(#path::Http(#filter)),
+            Self::UpdateOffer => quote!(#path::UpdateOffer),
+            Self::UpdateReport => quote!(#path::UpdateReport),
+            Self::Gate => quote!(#path::Gate),
         }
     }
 }

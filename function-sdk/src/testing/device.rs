@@ -20,7 +20,7 @@ const START_MS: u64 = 1_700_000_000_000;
 #[derive(Debug, Clone)]
 pub struct Device {
     /// The device's id, or the entity's name.
-    name: String,
+    pub(super) name: String,
     is_device: bool,
     pub(super) function: Function,
     state: State,

@@ -142,6 +142,42 @@ impl Device {
         self.respond(tag, &format!("0 {reason}"), "")
     }
 
+    /// Is about to be offered a release: the payload is what the trigger gets, JSON or an [`update::Offer`](crate::update::Offer)
+    /// in [`Json`](crate::Json).
+    ///
+    /// # Panics
+    /// If there is no trigger `update = "offer"`, or the payload cannot be encoded or is too large.
+    #[track_caller]
+    pub fn update_offer(&mut self, offer: impl ToPayload) -> Reply {
+        let trigger = self.taking("update = \"offer\"", |trigger| *trigger == Trigger::UpdateOffer);
+        let from = format!("devices/{}", self.name);
+        self.with(EventCode::UpdateOffer, trigger, "update/offer", offer, &from)
+    }
+
+    /// Comes a step further with its job: the payload is what the trigger gets, JSON or an
+    /// [`update::Report`](crate::update::Report) in [`Json`](crate::Json).
+    ///
+    /// # Panics
+    /// If there is no trigger `update = "report"`, or the payload cannot be encoded or is too large.
+    #[track_caller]
+    pub fn update_report(&mut self, report: impl ToPayload) -> Reply {
+        let trigger = self.taking("update = \"report\"", |trigger| *trigger == Trigger::UpdateReport);
+        let from = format!("devices/{}", self.name);
+        self.with(EventCode::UpdateReport, trigger, "update/report", report, &from)
+    }
+
+    /// Is asked by a rollout whether to go on: the payload is what the trigger gets, JSON or a
+    /// [`gate::Question`](crate::gate::Question) in [`Json`](crate::Json).
+    ///
+    /// # Panics
+    /// If there is no trigger `gate`, or the payload cannot be encoded or is too large.
+    #[track_caller]
+    pub fn gate(&mut self, rollout: &str, question: impl ToPayload) -> Reply {
+        let trigger = self.taking("gate", |trigger| *trigger == Trigger::Gate);
+        let (name, from) = (format!("rollout/gate/{}", self.function.name), format!("rollout/{rollout}"));
+        self.with(EventCode::Gate, trigger, &name, question, &from)
+    }
+
     #[track_caller]
     fn respond(&mut self, tag: &str, source: &str, body: impl ToPayload) -> Reply {
         let name = format!("response/{tag}");

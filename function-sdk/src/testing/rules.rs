@@ -1,7 +1,7 @@
 //! What the engine would end an invocation for: the rules that do not depend on the sandbox.
 
-use crate::Function;
 use crate::fetch::Request;
+use crate::{Function, Trigger};
 use fleetfn_abi::limits::{KEY_BYTES_MAX, NAME_BYTES_MAX, VALUE_BYTES_MAX};
 
 /// Largest payload of a message.
@@ -66,7 +66,16 @@ pub(super) fn command(function: &Function, is_device: bool, name: &str) -> Resul
     Ok(())
 }
 
-pub(super) fn send(function: &Function, entity: &str) -> Result<(), String> {
+/// Whether a message is an answer that a trigger asks for: it needs no grant.
+fn is_answer(trigger: &Trigger, entity: &str, name: &str) -> bool {
+    match trigger {
+        Trigger::UpdateOffer => name == "update/answer" && entity.starts_with("devices/"),
+        Trigger::Gate => name == "rollout/verdict" && entity.starts_with("rollout/"),
+        _ => false,
+    }
+}
+
+pub(super) fn send(function: &Function, entity: &str, name: &str) -> Result<(), String> {
     let fits = match entity.strip_prefix("devices/") {
         Some(id) => is_name(id, ID_BYTES_MAX) && !id.contains('/'),
         None => entity != "devices" && is_name(entity, ENTITY_BYTES_MAX),
@@ -74,7 +83,8 @@ pub(super) fn send(function: &Function, entity: &str) -> Result<(), String> {
     if !fits {
         return Err(format!("'{entity}' is no entity: 'devices/ID' or another topic name"));
     }
-    match function.send.iter().any(|filter| matches(filter, entity)) {
+    let is_answer = function.triggers.iter().any(|trigger| is_answer(trigger, entity, name));
+    match is_answer || function.send.iter().any(|filter| matches(filter, entity)) {
         true => Ok(()),
         false => Err(format!("the manifest grants no send to '{entity}'")),
     }

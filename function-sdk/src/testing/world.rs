@@ -150,7 +150,7 @@ pub(crate) fn send(entity: &str, name: &str, payload: &[u8], delay_s: u32) {
     ask(|world| {
         rules::name("message", name)?;
         rules::payload(payload)?;
-        rules::send(&world.function, entity)?;
+        rules::send(&world.function, entity, name)?;
         Ok(Effect::Send { entity: entity.into(), name: name.into(), payload: Payload::new(payload), delay_s })
     });
 }

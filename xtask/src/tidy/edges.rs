@@ -66,6 +66,7 @@ const PACKAGES: [Package; 34] = [
     package("fleetfn-qemu", &["fleetfn-device", "fleetfn-protocol"]),
     package("xtask", &["fleetfn-device", "fleetfn-protocol", "fleetfn-qemu"]),
     package("climate", &["fleetfn-function"]),
+    package("firmware-guard", &["fleetfn-function"]),
     package("geofence", &["fleetfn-function"]),
     package("counter", &["fleetfn-function"]),
     package("nightly", &["fleetfn-function"]),

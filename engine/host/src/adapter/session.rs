@@ -65,5 +65,8 @@ fn word(code: EventCode) -> &'static str {
         EventCode::Reply => "reply",
         EventCode::Http => "http",
         EventCode::Response => "response",
+        EventCode::UpdateOffer => "update-offer",
+        EventCode::UpdateReport => "update-report",
+        EventCode::Gate => "gate",
     }
 }
