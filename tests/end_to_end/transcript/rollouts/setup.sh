@@ -30,11 +30,12 @@ kill9() {
 }
 
 # devices PREFIX COUNT [UPDATES [MORE]]: simulated devices, which update within a second unless UPDATES says otherwise.
+QUICK='"restart": "100ms", "trial": "200ms"'
 devices() {
     cat >"$1.json" <<JSON
 {"groups": [{"devices": $2, "prefix": "$1", "product": "fan", "class": "m3",
   "messages": [{"channel": "t", "every": "500ms", "payload": {"n": {"\$counter": {}}}}], ${4:-}
-  "updates": {${3:-"restart": "100ms", "trial": "200ms"}}}]}
+  "updates": {${3:-$QUICK}}}]}
 JSON
     fleetfn sim --scenario "$1.json" --register --tokens "$1.tokens" --for 10m >"$1.out" 2>"$1.err" &
     until_is "devices are connected" grep -q "connected=$2/$2" "$1.out"
