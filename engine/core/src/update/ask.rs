@@ -8,6 +8,7 @@ use super::rows::{Awaits, Stage};
 use super::{JobError, State};
 use crate::event::Entity;
 use crate::rollout::{Release, send, text};
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -96,7 +97,7 @@ impl Machine<'_> {
         let until_ms = self.now_ms.saturating_add(ANSWER_MS).min(expires_ms);
         let generation = standing.generation;
         standing.stage = Stage::Asked {
-            release: release.clone(),
+            release: Box::new(release.clone()),
             whole,
             expires_ms,
             until_ms,

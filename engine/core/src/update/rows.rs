@@ -12,6 +12,7 @@ use super::JobError;
 use crate::effect::Effect;
 use crate::invocation::StateReader;
 use crate::rollout::{Release, text};
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -66,7 +67,7 @@ pub(super) struct Standing {
 pub(super) enum Stage {
     /// Manufacturer's functions were asked whether the device may have it.
     Asked {
-        release: Release,
+        release: Box<Release>,
         whole: bool,
         expires_ms: u64,
         /// Until when they may answer.
