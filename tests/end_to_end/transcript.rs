@@ -53,6 +53,11 @@ fn firmware_is_released_as_it_is_written() {
     walk("docs/operate/firmware.md");
 }
 
+#[test]
+fn a_first_rollout_goes_as_it_is_written() {
+    walk("docs/operate/first-rollout.md");
+}
+
 /// Plays what operators do, in an empty directory, and holds what is printed against what it was.
 fn play(name: &str) {
     let directory = tempfile::tempdir().expect("a directory");
