@@ -4,6 +4,7 @@
 //! the workers that empty the inboxes. Taken down from the outside in, so that whatever was accepted is handled.
 
 mod options;
+mod selected;
 mod status;
 
 pub(crate) use options::{Options, Retention};
@@ -16,9 +17,11 @@ use crate::backfill::Backfills;
 use crate::callers::{Answer, Callers};
 use crate::clock::Clock;
 use crate::fetch::{self, Fetcher};
+use crate::habits::Habits;
 use crate::inbox::{Fanout, Inboxes, Signals};
 use crate::metrics::Metrics;
 use crate::modules::Modules;
+use crate::patches::Patches;
 use crate::place;
 use crate::registry::{
     self, Access, DeployReport, DeviceInfo, NewDevice, Newcomer, Placement, Registry, Source,
@@ -31,6 +34,7 @@ use crate::worker;
 use anyhow::Context;
 use bytes::Bytes;
 use fleetfn_broker::{Broker, Pipe, WallClock};
+use fleetfn_core::commit::DeviceRow;
 use fleetfn_core::deployment::Deployment;
 use fleetfn_core::event::EventParts;
 use fleetfn_core::invocation::Role;
@@ -66,10 +70,12 @@ impl WeakEngine {
 struct Node {
     modules: Modules,
     artifacts: Artifacts,
+    patches: Patches,
     blocks: Mutex<Option<Blocks>>,
     store: Store<Waiter>,
     registry: Arc<Registry>,
     metrics: Arc<Metrics>,
+    habits: Arc<Habits>,
     callers: Callers,
     backfills: Arc<Backfills>,
     partitions: u16,
@@ -109,17 +115,15 @@ impl Engine {
         let clock = after_log(options.clock, &store)?;
         options.clock = clock;
         let registry = open_registry(&options, &store, (&modules, &artifacts), &token, &metrics)?;
+        let patches = start_patches(&options, &artifacts, &registry)?;
         let fetcher = start_fetcher(&options, &store, &registry, &metrics, partitions);
         let callers = Callers::default();
-
+        let habits = recall_habits(&store).await?;
         let admission = Arc::new(Admission::new(store.clone(), partitions, room, clock));
         let requests = Requests::new(Arc::clone(&metrics));
-        let ears = Arc::new(Ears {
-            signals: Signals::new(&inboxes),
-            requests: Arc::clone(&requests),
-            undelivered: Undelivered { store: store.clone(), partitions, clock },
-        });
-        let broker = start_broker(&options, admission, &registry, ears).await?;
+        let undelivered = Undelivered { store: store.clone(), partitions, clock };
+        let ears = Ears { signals: Signals::new(&inboxes), requests: Arc::clone(&requests), undelivered };
+        let broker = start_broker(&options, admission, &registry, Arc::new(ears)).await?;
         let blocks = start_blocks(&options, &store, &artifacts, &registry, (&broker, &requests), &metrics)?;
         let (workers, fatal) = worker::start(worker::Parts {
             store: store.clone(),
@@ -130,6 +134,7 @@ impl Engine {
             fetcher,
             callers: callers.clone(),
             metrics: Arc::clone(&metrics),
+            habits: Arc::clone(&habits),
             partitions,
             recordings: options.recordings,
             clock,
@@ -142,6 +147,7 @@ impl Engine {
             backfills,
             modules,
             artifacts,
+            patches,
             blocks: Mutex::new(Some(blocks)),
             mqtt: broker.address(),
             broker: Mutex::new(Some(broker)),
@@ -153,6 +159,7 @@ impl Engine {
             store,
             registry,
             metrics,
+            habits,
             callers,
             partitions,
             clock,
@@ -160,11 +167,17 @@ impl Engine {
             token,
             _lock: lock,
         }));
-        // A crash may have come between the revocation of a release and the withdrawal of its jobs.
-        update::withdraw_revoked(&engine).await.context("cannot withdraw jobs of revoked releases")?;
-        let watcher = rollout::start_watch(&engine);
-        engine.0.watcher.lock().unwrap_or_else(PoisonError::into_inner).replace(watcher);
+        engine.look_after().await?;
         Ok(engine)
+    }
+
+    /// Goes on with what operators have begun.
+    async fn look_after(&self) -> anyhow::Result<()> {
+        // A crash may have come between the revocation of a release and the withdrawal of its jobs.
+        update::withdraw_revoked(self).await.context("cannot withdraw jobs of revoked releases")?;
+        let watcher = rollout::start_watch(self);
+        self.0.watcher.lock().unwrap_or_else(PoisonError::into_inner).replace(watcher);
+        Ok(())
     }
 
     /// One that does not keep the engine.
@@ -181,11 +194,13 @@ impl Engine {
         if let Some(broker) = broker {
             broker.shutdown().await;
         }
+        let patches = self.0.patches.clone();
         let blocks = self.0.blocks.lock().unwrap_or_else(PoisonError::into_inner).take();
         let workers = std::mem::take(&mut *self.0.workers.lock().unwrap_or_else(PoisonError::into_inner));
         let store = self.0.store.clone();
         tokio::task::spawn_blocking(move || {
             blocks.into_iter().for_each(Blocks::stop);
+            patches.stop();
             workers.into_iter().for_each(worker::Handle::stop);
             store.close()
         })
@@ -252,7 +267,7 @@ impl Engine {
         let rows = self.0.registry.devices(after, limit)?;
         let broker = self.0.broker.lock().unwrap_or_else(PoisonError::into_inner);
         let online = |id: &DeviceId| broker.as_ref().is_some_and(|broker| broker.online(id));
-        let info = |(id, row)| DeviceInfo::new(id, row, online(&id));
+        let info = |(id, row)| self.device_info(id, row, online(&id));
         Ok(rows.into_iter().map(info).collect())
     }
 
@@ -261,7 +276,11 @@ impl Engine {
         let row = self.0.registry.device(id)?;
         let row = row.ok_or_else(|| registry::Error::Missing(format!("device '{id}'")))?;
         let broker = self.0.broker.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(DeviceInfo::new(id, row, broker.as_ref().is_some_and(|broker| broker.online(&id))))
+        Ok(self.device_info(id, row, broker.as_ref().is_some_and(|broker| broker.online(&id))))
+    }
+
+    fn device_info(&self, id: DeviceId, row: DeviceRow, online: bool) -> DeviceInfo {
+        DeviceInfo::new(id, row, online, self.0.habits.of(&id))
     }
 
     /// Devices, versions and settings, and the acts that change them.
@@ -297,7 +316,12 @@ impl Engine {
         &self.0.modules
     }
 
-    /// The images of all releases.
+    /// The patches between images.
+    pub(crate) fn patches(&self) -> &Patches {
+        &self.0.patches
+    }
+
+    /// The directory of images.
     pub(crate) fn artifacts(&self) -> &Artifacts {
         &self.0.artifacts
     }
@@ -415,6 +439,16 @@ async fn open_store(config: Config, tail: Fanout) -> anyhow::Result<Store<Waiter
     Ok(store)
 }
 
+/// What the end of the log says about who is heard when.
+async fn recall_habits(store: &Store<Waiter>) -> anyhow::Result<Arc<Habits>> {
+    let store = store.clone();
+    let habits = tokio::task::spawn_blocking(move || {
+        let habits = Habits::default();
+        habits.recall(&store).map(|()| Arc::new(habits))
+    });
+    habits.await?.context("cannot read the end of the log")
+}
+
 /// Takes the control lane over, and begins to watch versions under guard.
 fn open_registry(
     options: &Options,
@@ -435,9 +469,18 @@ fn open_registry(
         clock: options.clock,
     })
     .context("cannot read what operators have set")?;
-    artifacts.keep(&registry.images()).context("cannot tidy the directory of artifacts")?;
     registry::start_guard(&registry);
     Ok(registry)
+}
+
+/// Begins to make patches, and removes what neither a release nor a patch is made of.
+fn start_patches(options: &Options, artifacts: &Artifacts, registry: &Registry) -> anyhow::Result<Patches> {
+    let mut named = registry.images();
+    let patches =
+        Patches::start(&options.data, artifacts, &named).context("cannot read which patches there are")?;
+    named.append(&mut patches.digests());
+    artifacts.keep(&named).context("cannot tidy the directory of artifacts")?;
+    Ok(patches)
 }
 
 fn store_config(options: &Options, worker_count: usize) -> Config {

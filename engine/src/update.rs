@@ -4,10 +4,12 @@
 //! they go from the file of the image to the device's session.
 
 pub(crate) mod blocks;
+mod field;
 mod pace;
 mod revoked;
 mod undelivered;
 
+pub(crate) use field::{patches, prepare};
 pub(crate) use revoked::withdraw_revoked;
 pub(crate) use undelivered::Undelivered;
 
@@ -16,11 +18,11 @@ use crate::engine::Engine;
 use crate::registry::{self, Release};
 use crate::rollout;
 use fleetfn_core::event::EventParts;
-use fleetfn_core::update::{Job, Update};
+use fleetfn_core::update::{Job, State, Update};
 use fleetfn_core::{Entity, EventKind, Offset};
 use fleetfn_protocol::DeviceId;
 use fleetfn_protocol::limits::OFFER_BYTES_MAX;
-use fleetfn_protocol::update::{Content, Delivery, Digest, Manifest, Offer, SIGNATURE_BYTES};
+use fleetfn_protocol::update::{Content, Delivery, Digest, Manifest, Offer, Phase, SIGNATURE_BYTES};
 use std::time::{Duration, Instant};
 
 /// How long to wait until an order is handled: a worker takes milliseconds unless it is far behind.
@@ -61,6 +63,24 @@ impl From<tokio::task::JoinError> for Error {
     }
 }
 
+/// How an image is to be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sending {
+    /// As a patch, if there is one for what the device runs and none has failed there.
+    Shortest,
+    /// Whole.
+    Whole,
+}
+
+/// Whether the newest job of a device was to bring a release as a patch, and failed.
+fn has_failed(update: &Update, manifest: &Manifest<'_>) -> bool {
+    update.job.as_ref().is_some_and(|job| {
+        job.state() == State::Device(Phase::Failed)
+            && job.manifest() == Ok(*manifest)
+            && matches!(job.delivery(), Ok(Delivery::Patch { .. }))
+    })
+}
+
 /// What is known of a device's firmware.
 pub(crate) fn read(engine: &Engine, id: DeviceId) -> Result<Update, Error> {
     let update = engine.store().view().update(id)?;
@@ -72,7 +92,12 @@ pub(crate) fn read(engine: &Engine, id: DeviceId) -> Result<Update, Error> {
 
 /// Gives a device the job to install a release, and returns what is known of the device then. A device that has this job
 /// already keeps it.
-pub(crate) async fn order(engine: &Engine, id: DeviceId, reference: &str) -> Result<Update, Error> {
+pub(crate) async fn order(
+    engine: &Engine,
+    id: DeviceId,
+    reference: &str,
+    sending: Sending,
+) -> Result<Update, Error> {
     let registry = engine.registry();
     let device = registry.device(id)?.ok_or_else(|| registry::Error::Missing(format!("device '{id}'")))?;
     let release = registry.resolve_release(reference, device.class)?;
@@ -88,13 +113,19 @@ pub(crate) async fn order(engine: &Engine, id: DeviceId, reference: &str) -> Res
         return Err(Error::Refused(why));
     }
     registry.expect_offered(&release)?;
-    let (artifacts, digest) = (engine.artifacts().clone(), manifest.digest);
-    tokio::task::spawn_blocking(move || artifacts.image(&digest).map(drop)).await??;
+    let running = update.report.as_ref().map(|report| report.sequence);
+    let running = running.filter(|_| sending == Sending::Shortest && !has_failed(&update, &manifest));
+    let (node, wanted, digest) = (engine.clone(), release.clone(), manifest.digest);
+    let delivery = tokio::task::spawn_blocking(move || {
+        node.artifacts().image(&digest)?;
+        running.map_or(Ok(Delivery::Whole), |sequence| field::delivery(&node, &wanted, sequence))
+    });
+    let delivery = delivery.await??;
     let job = update.next_job().ok_or_else(|| {
         Error::Refused(format!("device '{id}' reports job {}: there is no higher number", update.job_last))
     })?;
     let mut room = [0; OFFER_BYTES_MAX];
-    let offer = Offer::write(&mut room, job, Delivery::Whole, &release.row.envelope)
+    let offer = Offer::write(&mut room, job, delivery, &release.row.envelope)
         .map_err(|error| Error::Refused(error.to_string()))?;
     let ordered = perform(engine, id, offer, |known, offset| known.cause == offset).await?;
     // Whoever yanked it meanwhile may have looked for open jobs before there was this one.

@@ -1,5 +1,7 @@
 //! Firmware: signed offline, published, offered, downloaded in blocks, confirmed; and what goes wrong on the way.
 
+mod patches;
+
 use crate::harness::random::Random;
 use crate::harness::server::Server;
 use crate::harness::updating::{Device, Flash, News};

@@ -134,7 +134,9 @@ pub(super) async fn publish(
     match query.dry_run.as_deref() {
         Some("1") => Ok((StatusCode::OK, Json(view(&api, &registry.try_release(envelope)?)?))),
         None | Some("0") => {
-            Ok((StatusCode::CREATED, Json(view(&api, &registry.publish(envelope, &told).await?)?)))
+            let release = registry.publish(envelope, &told).await?;
+            crate::update::prepare(&api.engine, release.clone());
+            Ok((StatusCode::CREATED, Json(view(&api, &release)?)))
         }
         Some(other) => Err(Problem::new(Kind::Malformed, format!("dry_run: {other:?} is neither 1 nor 0"))),
     }

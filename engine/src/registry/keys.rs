@@ -122,7 +122,7 @@ impl Registry {
             return Ok(());
         }
         let change = Change::Threshold { product, count };
-        let subject = format!("{product}: {count} signatures, {before} before");
+        let subject = format!("{product}: {count} of its keys, {before} before");
         self.record_deed(change, Deed::Threshold, subject, told).await?;
         self.write_releases(|known| {
             known.thresholds.insert(product, count);

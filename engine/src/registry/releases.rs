@@ -78,7 +78,7 @@ pub(super) fn load(view: &fleetfn_store::View) -> Result<Releases, Error> {
 }
 
 /// Whether a signature is one by a key. Refuses what some implementations take and others do not.
-fn holds(key: &UpdateKey, body: &[u8], signature: &[u8; SIGNATURE_BYTES]) -> bool {
+pub(super) fn holds(key: &UpdateKey, body: &[u8], signature: &[u8; SIGNATURE_BYTES]) -> bool {
     VerifyingKey::from_bytes(&key.0)
         .is_ok_and(|key| key.verify_strict(body, &Signature::from_bytes(signature)).is_ok())
 }

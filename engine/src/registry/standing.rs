@@ -4,11 +4,11 @@
 //! for. Signatures are verified when a release is published; afterwards it counts whether their keys are still there. The
 //! signature of a key that was revoked counts for nothing, and harms nothing: that is how keys are replaced.
 
-use super::releases::{Release, Releases};
+use super::releases::{Release, Releases, holds};
 use super::{Error, Registry};
-use fleetfn_core::update::Yanked;
+use fleetfn_core::update::{ReleaseError, Yanked};
 use fleetfn_protocol::ProductId;
-use fleetfn_protocol::update::KeyId;
+use fleetfn_protocol::update::{Envelope, KeyId};
 
 /// How many keys must have signed where nobody has said so.
 const SIGNATURES_DEFAULT: u8 = 1;
@@ -113,6 +113,19 @@ impl Registry {
     /// Refuses a release that may not be offered.
     pub(crate) fn expect_offered(&self, release: &Release) -> Result<(), Error> {
         self.withheld(release).map_or(Ok(()), |why| Err(Box::new(why).into()))
+    }
+
+    /// Verifies once more the signatures that count. That of a key that was revoked is not looked at.
+    pub(crate) fn verify_again(&self, release: &Release) -> Result<(), Error> {
+        let envelope = Envelope::parse(&release.row.envelope).map_err(ReleaseError::from)?;
+        let keys = self.update_keys(release.manifest()?.product);
+        for signature in envelope.signatures() {
+            let mut own = keys.iter().filter(|(key, _)| key.id() == signature.key).peekable();
+            if own.peek().is_some() && !own.any(|(key, _)| holds(key, envelope.body(), signature.bytes)) {
+                return Err(ReleaseError::Signature(signature.key).into());
+            }
+        }
+        Ok(())
     }
 
     /// Who has signed a release, and how many must have.

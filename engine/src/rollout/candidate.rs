@@ -30,54 +30,37 @@ pub(crate) fn candidates(
     let after = if devices.len() < limit { None } else { devices.last().map(|device| device.id) };
     let mut candidates = Vec::new();
     for device in devices {
-        let Some(candidate) = candidate(engine, selection, &device)? else { continue };
-        if !is_taken(engine, taken, &device)? {
-            candidates.push(candidate);
+        if engine.is_meant(selection, &device)? && !is_taken(engine, taken, &device)? {
+            candidates.push(candidate(engine, &device)?);
         }
     }
     Ok(Found { candidates, after })
 }
 
-/// Whether a selection means a device.
-fn is_meant(engine: &Engine, selection: &Selection, device: &DeviceInfo) -> Result<bool, Error> {
-    let view = engine.store().view();
-    let twin = if selection.reads_twins() { view.twin(device.id)? } else { None };
-    let update = if selection.reads_firmware() { view.update(device.id)? } else { None };
-    let firmware = update.and_then(|update| update.report);
-    Ok(selection.matches(&device.traits(twin.as_ref(), firmware.as_ref())))
-}
-
 fn is_taken(engine: &Engine, taken: &[Selection], device: &DeviceInfo) -> Result<bool, Error> {
     for selection in taken {
-        if is_meant(engine, selection, device)? {
+        if engine.is_meant(selection, device)? {
             return Ok(true);
         }
     }
     Ok(false)
 }
 
-/// What the node knows of a device, if it matches.
-pub(super) fn candidate(
-    engine: &Engine,
-    selection: &Selection,
-    device: &DeviceInfo,
-) -> Result<Option<Candidate>, Error> {
-    if !is_meant(engine, selection, device)? {
-        return Ok(None);
-    }
+/// What the node knows of a device.
+pub(super) fn candidate(engine: &Engine, device: &DeviceInfo) -> Result<Candidate, Error> {
     let now_ms = engine.clock().now_ms();
     let firmware = engine.store().view().update(device.id)?.and_then(|update| update.report);
-    let active_ms = firmware.as_ref().map(|report| report.at_ms);
-    Ok(Some(Candidate {
+    let active_ms = device.seen_at_ms.or(firmware.as_ref().map(|report| report.at_ms));
+    Ok(Candidate {
         id: device.id,
         tags: device.tags.clone(),
         product: device.product.as_ref().map(ProductId::to_string),
         class: device.class.as_ref().map(ClassId::to_string),
         sequence: firmware.map(|report| report.sequence),
         last_active_ms: if device.online { Some(now_ms) } else { active_ms },
-        cadence_ms: None,
-        jitter_ms: 0,
+        cadence_ms: device.habit.cadence_ms,
+        jitter_ms: device.habit.jitter_ms,
         failures: 0,
         zone: device.time_zone.as_deref().and_then(|zone| calendar::clock(zone, now_ms)),
-    }))
+    })
 }

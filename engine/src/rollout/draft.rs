@@ -3,6 +3,7 @@
 use super::Error;
 use crate::engine::Engine;
 use crate::registry::{self, Release};
+use crate::update;
 use fleetfn_core::rollout::{Policy, PolicyError};
 use fleetfn_protocol::ClassId;
 use serde_json::{Map, Value, json};
@@ -71,11 +72,12 @@ fn whole(engine: &Engine, release: &Release) -> Result<Value, Error> {
     let manifest = release.manifest()?;
     registry.expect_offered(release)?;
     // The signatures were verified when it was published; once more costs less than a fleet.
-    registry.try_release(release.row.envelope.clone())?;
+    registry.verify_again(release)?;
     if manifest.not_after_s.is_some_and(|end_s| end_s < engine.clock().now_ms() / 1_000) {
         return Err(Error::Refused("its time is over: it was signed with --not-after".into()));
     }
     engine.artifacts().image(&manifest.digest).map_err(registry::Error::from)?;
+    let patches = update::patches(engine, release).map_err(|error| Error::Refused(error.to_string()))?;
     let envelope: String = release.row.envelope.iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(json!({
         "product": manifest.product.to_string(),
@@ -84,5 +86,6 @@ fn whole(engine: &Engine, release: &Release) -> Result<Value, Error> {
         "sequence": manifest.sequence,
         "digest": manifest.digest.to_string(),
         "envelope": envelope,
+        "patches": patches,
     }))
 }

@@ -50,8 +50,8 @@ fn fleet(engine: &Engine, policy: &Policy) -> Result<Sample<Member>, Error> {
     loop {
         let devices = engine.devices(after, READ_MAX)?;
         for device in &devices {
-            if let Some(candidate) = candidate(engine, &selection, device)? {
-                fleet.push(Member { candidate, is_online: device.online });
+            if engine.is_meant(&selection, device)? {
+                fleet.push(Member { candidate: candidate(engine, device)?, is_online: device.online });
             }
         }
         match devices.last() {

@@ -3,7 +3,7 @@
 
 use super::client::{Client, Packet, packet, text};
 use fleetfn_protocol::update::{
-    Block, BlockBytes, BlockRequest, Content, Digest, Manifest, Offer, Phase, Reason, Status,
+    Block, BlockBytes, BlockRequest, Content, Delivery, Digest, Manifest, Offer, Phase, Reason, Status,
 };
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
@@ -37,6 +37,18 @@ pub(crate) struct Offered {
     pub(crate) version: String,
     pub(crate) size: u32,
     pub(crate) digest: Digest,
+    /// How it comes.
+    pub(crate) delivery: Delivery,
+}
+
+impl Offered {
+    /// Bytes that are fetched.
+    fn payload_bytes(&self) -> u32 {
+        match self.delivery {
+            Delivery::Whole => self.size,
+            Delivery::Patch { size, .. } => size,
+        }
+    }
 }
 
 /// What happened to it.
@@ -78,7 +90,7 @@ impl<'a> Device<'a> {
 
     /// Says how far it is.
     pub(crate) fn say(&mut self, phase: Phase, reason: Reason) -> io::Result<()> {
-        let of = self.flash.offered.as_ref().map_or(0, |offered| offered.size);
+        let of = self.flash.offered.as_ref().map_or(0, Offered::payload_bytes);
         let have = self.flash.blocks.values().map(Vec::len).sum::<usize>();
         let status = Status {
             job: self.flash.job,
@@ -98,7 +110,8 @@ impl<'a> Device<'a> {
     /// Asks for the next blocks that are missing, with QoS 0.
     pub(crate) fn ask(&mut self) -> io::Result<()> {
         let block_bytes = BlockBytes::new(BLOCK_BYTES).expect("a length");
-        let count = self.flash.offered.as_ref().map_or(0, |offered| block_bytes.count(offered.size));
+        let count =
+            self.flash.offered.as_ref().map_or(0, |offered| block_bytes.count(offered.payload_bytes()));
         let mut missing = (0..count).filter(|index| !self.flash.blocks.contains_key(index)).peekable();
         let Some(first) = missing.peek().copied() else { return Ok(()) };
         let wanted =
@@ -143,11 +156,11 @@ impl<'a> Device<'a> {
                 Ok(Some(News::Withdrawn(offer.job)))
             }
             Content::Update { .. } if is_known => Ok(Some(News::Again(offer.job))),
-            Content::Update { envelope, .. } => {
+            Content::Update { envelope, delivery } => {
                 let manifest = Manifest::parse(envelope.body()).expect("a manifest");
                 let Manifest { sequence, size, digest, .. } = manifest;
                 let version = manifest.version.to_owned();
-                self.flash.offered = Some(Offered { sequence, version, size, digest });
+                self.flash.offered = Some(Offered { sequence, version, size, digest, delivery });
                 self.flash.blocks.clear();
                 Ok(Some(News::Job(offer.job)))
             }
@@ -191,7 +204,7 @@ impl<'a> Device<'a> {
     /// Whether it has every block.
     pub(crate) fn is_complete(&self) -> bool {
         let block_bytes = BlockBytes::new(BLOCK_BYTES).expect("a length");
-        let count = self.flash.offered.as_ref().map(|offered| block_bytes.count(offered.size));
+        let count = self.flash.offered.as_ref().map(|offered| block_bytes.count(offered.payload_bytes()));
         count.is_some_and(|count| self.flash.blocks.len() == usize::try_from(count).expect("it is small"))
     }
 

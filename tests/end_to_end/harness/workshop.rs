@@ -70,8 +70,13 @@ impl Workshop {
         let image: Vec<u8> = (0..IMAGE_BYTES)
             .map(|_| u8::try_from(self.random.below(256)).expect("it is below 256"))
             .collect();
+        self.sign_image(&image, sequence, key)
+    }
+
+    /// Has a key sign an image; the name of its file.
+    pub(crate) fn sign_image(&self, image: &[u8], sequence: u32, key: &str) -> String {
         let name = format!("image-{sequence}");
-        self.write(&name, &image);
+        self.write(&name, image);
         let (version, sequence) = (format!("1.{sequence}"), sequence.to_string());
         self.done(&[
             "release",

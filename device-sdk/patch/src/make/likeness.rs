@@ -1,6 +1,5 @@
 //! What two images have in common: stretches that are equal but for some bytes.
 
-use std::collections::HashMap;
 use std::vec::Vec;
 
 /// Length of the words that are looked up: shorter ones are found everywhere in machine code.
@@ -30,20 +29,24 @@ pub(super) struct Stretch<'a> {
 /// The old image with an index of its words.
 pub(super) struct Old<'a> {
     bytes: &'a [u8],
-    places: HashMap<[u8; WORD_BYTES], Vec<usize>>,
+    /// Where its words begin, by word, then by place: four bytes for each byte of the image.
+    places: Vec<u32>,
 }
 
 impl<'a> Old<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        let mut places: HashMap<[u8; WORD_BYTES], Vec<usize>> = HashMap::new();
-        for (at, window) in bytes.windows(WORD_BYTES).enumerate() {
-            let word = window.first_chunk().copied().expect("a window is a word");
-            let known = places.entry(word).or_default();
-            if known.len() < PLACES_MAX {
-                known.push(at);
-            }
-        }
+        let words = bytes.windows(WORD_BYTES).len();
+        let mut places: Vec<u32> = (0..=u32::MAX).take(words).collect();
+        places.sort_unstable_by_key(|at| (word_at(bytes, *at), *at));
         Self { bytes, places }
+    }
+
+    /// The first places of a word.
+    fn places(&self, word: &[u8; WORD_BYTES]) -> impl Iterator<Item = usize> {
+        let first = self.places.partition_point(|at| word_at(self.bytes, *at) < Some(word));
+        let from = self.places.get(first..).unwrap_or_default().iter();
+        let same = from.take_while(move |at| word_at(self.bytes, **at) == Some(word));
+        same.take(PLACES_MAX).map(|at| place(*at))
     }
 
     /// The next part of the new image from `done` on, which begins like the old one at `start`.
@@ -75,8 +78,7 @@ impl<'a> Old<'a> {
     /// The place with the most equal bytes.
     fn longest(&self, new: &[u8], at: usize) -> Option<(usize, usize)> {
         let word = new.get(at..)?.first_chunk::<WORD_BYTES>()?;
-        let places = self.places.get(word)?.iter();
-        places.map(|place| (*place, self.equal(new, at, *place))).max_by_key(|(_, len)| *len)
+        self.places(word).map(|place| (place, self.equal(new, at, place))).max_by_key(|(_, len)| *len)
     }
 
     /// How many bytes are equal.
@@ -132,4 +134,12 @@ impl<'a> Old<'a> {
         }
         len
     }
+}
+
+fn place(at: u32) -> usize {
+    usize::try_from(at).expect("hosts address more than 32 bits")
+}
+
+fn word_at(bytes: &[u8], at: u32) -> Option<&[u8; WORD_BYTES]> {
+    bytes.get(place(at)..)?.first_chunk()
 }

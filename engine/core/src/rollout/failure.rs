@@ -49,6 +49,12 @@ impl Machine<'_> {
     /// A device has failed.
     pub(super) fn fail(&self, device: &mut Device, failure: Failure, blame: Blame) {
         let retries = self.policy.retries;
+        let is_patched = !device.whole && !self.policy.release.patches.is_empty();
+        let blame = match blame {
+            // It may be the patch that does not fit, or that the device knows nothing of patches.
+            Blame::Hopeless(Reason::Size | Reason::Format) if is_patched => Blame::Delivery,
+            blame => blame,
+        };
         let is_spent = match blame {
             Blame::Hopeless(reason) => {
                 device.go(Step::Rejected, Why::Hopeless { reason }, self.now_ms);
@@ -61,7 +67,11 @@ impl Machine<'_> {
             }
             Blame::Delivery => {
                 device.deliveries = device.deliveries.saturating_add(1);
-                if let Failure::Reported { reason: Reason::Base | Reason::Patch, .. } = failure {
+                if let Failure::Reported {
+                    reason: Reason::Base | Reason::Patch | Reason::Size | Reason::Format,
+                    ..
+                } = failure
+                {
                     device.whole = true;
                 }
                 device.deliveries > retries.deliveries

@@ -18,7 +18,7 @@ mod defaults;
 mod release;
 
 pub use check::{CRITERIA_MAX, GATES_MAX, PHASES_MAX, POLICY_BYTES_MAX, PolicyError};
-pub use release::Release;
+pub use release::{PATCHES_MAX, Patch, Release};
 
 use super::decimal::Decimal;
 use super::text;

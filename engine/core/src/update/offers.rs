@@ -156,14 +156,16 @@ impl Machine<'_> {
     }
 
     /// Gives the device a job.
-    pub(super) fn give(&mut self, rollout: &str, release: &Release, _whole: bool, expires_ms: u64) {
+    pub(super) fn give(&mut self, rollout: &str, release: &Release, whole: bool, expires_ms: u64) {
         let Some(job) = self.update.next_job() else {
             let why = format!("it knows of job {}: there is no higher number", self.update.job_last);
             return self.refuse(rollout, why);
         };
         let mut room = [0; OFFER_BYTES_MAX];
         let envelope = release.envelope().unwrap_or_default();
-        let ordered = match wire::Offer::write(&mut room, job, Delivery::Whole, &envelope) {
+        let running = self.update.report.as_ref().map(|said| said.sequence);
+        let delivery = if whole { Delivery::Whole } else { release.delivery(running) };
+        let ordered = match wire::Offer::write(&mut room, job, delivery, &envelope) {
             Ok(offer) => self.order(Bytes::copy_from_slice(offer)),
             Err(error) => Err(error.to_string()),
         };

@@ -135,6 +135,7 @@ pub(crate) fn release(sequence: u32) -> Release {
         sequence,
         digest: Digest([7; 32]),
         envelope: Some(hex(envelope(sequence))),
+        patches: Vec::new(),
     }
 }
 

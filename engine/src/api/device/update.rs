@@ -4,11 +4,11 @@ use super::parse_id;
 use crate::api::Api;
 use crate::api::problem::{Kind, Problem, artifact_kind};
 use crate::api::request::{Document, Name};
-use crate::update::{self, payload, release_of};
+use crate::update::{self, Sending, payload, release_of};
 use axum::Json;
 use axum::extract::State;
 use fleetfn_core::update::{Job, Report, State as JobState, Step, Update};
-use fleetfn_protocol::update::{Phase, Reason};
+use fleetfn_protocol::update::{Delivery, Phase, Reason};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -64,7 +64,9 @@ pub(crate) struct JobView {
     /// Why, as a sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) detail: Option<String>,
-    /// Bytes that the device has.
+    /// How the image comes: `whole` or `patch`.
+    pub(crate) delivery: String,
+    /// Bytes of it that the device has.
     pub(crate) have: u32,
     /// Bytes that there are.
     pub(crate) of: u32,
@@ -91,6 +93,9 @@ pub(crate) struct JobStepView {
 pub(crate) struct UpdateOrder {
     /// `PRODUCT@VERSION`, or the beginning of the release's id.
     pub(crate) release: String,
+    /// Whether the image is to be sent whole, even if there is a patch.
+    #[serde(default)]
+    pub(crate) whole: bool,
 }
 
 /// What a reason means for the person who reads it.
@@ -167,6 +172,10 @@ impl From<&Job> for JobView {
             }
             JobState::Queued | JobState::Withdrawn | JobState::Device(_) => words(reason),
         };
+        let delivery = match job.delivery() {
+            Ok(Delivery::Patch { .. }) => "patch",
+            Ok(Delivery::Whole) | Err(_) => "whole",
+        };
         let of = payload(job).map_or(0, |(_, size)| size);
         let is_complete = matches!(
             state,
@@ -181,6 +190,7 @@ impl From<&Job> for JobView {
             state: state.as_str().to_owned(),
             reason: reason.to_string(),
             detail: detail.map(str::to_owned),
+            delivery: delivery.to_owned(),
             have: if is_complete { of } else { job.have.min(of) },
             of,
             done: state.is_end(),
@@ -230,7 +240,8 @@ pub(in crate::api) async fn order(
     Name(id): Name,
     Document(order): Document<UpdateOrder>,
 ) -> Result<Json<UpdateView>, Problem> {
-    let ordered = update::order(&api.engine, parse_id(&id)?, &order.release).await?;
+    let sending = if order.whole { Sending::Whole } else { Sending::Shortest };
+    let ordered = update::order(&api.engine, parse_id(&id)?, &order.release, sending).await?;
     Ok(Json(UpdateView::from(&ordered)))
 }
 

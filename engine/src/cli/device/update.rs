@@ -10,7 +10,8 @@ use crate::cli::output::{self, Format};
 use fleetfn_protocol::DeviceId;
 use std::io::IsTerminal;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use watch::End;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -22,6 +23,9 @@ pub(crate) struct Arguments {
     /// Withdraw the device's open job
     #[arg(long, conflicts_with_all = ["release", "wait", "detach", "timeout"])]
     cancel: bool,
+    /// Send the image whole, even if there is a patch from what the device runs
+    #[arg(long, conflicts_with = "cancel")]
+    whole: bool,
     /// Wait until the device has confirmed or failed: the default on a terminal
     #[arg(long, conflicts_with = "detach")]
     wait: bool,
@@ -37,16 +41,19 @@ pub(crate) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
-    let Arguments { id, release, wait, detach, timeout, output, .. } = arguments;
+    let Arguments { id, release, whole, wait, detach, timeout, output, .. } = arguments;
     let client = Client::open(data)?;
     let Some(release) = release else {
         return cancel(&client, *id, *output);
     };
     let tried = format!("cannot update device {id} to {release}");
-    let order = UpdateOrder { release: release.clone() };
-    let ordered: UpdateView = client
-        .post(&tried, &format!("/devices/{id}/update"), &order)
-        .map_err(|failure| failure.or_next(format!("fleetfn device get {id}, and fleetfn release ls")))?;
+    let order = |whole: bool| -> Result<UpdateView, Failure> {
+        let order = UpdateOrder { release: release.clone(), whole };
+        client
+            .post(&tried, &format!("/devices/{id}/update"), &order)
+            .map_err(|failure| failure.or_next(format!("fleetfn device get {id}, and fleetfn release ls")))
+    };
+    let ordered = order(*whole)?;
     let job = job_of(&tried, &ordered)?;
     let waits = *wait || timeout.is_some() || (!*detach && std::io::stdout().is_terminal());
     if !waits {
@@ -59,7 +66,13 @@ pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
     if !device.online {
         eprintln!("Device {id} is offline: the job waits for it.");
     }
-    watch::run(&client, *id, job, *timeout, *output)
+    let start = Instant::now();
+    if watch::run(&client, *id, job, *timeout, *output)? == End::Confirmed {
+        return Ok(());
+    }
+    eprintln!("The patch did not do: the image is sent whole.");
+    let left = timeout.map(|timeout| timeout.saturating_sub(start.elapsed()));
+    watch::run(&client, *id, job_of(&tried, &order(true)?)?, left, *output).map(drop)
 }
 
 fn cancel(client: &Client, id: DeviceId, output: Format) -> Result<(), Failure> {

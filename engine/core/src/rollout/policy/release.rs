@@ -5,9 +5,38 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use fleetfn_protocol::limits::{ENVELOPE_BYTES_MAX, VERSION_BYTES_MAX};
-use fleetfn_protocol::update::{Digest, Envelope, Manifest};
+use fleetfn_protocol::update::{Delivery, Digest, Envelope, Manifest};
 use fleetfn_protocol::{ClassId, ProductId};
 use serde::{Deserialize, Serialize};
+
+/// Patches of a release: for so many versions that are in the field, and an offer carries them all.
+pub const PATCHES_MAX: usize = 8;
+
+/// A patch that makes the image out of the one of an earlier release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Patch {
+    /// Sequence of the earlier release.
+    pub from: u32,
+    /// Length of its image in bytes.
+    pub base_size: u32,
+    /// Digest of its image.
+    #[serde(with = "text")]
+    pub base: Digest,
+    /// Length of the patch in bytes.
+    pub size: u32,
+    /// Digest of the patch.
+    #[serde(with = "text")]
+    pub digest: Digest,
+}
+
+impl Patch {
+    /// As an offer says it.
+    #[must_use]
+    pub const fn delivery(&self) -> Delivery {
+        Delivery::Patch { base_size: self.base_size, base: self.base, size: self.size, digest: self.digest }
+    }
+}
 
 /// The image that a rollout brings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +59,9 @@ pub struct Release {
     /// verified the signatures; here it is only held against the other fields.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub envelope: Option<String>,
+    /// Patches from versions that are in the field. A node adds those that it has made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub patches: Vec<Patch>,
 }
 
 impl Release {
@@ -42,6 +74,9 @@ impl Release {
         }
         if self.sequence == 0 {
             return Err(("sequence", "0 is not from 1".into()));
+        }
+        if self.patches.len() > PATCHES_MAX {
+            return Err(("patches", format!("at most {PATCHES_MAX}")));
         }
         if self.envelope.is_none() {
             return Ok(());
@@ -59,6 +94,13 @@ impl Release {
             return Err(("envelope", what));
         }
         Ok(())
+    }
+
+    /// How its bytes best come to a device that runs a sequence.
+    #[must_use]
+    pub fn delivery(&self, running: Option<u32>) -> Delivery {
+        let patch = self.patches.iter().find(|patch| Some(patch.from) == running);
+        patch.map_or(Delivery::Whole, Patch::delivery)
     }
 
     /// The signed manifest as bytes, if it is there.

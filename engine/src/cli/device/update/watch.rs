@@ -16,14 +16,26 @@ const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// Letters of the bar.
 const BAR_WIDTH: u64 = 30;
 
-/// Prints each step of a job, and returns when it is confirmed.
+/// How a job ended, if it is not for a person to judge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// It is confirmed.
+    Confirmed,
+    /// The patch by which the image came did not do. The image may do.
+    PatchFailed,
+}
+
+/// Reasons by which a device says that a patch is not for it. Those of a whole image say something else.
+const OF_PATCHES: [&str; 5] = ["format", "size", "base", "digest", "patch"];
+
+/// Prints each step of a job, and returns when it is confirmed, or a patch has failed.
 pub(super) fn run(
     client: &Client,
     id: DeviceId,
     job: &JobView,
     timeout: Option<Duration>,
     format: Format,
-) -> Result<(), Failure> {
+) -> Result<End, Failure> {
     let (number, name) = (job.number, format!("{}@{}", job.product, job.version));
     let tried = format!("device {id} was not updated to {name}");
     let start = Instant::now();
@@ -52,12 +64,21 @@ pub(super) fn run(
     }
 }
 
-fn end(tried: &str, id: DeviceId, update: &UpdateView, job: &JobView, format: Format) -> Result<(), Failure> {
+fn end(
+    tried: &str,
+    id: DeviceId,
+    update: &UpdateView,
+    job: &JobView,
+    format: Format,
+) -> Result<End, Failure> {
+    if job.state == "failed" && job.delivery == "patch" && OF_PATCHES.contains(&job.reason.as_str()) {
+        return Ok(End::PatchFailed);
+    }
     if format == Format::Json {
         output::json(update)?;
     }
     if job.state == "confirmed" {
-        return Ok(());
+        return Ok(End::Confirmed);
     }
     let state = job.state.replace('_', " ");
     let why = match &job.detail {
