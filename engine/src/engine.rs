@@ -97,8 +97,6 @@ struct Node {
 impl Engine {
     /// Opens the data directory and starts every part. Returns once clients can connect.
     pub(crate) async fn start(mut options: Options) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(&options.data)
-            .with_context(|| format!("cannot make the data directory {}", options.data.display()))?;
         let lock = lock(&options.data)?;
         let modules = Modules::open(&options.data).context("cannot open the directory of modules")?;
         let artifacts = Artifacts::open(&options.data).context("cannot open the directory of artifacts")?;
@@ -106,7 +104,6 @@ impl Engine {
         let worker_count = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(8);
         let config = store_config(&options, worker_count);
         let partitions = config.partitions;
-
         let (room, metrics) = (Arc::new(Room::default()), Arc::new(Metrics::default()));
         let inboxes = Inboxes::new(worker_count, partitions);
         let tail = inboxes.tail(Arc::clone(&room), Arc::clone(&metrics));
@@ -142,7 +139,6 @@ impl Engine {
         })?;
         let backfills =
             Arc::new(Backfills { store: store.clone(), registry: Arc::clone(&registry), partitions, clock });
-        backfills.go_on();
         let engine = Self(Arc::new(Node {
             backfills,
             modules,
@@ -173,6 +169,7 @@ impl Engine {
 
     /// Goes on with what operators have begun.
     async fn look_after(&self) -> anyhow::Result<()> {
+        self.0.backfills.go_on();
         // A crash may have come between the revocation of a release and the withdrawal of its jobs.
         update::withdraw_revoked(self).await.context("cannot withdraw jobs of revoked releases")?;
         let watcher = rollout::start_watch(self);

@@ -159,8 +159,10 @@ fn broker_config(options: &Options) -> fleetfn_broker::Config {
     fleetfn_broker::Config { listen: options.mqtt, messages_per_s, wall_clock, ..defaults }
 }
 
-/// Takes the data directory for this process alone.
+/// Makes the data directory if it is not there, and takes it for this process alone.
 pub(super) fn lock(data: &Path) -> anyhow::Result<File> {
+    std::fs::create_dir_all(data)
+        .with_context(|| format!("cannot make the data directory {}", data.display()))?;
     let path = data.join("lock");
     let file = File::create(&path).with_context(|| format!("cannot make {}", path.display()))?;
     file.try_lock().with_context(|| {
