@@ -2,6 +2,7 @@ mod contract;
 mod deploying;
 mod devices;
 mod observing;
+mod rollouts;
 mod settings;
 mod updating;
 

@@ -102,6 +102,8 @@ fn phase_line(phase: &Phase, progress: &Progress, head: &Head) -> PhaseLine {
     let planned = match &phase.size {
         Size::Count(count) => count.to_string(),
         Size::Percent(percent) => format!("{percent}%"),
+        // Who carries the tag is not known before the devices were found.
+        Size::Tag(_) if !head.is_enrolled => "?".into(),
         Size::Tag(_) => progress.reserved.to_string(),
     };
     let count =

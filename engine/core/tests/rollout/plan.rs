@@ -61,7 +61,7 @@ fn a_plan_names_who_gets_it_when_and_who_does_not_and_why() {
         "of 1 device the firmware is not known: one that has it already says so when asked",
         "window 22:00 to 05:00 its own time: closed now for 7 devices, the first opens at 2026-03-30 22:00:00 UTC; \
          UTC where no zone is known",
-        "it aborts when failed + silent are 3% or more of at least 20 that have ended: with 8 devices that can never \
+        "it aborts when 3% or more of at least 20 that have ended are failed + silent: with 8 devices that can never \
          be",
     ];
     assert_eq!(plan.notes, expected);

@@ -51,7 +51,7 @@ fn signed_by(image: &[u8], class: &str, sequence: u32, numbers: &[u8]) -> Vec<u8
 }
 
 impl Fixture {
-    async fn ask(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+    pub(super) async fn ask(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
         self.call(method, &format!("{PREFIX}{path}"), body).await
     }
 
@@ -62,6 +62,14 @@ impl Fixture {
 
     async fn put_image(&self, image: &[u8]) -> (u16, Value) {
         self.send("PUT", &format!("/artifacts/{}", sha256(image)), image).await
+    }
+
+    /// Publishes an image of `node` for class `m3`, signed by key 1.
+    pub(super) async fn publish_node(&self, image: &[u8], sequence: u32) {
+        self.let_sign(1).await;
+        self.put_image(image).await;
+        let published = self.send("POST", "/releases", &signed(image, "m3", sequence, 1)).await;
+        assert_eq!(published.0, 201, "{published:?}");
     }
 
     async fn let_sign(&self, number: u8) {

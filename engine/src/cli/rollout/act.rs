@@ -42,7 +42,7 @@ pub(super) fn run(arguments: &Arguments, verb: Deed, data: &Path) -> Result<(), 
     let act = NewAct { verb, by: Some(who()), why: why.clone() };
     let status: Status = Client::open(data)?
         .post(&tried, &format!("/rollouts/{name}/acts"), &act)
-        .map_err(|failure| failure.or_next("fleetfn rollout ls"))?;
+        .map_err(|failure| failure.or_next(format!("fleetfn rollout status {name}")))?;
     show(&status, *output)
 }
 

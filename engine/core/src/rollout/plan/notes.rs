@@ -103,7 +103,7 @@ fn criteria_notes(policy: &Policy, count: u32, notes: &mut Vec<String>) {
         let names = criteria::names(criterion).to_lowercase();
         let (percent, at_least) = (criterion.percent, criterion.at_least);
         let what =
-            format!("it aborts when {names} are {percent}% or more of at least {at_least} that have ended");
+            format!("it aborts when {percent}% or more of at least {at_least} that have ended are {names}");
         if at_least > count {
             notes.push(format!("{what}: with {} that can never be", Devices(count.into())));
         } else {
