@@ -38,6 +38,7 @@ devices() {
   "updates": {${3:-$QUICK}}}]}
 JSON
     fleetfn sim --scenario "$1.json" --register --tokens "$1.tokens" --for 10m >"$1.out" 2>"$1.err" &
+    FLEET=$!
     until_is "devices are connected" grep -q "connected=$2/$2" "$1.out"
     until_is "devices have said what they run" reported "$1-$2"
 }
