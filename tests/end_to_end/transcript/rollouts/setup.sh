@@ -43,6 +43,13 @@ JSON
     until_is "devices have said what they run" reported "$1-$2"
 }
 
+# vanish: the devices that came last are gone, as if they had lost power.
+vanish() {
+    kill -9 $FLEET
+    wait $FLEET 2>/dev/null
+    true
+}
+
 reported() { fleetfn device get "$1" -o json | grep -q '"reported": {'; }
 
 # is ROLLOUT STATE: whether it is there, such as running or held.
