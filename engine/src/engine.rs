@@ -27,7 +27,7 @@ use crate::registry::{
 use crate::rollout;
 use crate::seal::Seal;
 use crate::update::blocks::{self, Blocks, Ears, Requests};
-use crate::update::{self, Undelivered};
+use crate::update::{self, SharedPace, Undelivered};
 use crate::worker;
 use anyhow::Context;
 use bytes::Bytes;
@@ -82,7 +82,7 @@ struct Node {
     fatal: Mutex<Option<tokio::sync::oneshot::Receiver<String>>>,
     /// The task that looks after rollouts.
     watcher: Mutex<Option<JoinHandle<()>>>,
-    update_bytes_per_s: u64,
+    update_pace: SharedPace,
     mqtt: SocketAddr,
     data: PathBuf,
     token: String,
@@ -93,8 +93,6 @@ struct Node {
 impl Engine {
     /// Opens the data directory and starts every part. Returns once clients can connect.
     pub(crate) async fn start(mut options: Options) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(&options.data)
-            .with_context(|| format!("cannot make the data directory {}", options.data.display()))?;
         let lock = lock(&options.data)?;
         let modules = Modules::open(&options.data).context("cannot open the directory of modules")?;
         let artifacts = Artifacts::open(&options.data).context("cannot open the directory of artifacts")?;
@@ -120,7 +118,9 @@ impl Engine {
         let undelivered = Undelivered { store: store.clone(), partitions, clock };
         let ears = Ears { signals: Signals::new(&inboxes), requests: Arc::clone(&requests), undelivered };
         let broker = start_broker(&options, admission, &registry, Arc::new(ears)).await?;
-        let blocks = start_blocks(&options, &store, &artifacts, &registry, (&broker, &requests), &metrics)?;
+        let update_pace = SharedPace::new(options.update_bytes_per_s);
+        let serving = (&broker, &requests, &update_pace);
+        let blocks = start_blocks(&store, &artifacts, &registry, serving, &metrics)?;
         let (workers, fatal) = worker::start(worker::Parts {
             store: store.clone(),
             modules: modules.clone(),
@@ -149,7 +149,7 @@ impl Engine {
             workers: Mutex::new(workers),
             fatal: Mutex::new(Some(fatal)),
             watcher: Mutex::default(),
-            update_bytes_per_s: options.update_bytes_per_s,
+            update_pace,
             data: options.data,
             store,
             registry,
@@ -306,6 +306,11 @@ impl Engine {
         &self.0.modules
     }
 
+    /// How fast updates may leave.
+    pub(crate) fn update_pace(&self) -> &SharedPace {
+        &self.0.update_pace
+    }
+
     /// The patches between images.
     pub(crate) fn patches(&self) -> &Patches {
         &self.0.patches
@@ -336,7 +341,7 @@ impl Engine {
 
     /// Bytes of updates that may be sent to devices in a second, all together.
     pub(crate) fn update_bytes_per_s(&self) -> u64 {
-        self.0.update_bytes_per_s
+        self.0.update_pace.per_s()
     }
 
     /// How many partitions there are.
@@ -494,11 +499,10 @@ fn start_fetcher(
 
 /// Begins to answer requests for blocks of updates.
 fn start_blocks(
-    options: &Options,
     store: &Store<Waiter>,
     artifacts: &Artifacts,
     registry: &Arc<Registry>,
-    (broker, requests): (&Broker, &Arc<Requests>),
+    (broker, requests, pace): (&Broker, &Arc<Requests>, &SharedPace),
     metrics: &Arc<Metrics>,
 ) -> anyhow::Result<Blocks> {
     let offered = Arc::clone(registry);
@@ -508,7 +512,7 @@ fn start_blocks(
         mailboxes: broker.mailboxes(),
         metrics: Arc::clone(metrics),
         is_offered: Box::new(move |release| offered.is_offered(release)),
-        bytes_per_s: options.update_bytes_per_s,
+        pace: pace.clone(),
     };
     Blocks::start(parts, requests).context("cannot start the threads that send blocks of updates")
 }
@@ -536,8 +540,10 @@ fn broker_config(options: &Options) -> fleetfn_broker::Config {
     fleetfn_broker::Config { listen: options.mqtt, messages_per_s, wall_clock, ..defaults }
 }
 
-/// Takes the data directory for this process alone.
+/// Takes the data directory for this process alone; makes it if it is not there.
 fn lock(data: &Path) -> anyhow::Result<File> {
+    std::fs::create_dir_all(data)
+        .with_context(|| format!("cannot make the data directory {}", data.display()))?;
     let path = data.join("lock");
     let file = File::create(&path).with_context(|| format!("cannot make {}", path.display()))?;
     file.try_lock().with_context(|| {

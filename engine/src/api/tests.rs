@@ -1,9 +1,11 @@
 mod contract;
 mod deploying;
 mod devices;
+mod downloading;
 mod observing;
 mod settings;
 mod updating;
+mod vouching;
 
 use super::{Problem, Running, Server};
 use crate::access::AccessFile;
