@@ -16,7 +16,7 @@
 //! A cut leaves what was marked, and the next start goes on from there. Attempts and trials are counted in the journal, so
 //! that an image that does not come or does not work is given up, however often the device starts.
 //!
-//! `trust` says whether an offer is followed, `window` which blocks are wanted, `record` and `journal` what is in flash;
+//! `trust` says whether an offer is followed, with a [`Verifier`] of signatures; `window` which blocks are wanted, `record` and `journal` what is in flash;
 //! `offer`, `fetch`, `check`, `trial` and `report` are the machine in the order in which a job goes through it.
 
 mod check;
@@ -31,6 +31,8 @@ pub mod memory;
 mod offer;
 mod record;
 mod report;
+#[cfg(feature = "ed25519")]
+mod signature;
 mod slots;
 mod trial;
 mod trust;
@@ -38,7 +40,9 @@ mod window;
 
 #[cfg(feature = "embassy-boot")]
 pub use embassy::EmbassyBoot;
-pub use firmware::{Config, Error, Firmware};
+pub use firmware::{Config, Error, Firmware, Verifier};
+#[cfg(feature = "ed25519")]
+pub use signature::ed25519;
 pub use slots::{Boot, Fault, Slots};
 
 use crate::agent::Notice;

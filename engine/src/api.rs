@@ -61,7 +61,7 @@ pub(crate) use release::key::{KeyView, NewKey};
 pub(crate) use release::threshold::{NewThreshold, ThresholdView};
 pub(crate) use release::yank::{Reason, YankedView};
 pub(crate) use replay::{DeedView, ReplayView};
-pub(crate) use rollout::{Deed, NewAct, NewRollout};
+pub(crate) use rollout::{Deed, DeviceRow, NewAct, NewPlan, NewRollout, PlanView};
 pub(crate) use timer::TimerView;
 pub(crate) use trace::{ParcelView, RunView, StepView, TraceView};
 pub(crate) use usage::UsageView;
@@ -180,6 +180,7 @@ fn firmware() -> Router<Api> {
 fn rollouts() -> Router<Api> {
     Router::new()
         .route("/rollouts", get(rollout::list).post(rollout::start))
+        .route("/rollouts/plan", post(rollout::plan))
         .route("/rollouts/{name}", get(rollout::show))
         .route("/rollouts/{name}/acts", post(rollout::act))
         .route("/rollouts/{name}/policy", get(rollout::policy))

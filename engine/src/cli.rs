@@ -80,7 +80,7 @@ enum Command {
     Release(release::Command),
     /// Show who did what to releases and keys, and why
     Audit(audit::Arguments),
-    /// Bring a release to many devices: start, watch, stop
+    /// Bring a release to many devices: plan, start, watch, stop
     #[command(subcommand)]
     Rollout(rollout::Command),
     /// Publish messages (flags as of mosquitto_pub)

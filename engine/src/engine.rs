@@ -4,6 +4,8 @@
 //! the workers that empty the inboxes. Taken down from the outside in, so that whatever was accepted is handled.
 
 mod options;
+mod parts;
+mod selected;
 mod status;
 
 pub(crate) use options::{Options, Retention};
@@ -15,33 +17,34 @@ use crate::artifacts::Artifacts;
 use crate::backfill::Backfills;
 use crate::callers::{Answer, Callers};
 use crate::clock::Clock;
-use crate::fetch::{self, Fetcher};
-use crate::inbox::{Fanout, Inboxes, Signals};
+use crate::habits::Habits;
+use crate::inbox::{Inboxes, Signals};
 use crate::metrics::Metrics;
 use crate::modules::Modules;
 use crate::patches::Patches;
-use crate::place;
-use crate::registry::{
-    self, Access, DeployReport, DeviceInfo, NewDevice, Newcomer, Placement, Registry, Source,
-};
+use crate::registry::{self, DeployReport, DeviceInfo, NewDevice, Newcomer, Placement, Registry, Source};
 use crate::rollout;
-use crate::seal::Seal;
-use crate::update::blocks::{self, Blocks, Ears, Requests};
+use crate::update::blocks::{Blocks, Ears, Requests};
 use crate::update::{self, SharedPace, Undelivered};
 use crate::worker;
 use anyhow::Context;
 use bytes::Bytes;
-use fleetfn_broker::{Broker, Pipe, WallClock};
+use fleetfn_broker::{Broker, Pipe};
+use fleetfn_core::Offset;
+use fleetfn_core::commit::DeviceRow;
 use fleetfn_core::deployment::Deployment;
 use fleetfn_core::event::EventParts;
 use fleetfn_core::invocation::Role;
-use fleetfn_core::{Offset, PartitionId};
 use fleetfn_protocol::{DeviceId, FunctionName, ProductId};
-use fleetfn_store::{AppendError, Config, Store};
+use fleetfn_store::{AppendError, Store};
+use parts::{
+    after_log, lock, open_registry, open_store, recall_habits, start_blocks, start_broker, start_fetcher,
+    start_patches, store_config,
+};
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
@@ -72,6 +75,7 @@ struct Node {
     store: Store<Waiter>,
     registry: Arc<Registry>,
     metrics: Arc<Metrics>,
+    habits: Arc<Habits>,
     callers: Callers,
     backfills: Arc<Backfills>,
     partitions: u16,
@@ -112,15 +116,13 @@ impl Engine {
         let patches = start_patches(&options, &artifacts, &registry)?;
         let fetcher = start_fetcher(&options, &store, &registry, &metrics, partitions);
         let callers = Callers::default();
-
+        let habits = recall_habits(&store).await?;
         let admission = Arc::new(Admission::new(store.clone(), partitions, room, clock));
         let requests = Requests::new(Arc::clone(&metrics));
         let undelivered = Undelivered { store: store.clone(), partitions, clock };
         let ears = Ears { signals: Signals::new(&inboxes), requests: Arc::clone(&requests), undelivered };
         let broker = start_broker(&options, admission, &registry, Arc::new(ears)).await?;
-        let update_pace = SharedPace::new(options.update_bytes_per_s);
-        let serving = (&broker, &requests, &update_pace);
-        let blocks = start_blocks(&store, &artifacts, &registry, serving, &metrics)?;
+        let blocks = start_blocks(&options, &store, &artifacts, &registry, (&broker, &requests), &metrics)?;
         let (workers, fatal) = worker::start(worker::Parts {
             store: store.clone(),
             modules: modules.clone(),
@@ -130,6 +132,7 @@ impl Engine {
             fetcher,
             callers: callers.clone(),
             metrics: Arc::clone(&metrics),
+            habits: Arc::clone(&habits),
             partitions,
             recordings: options.recordings,
             clock,
@@ -143,17 +146,18 @@ impl Engine {
             modules,
             artifacts,
             patches,
+            update_pace: blocks.pace().clone(),
             blocks: Mutex::new(Some(blocks)),
             mqtt: broker.address(),
             broker: Mutex::new(Some(broker)),
             workers: Mutex::new(workers),
             fatal: Mutex::new(Some(fatal)),
             watcher: Mutex::default(),
-            update_pace,
             data: options.data,
             store,
             registry,
             metrics,
+            habits,
             callers,
             partitions,
             clock,
@@ -161,17 +165,16 @@ impl Engine {
             token,
             _lock: lock,
         }));
-        engine.look_after().await?;
-        Ok(engine)
+        engine.look_after().await
     }
 
     /// Goes on with what operators have begun.
-    async fn look_after(&self) -> anyhow::Result<()> {
+    async fn look_after(self) -> anyhow::Result<Self> {
         // A crash may have come between the revocation of a release and the withdrawal of its jobs.
-        update::withdraw_revoked(self).await.context("cannot withdraw jobs of revoked releases")?;
-        let watcher = rollout::start_watch(self);
+        update::withdraw_revoked(&self).await.context("cannot withdraw jobs of revoked releases")?;
+        let watcher = rollout::start_watch(&self);
         self.0.watcher.lock().unwrap_or_else(PoisonError::into_inner).replace(watcher);
-        Ok(())
+        Ok(self)
     }
 
     /// One that does not keep the engine.
@@ -261,7 +264,7 @@ impl Engine {
         let rows = self.0.registry.devices(after, limit)?;
         let broker = self.0.broker.lock().unwrap_or_else(PoisonError::into_inner);
         let online = |id: &DeviceId| broker.as_ref().is_some_and(|broker| broker.online(id));
-        let info = |(id, row)| DeviceInfo::new(id, row, online(&id));
+        let info = |(id, row)| self.device_info(id, row, online(&id));
         Ok(rows.into_iter().map(info).collect())
     }
 
@@ -270,7 +273,11 @@ impl Engine {
         let row = self.0.registry.device(id)?;
         let row = row.ok_or_else(|| registry::Error::Missing(format!("device '{id}'")))?;
         let broker = self.0.broker.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(DeviceInfo::new(id, row, broker.as_ref().is_some_and(|broker| broker.online(&id))))
+        Ok(self.device_info(id, row, broker.as_ref().is_some_and(|broker| broker.online(&id))))
+    }
+
+    fn device_info(&self, id: DeviceId, row: DeviceRow, online: bool) -> DeviceInfo {
+        DeviceInfo::new(id, row, online, self.0.habits.of(&id))
     }
 
     /// Devices, versions and settings, and the acts that change them.
@@ -416,141 +423,4 @@ impl Engine {
         }
         status
     }
-}
-
-/// A clock that does not go with the machine's goes on where the log ends.
-fn after_log(clock: Clock, store: &Store<Waiter>) -> anyhow::Result<Clock> {
-    match clock {
-        Clock::Real => Ok(clock),
-        Clock::Scaled { .. } => Ok(clock.not_before(place::newest_ms(store).context("cannot read the log")?)),
-    }
-}
-
-/// Opens or makes the store, whose durable groups go to `tail`.
-async fn open_store(config: Config, tail: Fanout) -> anyhow::Result<Store<Waiter>> {
-    let opening = tokio::task::spawn_blocking(move || Store::open(config, Box::new(tail)));
-    let (store, recovery) = opening.await?.context("cannot open the store")?;
-    tracing::info!(%recovery, "store open");
-    Ok(store)
-}
-
-/// Takes the control lane over, and begins to watch versions under guard.
-fn open_registry(
-    options: &Options,
-    store: &Store<Waiter>,
-    (modules, artifacts): (&Modules, &Artifacts),
-    operator_token: &str,
-    metrics: &Arc<Metrics>,
-) -> anyhow::Result<Arc<Registry>> {
-    let registry = Registry::new(registry::Parts {
-        store: store.clone(),
-        modules: modules.clone(),
-        artifacts: artifacts.clone(),
-        epoch: store.lease(PartitionId::CONTROL).context("cannot take over the registry")?,
-        operator_token,
-        access: options.access,
-        seal: Seal::open(&options.data).context("cannot open the key of secrets")?,
-        metrics: Arc::clone(metrics),
-        clock: options.clock,
-    })
-    .context("cannot read what operators have set")?;
-    registry::start_guard(&registry);
-    Ok(registry)
-}
-
-/// Begins to make patches, and removes what neither a release nor a patch is made of.
-fn start_patches(options: &Options, artifacts: &Artifacts, registry: &Registry) -> anyhow::Result<Patches> {
-    let mut named = registry.images();
-    let patches =
-        Patches::start(&options.data, artifacts, &named).context("cannot read which patches there are")?;
-    named.append(&mut patches.digests());
-    artifacts.keep(&named).context("cannot tidy the directory of artifacts")?;
-    Ok(patches)
-}
-
-fn store_config(options: &Options, worker_count: usize) -> Config {
-    Config {
-        durability: options.durability,
-        workers: worker_count,
-        retention_bytes: options.retention.bytes,
-        retention: options.retention.age,
-        ..Config::new(options.data.clone())
-    }
-}
-
-/// Begins to make the requests of functions.
-fn start_fetcher(
-    options: &Options,
-    store: &Store<Waiter>,
-    registry: &Arc<Registry>,
-    metrics: &Arc<Metrics>,
-    partitions: u16,
-) -> Fetcher {
-    let secrets = Arc::clone(registry);
-    Fetcher::start(fetch::Parts {
-        store: store.clone(),
-        partitions,
-        secret: Box::new(move |function, name| secrets.secret(function, name)),
-        private: options.private,
-        metrics: Arc::clone(metrics),
-        clock: options.clock,
-    })
-}
-
-/// Begins to answer requests for blocks of updates.
-fn start_blocks(
-    store: &Store<Waiter>,
-    artifacts: &Artifacts,
-    registry: &Arc<Registry>,
-    (broker, requests, pace): (&Broker, &Arc<Requests>, &SharedPace),
-    metrics: &Arc<Metrics>,
-) -> anyhow::Result<Blocks> {
-    let offered = Arc::clone(registry);
-    let parts = blocks::Parts {
-        store: store.clone(),
-        artifacts: artifacts.clone(),
-        mailboxes: broker.mailboxes(),
-        metrics: Arc::clone(metrics),
-        is_offered: Box::new(move |release| offered.is_offered(release)),
-        pace: pace.clone(),
-    };
-    Blocks::start(parts, requests).context("cannot start the threads that send blocks of updates")
-}
-
-async fn start_broker(
-    options: &Options,
-    admission: Arc<Admission>,
-    registry: &Arc<Registry>,
-    ears: Arc<Ears>,
-) -> anyhow::Result<Broker> {
-    Broker::start(broker_config(options), admission, Arc::clone(registry) as _, ears)
-        .await
-        .with_context(|| format!("cannot listen for MQTT on {}", options.mqtt))
-}
-
-fn broker_config(options: &Options) -> fleetfn_broker::Config {
-    let defaults = fleetfn_broker::Config::default();
-    // A laboratory measures the engine, not the bound on one client's rate.
-    let messages_per_s = match options.access {
-        Access::Tokens => defaults.messages_per_s,
-        Access::Open => u32::MAX,
-    };
-    let clock = options.clock;
-    let wall_clock = WallClock::new(move || clock.now_ms());
-    fleetfn_broker::Config { listen: options.mqtt, messages_per_s, wall_clock, ..defaults }
-}
-
-/// Takes the data directory for this process alone; makes it if it is not there.
-fn lock(data: &Path) -> anyhow::Result<File> {
-    std::fs::create_dir_all(data)
-        .with_context(|| format!("cannot make the data directory {}", data.display()))?;
-    let path = data.join("lock");
-    let file = File::create(&path).with_context(|| format!("cannot make {}", path.display()))?;
-    file.try_lock().with_context(|| {
-        format!(
-            "the data directory {} is in use by another fleetfn: stop it, or give another --data",
-            data.display()
-        )
-    })?;
-    Ok(file)
 }

@@ -15,6 +15,7 @@ mod dev;
 mod engine;
 mod fetch;
 mod follow;
+mod habits;
 mod inbox;
 mod metrics;
 mod modules;

@@ -3,19 +3,21 @@
 //! A rollout is an entity of the engine, and decides for itself (`fleetfn_core::rollout`). What it cannot know is told to it
 //! with messages, which are records of the log like any other: acts of operators (`act`, `draft`), and from the node's watcher
 //! (`watch`) which devices match its selection (`candidate`, `enrol`), how much the node allows (`load`), and that its release
-//! is not offered any more (`withheld`). The node keeps nothing of it: what is in memory is only where it looks next.
+//! is not offered any more (`withheld`). `plan` says what one would do. The node keeps nothing of it: what is in memory is only where it looks next.
 
 mod act;
 mod candidate;
 mod draft;
 mod enrol;
 mod load;
+mod plan;
 mod watch;
 mod withheld;
 
 pub(crate) use act::{act, start};
 pub(crate) use candidate::{Found, candidates};
 pub(crate) use draft::policy as policy_of;
+pub(crate) use plan::plan;
 pub(crate) use watch::start as start_watch;
 pub(crate) use withheld::abort_withheld;
 
@@ -57,6 +59,9 @@ pub(crate) enum Error {
     /// It is durable, but not handled yet.
     #[error("it is durable, but the engine is far behind: it will be followed")]
     Late,
+    /// Another plan is being made.
+    #[error("another rollout is being planned or rehearsed; one at a time")]
+    Planning,
     /// What is stored cannot be read.
     #[error(transparent)]
     Rows(#[from] RolloutError),

@@ -16,6 +16,7 @@ use crate::admit::Waiter;
 use crate::callers::Callers;
 use crate::clock::Clock;
 use crate::fetch::Fetcher;
+use crate::habits::Habits;
 use crate::inbox::{Found, Inbox, Inboxes};
 use crate::metrics::Metrics;
 use crate::modules::Modules;
@@ -66,6 +67,7 @@ pub(crate) struct Parts {
     pub(crate) fetcher: Fetcher,
     pub(crate) callers: Callers,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) habits: Arc<Habits>,
     pub(crate) partitions: u16,
     pub(crate) recordings: Recordings,
     pub(crate) clock: Clock,
@@ -168,6 +170,7 @@ struct Worker {
     /// The `cron` triggers of all functions.
     schedules: Vec<Schedule>,
     tally: Tally,
+    habits: Arc<Habits>,
     recordings: Recordings,
     /// The partition after the one that caught up last.
     drained: usize,
@@ -219,6 +222,7 @@ impl Worker {
             settings,
             schedules: newest.into_values().flatten().flatten().collect(),
             tally: Tally::new(Arc::clone(&parts.metrics)),
+            habits: Arc::clone(&parts.habits),
             recordings: parts.recordings,
             drained: 0,
             next,

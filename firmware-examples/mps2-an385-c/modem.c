@@ -12,9 +12,15 @@ static enum {
     /* Of what is no frame of ours, or of one that has nothing more to say: passed over. */
     IN_NOISE,
     AT_LETTER,
-    IN_DATA,
+    IN_FRAME,
     BEHIND_ESCAPE,
 } place;
+
+/* The letter of the frame. */
+static uint8_t kind;
+
+/* Number of the line that was dialled last: what is said about an earlier one may come late. */
+static uint8_t dialled;
 
 static void frame(uint8_t letter, const uint8_t *bytes, size_t count) {
     line_write(END);
@@ -31,20 +37,24 @@ static void frame(uint8_t letter, const uint8_t *bytes, size_t count) {
 }
 
 void modem_dial(void) {
-    frame('D', NULL, 0);
+    dialled++;
+    frame('D', &dialled, 1);
 }
 
 void modem_hang_up(void) {
-    frame('H', NULL, 0);
+    frame('H', &dialled, 1);
 }
 
 void modem_write(const uint8_t *bytes, size_t count) {
     frame('T', bytes, count);
 }
 
-static enum modem_event begin(uint8_t letter) {
-    place = letter == 'T' ? IN_DATA : IN_NOISE;
-    return letter == 'C' ? MODEM_CONNECTED : letter == 'H' ? MODEM_HUNG_UP : MODEM_NOTHING;
+/* What a byte in a frame brings: one of a connection, or the number of what is said about one. */
+static enum modem_event take(uint8_t byte) {
+    if (kind == 'T') return MODEM_BYTE;
+    place = IN_NOISE;
+    if (byte != dialled) return MODEM_NOTHING;
+    return kind == 'C' ? MODEM_CONNECTED : kind == 'H' ? MODEM_HUNG_UP : MODEM_NOTHING;
 }
 
 /* What a byte of the line brings; its meaning replaces it. */
@@ -55,15 +65,21 @@ static enum modem_event bring(uint8_t *byte) {
     }
     switch (place) {
     case AT_LETTER:
-        return begin(*byte);
-    case IN_DATA:
-        if (*byte != ESCAPE) return MODEM_BYTE;
+        kind = *byte;
+        place = IN_FRAME;
+        return MODEM_NOTHING;
+    case IN_FRAME:
+        if (*byte != ESCAPE) return take(*byte);
         place = BEHIND_ESCAPE;
         return MODEM_NOTHING;
     case BEHIND_ESCAPE:
-        place = *byte == ESCAPED_END || *byte == ESCAPED_ESCAPE ? IN_DATA : IN_NOISE;
+        if (*byte != ESCAPED_END && *byte != ESCAPED_ESCAPE) {
+            place = IN_NOISE;
+            return MODEM_NOTHING;
+        }
+        place = IN_FRAME;
         *byte = *byte == ESCAPED_END ? END : ESCAPE;
-        return place == IN_DATA ? MODEM_BYTE : MODEM_NOTHING;
+        return take(*byte);
     case IN_NOISE:
         return MODEM_NOTHING;
     }

@@ -146,4 +146,5 @@ struct Readme;
 #[doc = include_str!("../../docs/reference/functions/timers.md")]
 #[doc = include_str!("../../docs/reference/functions/triggers-and-schemas.md")]
 #[doc = include_str!("../../docs/reference/functions/twin.md")]
+#[doc = include_str!("../../docs/reference/functions/updates.md")]
 struct Reference;

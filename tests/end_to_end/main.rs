@@ -7,6 +7,7 @@ mod harness;
 mod hostile_network;
 mod kill9;
 mod power_cut;
+mod rollouts;
 mod shutdown;
 mod simulation;
 mod transcript;

@@ -32,7 +32,7 @@ enum Panics {
     Any,
 }
 
-const PROGRAMS: [Program; 7] = [
+const PROGRAMS: [Program; 9] = [
     Program { binary: "footprint-mqtt", title: "MQTT client", panics: Panics::Only(&[]) },
     Program {
         binary: "footprint-agent",
@@ -40,6 +40,16 @@ const PROGRAMS: [Program; 7] = [
         panics: Panics::Only(&[]),
     },
     Program { binary: "footprint-outbox", title: "Agent with outbox", panics: Panics::Only(&panics::OUTBOX) },
+    Program {
+        binary: "footprint-update-without-ed25519",
+        title: "Agent with updates, signatures verified by the board",
+        panics: Panics::Only(&panics::UPDATE_WITHOUT_ED25519),
+    },
+    Program {
+        binary: "footprint-whole-without-ed25519",
+        title: "Agent with outbox and such updates",
+        panics: Panics::Only(&panics::WHOLE),
+    },
     Program {
         binary: "footprint-update",
         title: "Agent with verified updates",

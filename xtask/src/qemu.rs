@@ -1,7 +1,7 @@
 //! `cargo xtask qemu NAME`: builds a firmware example and runs it on an emulated board, as a device of a running server.
 
 use crate::repository;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use fleetfn_device::factory::Factory;
 use fleetfn_protocol::DeviceId;
 use fleetfn_qemu::{Board, Firmware, Flash, Machine, Modem, Release, update_key};
@@ -104,6 +104,11 @@ fn parse(words: &[&str]) -> Result<Arguments> {
     let device = device.context("--device is missing: register one with fleetfn device add ID")?;
     let device = DeviceId::parse(device).with_context(|| format!("'{device}' is no name of a device"))?;
     let token = token.context("--token is missing: fleetfn device add shows it")?.to_owned();
+    ensure!(
+        !token.is_empty(),
+        "the token is empty: fleetfn device add shows it once; where {device} exists already, remove it with \
+         fleetfn device rm {device}, and add it again"
+    );
     let server = server
         .to_socket_addrs()
         .with_context(|| format!("'{server}' is not HOST:PORT"))?

@@ -11,6 +11,9 @@ mod chip;
 mod slots;
 #[cfg(target_os = "none")]
 mod update_program;
+#[cfg(target_os = "none")]
+#[path = "verifier_of_library.rs"]
+mod verifier;
 
 #[cfg(not(target_os = "none"))]
 fn main() {

@@ -10,6 +10,9 @@ mod chip;
 #[cfg(target_os = "none")]
 mod slots;
 #[cfg(target_os = "none")]
+#[path = "verifier_of_library.rs"]
+mod verifier;
+#[cfg(target_os = "none")]
 mod whole_program;
 
 #[cfg(not(target_os = "none"))]

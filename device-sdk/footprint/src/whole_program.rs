@@ -3,6 +3,7 @@
 use crate::board::{now_ms, read, transfer, write};
 use crate::chip::Chip;
 use crate::slots::Board;
+use crate::verifier::VERIFIER;
 use core::hint::black_box;
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
@@ -46,7 +47,14 @@ async fn live(agent: &mut Agent<'_>, entry: &mut [u8]) -> Option<()> {
     let firmware = Firmware {
         threshold: black_box(1),
         components: black_box(&[("boot", 3)]),
-        ..Firmware::new(product, class, black_box(4), black_box("1.2.3"), black_box(&KEYS))
+        ..Firmware::with_verifier(
+            product,
+            class,
+            black_box(4),
+            black_box("1.2.3"),
+            black_box(&KEYS),
+            VERIFIER,
+        )
     };
     let config = Config { needs_word: black_box(false), ..Config::new(agent.block_bytes()?) };
     let mut update = Update::new(firmware, config, Board, Chip, 0..8_192).ok()?;

@@ -2,13 +2,15 @@
 //!
 //! ```text
 //! 0xc0, letter, bytes, 0xc0      0xc0 in the bytes is 0xdb 0xdc, 0xdb is 0xdb 0xdd
-//!   D  up    dial: a line that is open is hung up
-//!   C  down  connected
-//!   T  both  bytes of the connection
-//!   H  both  hung up, or could not be opened
+//!   D number  up    dial: a line that is open is hung up
+//!   C number  down  connected
+//!   T bytes   both  bytes of the connection
+//!   H number  both  hung up, or could not be opened
 //! ```
 //!
-//! A serial line has neither a beginning nor an end of its own: this gives it both.
+//! A serial line has neither a beginning nor an end of its own: this gives it both. Each dial has a number of one byte, the
+//! next after the last, and what is said about a line names it: word that an earlier line has ended may come late, and
+//! would be taken for an end of the one that is open.
 
 const END: u8 = 0xc0;
 const ESCAPE: u8 = 0xdb;
@@ -94,26 +96,29 @@ impl Frames {
         Self { place: Place::Noise }
     }
 
-    /// What the next byte of the line brings: a byte of a frame of data, or the whole of one without bytes.
-    pub const fn next(&mut self, byte: u8) -> Option<(Frame, Option<u8>)> {
+    /// What the next byte of the line brings: one of the bytes of a connection, or the number of what is said about one.
+    pub const fn next(&mut self, byte: u8) -> Option<(Frame, u8)> {
         let (place, brought) = match (self.place, byte) {
             (_, END) => (Place::Letter, None),
             (Place::Letter, letter) => match Frame::of(letter) {
-                Some(Frame::Data) => (Place::Body(Frame::Data), None),
-                Some(kind) => (Place::Body(kind), Some((kind, None))),
+                Some(kind) => (Place::Body(kind), None),
                 None => (Place::Noise, None),
             },
             (Place::Body(kind), ESCAPE) => (Place::Escaped(kind), None),
-            (Place::Escaped(kind), ESCAPED_END) => (Place::Body(kind), Some((kind, Some(END)))),
-            (Place::Escaped(kind), ESCAPED_ESCAPE) => (Place::Body(kind), Some((kind, Some(ESCAPE)))),
-            (Place::Body(kind), byte) => (Place::Body(kind), Some((kind, Some(byte)))),
+            (Place::Body(kind), byte) => (Self::behind(kind), Some((kind, byte))),
+            (Place::Escaped(kind), ESCAPED_END) => (Self::behind(kind), Some((kind, END))),
+            (Place::Escaped(kind), ESCAPED_ESCAPE) => (Self::behind(kind), Some((kind, ESCAPE))),
             (Place::Escaped(_) | Place::Noise, _) => (Place::Noise, None),
         };
         self.place = place;
-        match brought {
-            // Only data has bytes.
-            Some((Frame::Dial | Frame::Connected | Frame::HungUp, Some(_))) => None,
-            other => other,
+        brought
+    }
+
+    /// What follows a byte: only data has more than one.
+    const fn behind(kind: Frame) -> Place {
+        match kind {
+            Frame::Data => Place::Body(kind),
+            Frame::Dial | Frame::Connected | Frame::HungUp => Place::Noise,
         }
     }
 }
@@ -124,24 +129,23 @@ mod tests {
     use proptest::prelude::{any, prop, prop_assert_eq, proptest};
     use std::vec::Vec;
 
-    fn data(line: &[u8]) -> (Vec<u8>, Vec<Frame>) {
-        let (mut frames, mut bytes, mut kinds) = (Frames::new(), Vec::new(), Vec::new());
-        for (kind, byte) in line.iter().filter_map(|byte| frames.next(*byte)) {
-            match byte {
-                Some(byte) => bytes.push(byte),
-                None => kinds.push(kind),
-            }
-        }
-        (bytes, kinds)
+    fn data(line: &[u8]) -> (Vec<u8>, Vec<(Frame, u8)>) {
+        let mut frames = Frames::new();
+        let (data, said): (Vec<_>, Vec<_>) =
+            line.iter().filter_map(|byte| frames.next(*byte)).partition(|(kind, _)| *kind == Frame::Data);
+        (data.into_iter().map(|(_, byte)| byte).collect(), said)
     }
 
     #[test]
     fn what_was_cut_off_is_passed_over() {
         let mut line = Vec::from(*b"half a frame");
-        line.extend(frame(Frame::Dial, b""));
+        line.extend(frame(Frame::Dial, &[0xc0]));
         line.extend([0xc0, b'T', 1, 0xdb]);
-        line.extend(frame(Frame::HungUp, b"ignored"));
-        assert_eq!(data(&line), (Vec::from([1]), Vec::from([Frame::Dial, Frame::HungUp])));
+        line.extend(frame(Frame::HungUp, b"7 and what is ignored"));
+        line.extend([0xc0, b'C']);
+        line.extend(frame(Frame::Connected, &[0xdb]));
+        let said = Vec::from([(Frame::Dial, 0xc0), (Frame::HungUp, b'7'), (Frame::Connected, 0xdb)]);
+        assert_eq!(data(&line), (Vec::from([1]), said));
     }
 
     proptest! {

@@ -43,6 +43,8 @@ pub struct SerialReader<R> {
     chunk: [u8; CHUNK_BYTES],
     start: usize,
     end: usize,
+    /// Number of the line that was dialled last.
+    line: u8,
     /// The other side has hung up, behind what was read.
     is_gone: bool,
 }
@@ -63,6 +65,7 @@ impl<R: Read, W: Write> SerialModem<R, W> {
                 chunk,
                 start: 0,
                 end: 0,
+                line: 0,
                 is_gone: false,
             },
             writer: SerialWriter { port: writer },
@@ -82,15 +85,17 @@ impl<R: Read, W: Write> Transport for SerialModem<R, W> {
         Self: 't;
 
     async fn dial(&mut self) -> Result<(), Hangup> {
-        self.writer.put(Frame::Dial, &[]).await?;
+        let line = self.reader.line.wrapping_add(1);
+        self.reader.line = line;
+        self.writer.put(Frame::Dial, &[line]).await?;
         self.reader.is_gone = false;
         let answered = async {
             loop {
                 match self.reader.next().await? {
-                    (Frame::Connected, _) => return Ok(()),
-                    (Frame::HungUp, _) => return Err(Hangup),
+                    (Frame::Connected, number) if number == line => return Ok(()),
+                    (Frame::HungUp, number) if number == line => return Err(Hangup),
                     // Of an earlier connection.
-                    (Frame::Data | Frame::Dial, _) => {}
+                    _ => {}
                 }
             }
         };
@@ -103,13 +108,13 @@ impl<R: Read, W: Write> Transport for SerialModem<R, W> {
 
     async fn hang_up(&mut self) {
         // A port that fails is hung up.
-        let _ = with_timeout(ANSWER, self.writer.put(Frame::HungUp, &[])).await;
+        let _ = with_timeout(ANSWER, self.writer.put(Frame::HungUp, &[self.reader.line])).await;
     }
 }
 
 impl<R: Read> SerialReader<R> {
     /// Takes the next byte of the line; reads if there is none. Dropped half-way it has taken none.
-    async fn next(&mut self) -> Result<(Frame, Option<u8>), Hangup> {
+    async fn next(&mut self) -> Result<(Frame, u8), Hangup> {
         loop {
             if let Some(brought) = self.at_hand() {
                 return Ok(brought);
@@ -122,7 +127,7 @@ impl<R: Read> SerialReader<R> {
         }
     }
 
-    fn at_hand(&mut self) -> Option<(Frame, Option<u8>)> {
+    fn at_hand(&mut self) -> Option<(Frame, u8)> {
         while self.start < self.end {
             let byte = *self.chunk.get(self.start)?;
             self.start = self.start.saturating_add(1);
@@ -144,11 +149,11 @@ impl<R: Read> Read for SerialReader<R> {
         while count < buffer.len() && !self.is_gone {
             let brought = if count == 0 { Some(self.next().await?) } else { self.at_hand() };
             match (brought, buffer.get_mut(count)) {
-                (Some((Frame::Data, Some(byte))), Some(slot)) => {
+                (Some((Frame::Data, byte)), Some(slot)) => {
                     *slot = byte;
                     count = count.saturating_add(1);
                 }
-                (Some((Frame::HungUp, _)), _) => self.is_gone = true,
+                (Some((Frame::HungUp, number)), _) if number == self.line => self.is_gone = true,
                 (Some(_), _) => {}
                 (None, _) => break,
             }
@@ -187,5 +192,55 @@ impl<W: Write> Write for SerialWriter<W> {
 
     async fn flush(&mut self) -> Result<(), Hangup> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Frame, Hangup, SerialModem, frame};
+    use crate::embassy::transport::Transport;
+    use embassy_futures::block_on;
+    use embedded_io_async::Read;
+    use std::vec::Vec;
+
+    #[test]
+    fn word_of_an_earlier_line_that_comes_late_ends_nothing() {
+        let said: [(Frame, &[u8]); 7] = [
+            (Frame::HungUp, &[0]),
+            (Frame::Data, b"of an earlier line"),
+            (Frame::Connected, &[0]),
+            (Frame::Connected, &[1]),
+            (Frame::HungUp, &[0]),
+            (Frame::Data, b"hello"),
+            (Frame::HungUp, &[1]),
+        ];
+        let line: Vec<u8> = said.iter().flat_map(|(kind, bytes)| frame(*kind, bytes)).collect();
+        let mut written = [0; 16];
+        let mut modem = SerialModem::new(line.as_slice(), written.as_mut_slice());
+        block_on(async {
+            assert_eq!(modem.dial().await, Ok(()));
+            let mut bytes = [0; 16];
+            let (reader, _) = modem.split();
+            let mut heard = Vec::new();
+            loop {
+                match reader.read(&mut bytes).await {
+                    Ok(count) => heard.extend_from_slice(bytes.get(..count).expect("it has read them")),
+                    Err(hangup) => break assert_eq!(hangup, Hangup),
+                }
+            }
+            assert_eq!(heard, b"hello");
+        });
+        assert_eq!(written.get(..4), Some([0xc0, b'D', 1, 0xc0].as_slice()));
+    }
+
+    #[test]
+    fn a_line_that_could_not_be_opened_is_told_from_an_earlier_one_that_ended() {
+        let said: [(Frame, &[u8]); 3] =
+            [(Frame::HungUp, &[0]), (Frame::HungUp, &[1]), (Frame::Connected, &[2])];
+        let line: Vec<u8> = said.iter().flat_map(|(kind, bytes)| frame(*kind, bytes)).collect();
+        let mut written = [0; 16];
+        let mut modem = SerialModem::new(line.as_slice(), written.as_mut_slice());
+        assert_eq!(block_on(modem.dial()), Err(Hangup));
+        assert_eq!(block_on(modem.dial()), Ok(()));
     }
 }

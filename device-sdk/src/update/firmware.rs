@@ -1,7 +1,10 @@
 //! What the firmware says of itself and of how it wants to be updated.
 
-use fleetfn_protocol::update::{BlockBytes, UpdateKey};
+use fleetfn_protocol::update::{BlockBytes, SIGNATURE_BYTES, UpdateKey};
 use fleetfn_protocol::{ClassId, ProductId};
+
+/// Says whether a signature (Ed25519, RFC 8032) is one by a key over some bytes. It may take as long as the watchdog bears.
+pub type Verifier = fn(key: &UpdateKey, bytes: &[u8], signature: &[u8; SIGNATURE_BYTES]) -> bool;
 
 /// The image that runs: constants of the firmware.
 #[derive(Debug, Clone, Copy)]
@@ -18,12 +21,15 @@ pub struct Firmware<'a> {
     pub keys: &'a [UpdateKey],
     /// How many of them have to sign; 0 is taken as 1.
     pub threshold: u8,
+    /// What verifies their signatures.
+    pub verifier: Verifier,
     /// Components besides `image`, and which they are: `("boot", 3)`.
     pub components: &'a [(&'a str, u32)],
 }
 
 impl<'a> Firmware<'a> {
-    /// One without components that any of the keys may replace.
+    /// One without components that any of the keys may replace, whose signatures [`ed25519`](super::ed25519) verifies.
+    #[cfg(feature = "ed25519")]
     #[must_use]
     pub const fn new(
         product: ProductId,
@@ -32,7 +38,21 @@ impl<'a> Firmware<'a> {
         version: &'a str,
         keys: &'a [UpdateKey],
     ) -> Self {
-        Self { product, class, sequence, version, keys, threshold: 1, components: &[] }
+        Self::with_verifier(product, class, sequence, version, keys, super::ed25519)
+    }
+
+    /// The same with a verifier of the firmware's own: what is in its ROM, or in hardware. It must refuse whatever RFC 8032
+    /// refuses, keys of small order and an `S` that is not reduced among it.
+    #[must_use]
+    pub const fn with_verifier(
+        product: ProductId,
+        class: ClassId,
+        sequence: u32,
+        version: &'a str,
+        keys: &'a [UpdateKey],
+        verifier: Verifier,
+    ) -> Self {
+        Self { product, class, sequence, version, keys, threshold: 1, verifier, components: &[] }
     }
 }
 

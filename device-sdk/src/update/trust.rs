@@ -2,8 +2,7 @@
 
 use super::clock::Clock;
 use super::firmware::Firmware;
-use ed25519_dalek::{Signature, VerifyingKey};
-use fleetfn_protocol::update::{Envelope, Manifest, Reason, UpdateKey};
+use fleetfn_protocol::update::{Envelope, Manifest, Reason};
 
 /// How many keys are looked at: one bit each.
 const KEYS_MAX: usize = 32;
@@ -20,7 +19,7 @@ pub(super) fn verify(firmware: &Firmware<'_>, envelope: &Envelope<'_>) -> Result
         for (key, bit) in keys.filter(|(key, _)| key.id() == signature.key) {
             is_known = true;
             let mask = 1_u32.wrapping_shl(bit);
-            if signed & mask != 0 || is_by(key, signature.bytes, envelope.body()) {
+            if signed & mask != 0 || (firmware.verifier)(key, envelope.body(), signature.bytes) {
                 signed |= mask;
                 is_good = true;
                 break;
@@ -31,12 +30,6 @@ pub(super) fn verify(firmware: &Firmware<'_>, envelope: &Envelope<'_>) -> Result
         }
     }
     if signed.count_ones() >= u32::from(firmware.threshold.max(1)) { Ok(()) } else { Err(Reason::UnknownKey) }
-}
-
-#[inline(never)]
-fn is_by(key: &UpdateKey, signature: &[u8; 64], body: &[u8]) -> bool {
-    VerifyingKey::from_bytes(&key.0)
-        .is_ok_and(|key| key.verify_strict(body, &Signature::from_bytes(signature)).is_ok())
 }
 
 /// Whether the image is for this device, now.

@@ -9,11 +9,13 @@ pub(super) struct Window {
     all: u32,
     have: u32,
     asked: u32,
+    /// Given up once because a later one had come: the second time it is waited for.
+    overtaken: u32,
 }
 
 impl Window {
     pub(super) const fn new(first: u32, all: u32) -> Self {
-        Self { first, all, have: 0, asked: 0 }
+        Self { first, all, have: 0, asked: 0, overtaken: 0 }
     }
 
     /// All before it are in flash.
@@ -41,14 +43,14 @@ impl Window {
     }
 
     /// Which blocks from `first` are to be asked for now, with at most `count` in the air: none while more than half of
-    /// them are.
+    /// them are, unless one was overtaken.
     pub(super) fn wanted(&self, count: u8) -> u32 {
         let count = u32::from(count).clamp(1, 32);
         let left = self.all.saturating_sub(self.first).min(count);
         let mask = u32::MAX.checked_shr(32_u32.saturating_sub(left)).unwrap_or_default();
         let wanted = mask & !self.have & !self.asked;
         let is_half = wanted.count_ones().saturating_mul(2) >= count;
-        if is_half || !self.awaits() { wanted } else { 0 }
+        if is_half || !self.awaits() || wanted & self.overtaken != 0 { wanted } else { 0 }
     }
 
     pub(super) const fn ask(&mut self, wanted: u32) {
@@ -60,13 +62,19 @@ impl Window {
         self.bit(index).is_some_and(|bit| self.asked & !self.have & bit != 0)
     }
 
-    /// A block is in flash. The window goes on to the first that is not.
+    /// A block is in flash. The window goes on to the first that is not. Blocks come in the order in which they were asked
+    /// for: one before it that has not come was dropped on the way, and is asked for again at once.
     pub(super) fn put(&mut self, index: u32) {
-        self.have |= self.bit(index).unwrap_or_default();
+        let bit = self.bit(index).unwrap_or_default();
+        self.have |= bit;
+        let overtaken = self.asked & !self.have & !self.overtaken & bit.saturating_sub(1);
+        self.asked &= !overtaken;
+        self.overtaken |= overtaken;
         let slid = self.have.trailing_ones();
         self.first = self.first.saturating_add(slid);
-        self.have = self.have.checked_shr(slid).unwrap_or_default();
-        self.asked = self.asked.checked_shr(slid).unwrap_or_default();
+        for bits in [&mut self.have, &mut self.asked, &mut self.overtaken] {
+            *bits = bits.checked_shr(slid).unwrap_or_default();
+        }
     }
 
     fn bit(&self, index: u32) -> Option<u32> {
@@ -110,6 +118,25 @@ mod tests {
             prop_assert!(window.is_complete());
             prop_assert_eq!(taken.into_iter().collect::<Vec<_>>(), (0..all).collect::<Vec<_>>());
         }
+    }
+
+    #[test]
+    fn a_block_that_was_overtaken_is_asked_for_again_once_and_then_waited_for() {
+        let mut window = Window::new(0, 100);
+        window.ask(window.wanted(8));
+        window.put(1);
+        assert_eq!((window.first(), window.wanted(8)), (0, 1), "block 0 was dropped");
+        window.ask(1);
+        window.put(2);
+        assert_eq!(window.wanted(8), 0, "it comes behind what was asked for before");
+        window.put(0);
+        assert_eq!(window.first(), 3);
+        window.put(5);
+        assert_eq!(
+            (window.first(), window.wanted(8)),
+            (3, 0b1110_0011),
+            "3 and 4 were dropped, 6 and 7 are in the air"
+        );
     }
 
     #[test]

@@ -83,6 +83,12 @@ impl Builtin {
         Self::ALL.into_iter().find(|builtin| builtin.version() == *version)
     }
 
+    /// The one of a name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|builtin| builtin.name() == name)
+    }
+
     /// Which one an event is for; `addressed` is the function that it is for alone.
     pub(crate) fn for_event(event: &Event, addressed: Option<FunctionName>) -> Option<Self> {
         let builtin = match event.entity() {

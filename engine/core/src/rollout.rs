@@ -93,6 +93,7 @@ pub use rehearsal::{
     Assumptions, Member, PhaseTime, REHEARSED_MAX, RUNS_MAX, Reason, Rehearsal, Spread, rehearse,
 };
 pub use rows::Rows;
+pub use sample::Sample;
 pub use silence::{CERTAIN, Habit, allowed_ms, confidence};
 pub use status::{PhaseLine, Status, status};
 pub use tally::{Counts, Tally};

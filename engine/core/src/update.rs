@@ -287,8 +287,13 @@ impl Update {
     pub fn handle_order(&mut self, offer: Bytes, cause: Offset, at_ms: u64) -> Result<(), OrderError> {
         let parsed = Offer::parse(&offer)?;
         let Content::Update { envelope, .. } = parsed.content else {
-            let open = self.job.as_mut().filter(|job| job.number == parsed.job && job.is_open());
-            let job = open.ok_or(OrderError::NoJob(parsed.job))?;
+            let asked = self.job.as_mut().filter(|job| job.number == parsed.job);
+            let job =
+                asked.filter(|job| job.is_open() || job.withdrawn).ok_or(OrderError::NoJob(parsed.job))?;
+            if job.withdrawn {
+                // Its rollout was faster than the operator, or the other way round.
+                return Ok(());
+            }
             job.withdrawn = true;
             job.step(State::Withdrawn, Reason::Withdrawn, at_ms);
             return Ok(());

@@ -11,6 +11,8 @@ mod devices;
 mod gates;
 #[path = "rollout/hostile.rs"]
 mod hostile;
+#[path = "rollout/night.rs"]
+mod night;
 #[path = "rollout/phases.rs"]
 mod phases;
 #[path = "rollout/plan.rs"]

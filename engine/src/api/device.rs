@@ -75,6 +75,9 @@ pub(crate) struct DeviceView {
     pub(crate) added_at_ms: u64,
     /// Whether it is connected.
     pub(crate) online: bool,
+    /// When it was heard last, in milliseconds since 1970; absent if nobody remembers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) seen_at_ms: Option<u64>,
     /// What is known of its firmware; in the view of one device only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) update: Option<UpdateView>,
@@ -90,6 +93,7 @@ impl From<DeviceInfo> for DeviceView {
             time_zone: info.time_zone,
             added_at_ms: info.added_at_ms,
             online: info.online,
+            seen_at_ms: info.seen_at_ms,
             update: None,
         }
     }

@@ -18,7 +18,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use fleetfn_core::recording::{RecordedOutcome, Recording};
-use fleetfn_core::{Entity, Event};
+use fleetfn_core::{Builtin, Entity, Event};
 use fleetfn_protocol::FunctionName;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -133,7 +133,9 @@ pub(super) async fn logs(
     let search = tokio::task::spawn_blocking(move || follow::newest(&store, before, limit, says)).await;
     let unreadable = |error: &dyn std::fmt::Display| Problem::new(Kind::Unavailable, error.to_string());
     let newest = search.map_err(|error| unreadable(&error))?.map_err(|error| unreadable(&error))?;
-    if newest.shown.is_empty() && !api.engine.functions()?.iter().any(|info| info.name == name) {
+    let is_known = Builtin::named(name.as_str()).is_some()
+        || api.engine.functions()?.iter().any(|info| info.name == name);
+    if newest.shown.is_empty() && !is_known {
         return Err(Problem::new(Kind::Missing, format!("there is no function '{name}'")));
     }
     let next = newest.rest.map(|rest| rest.to_string());

@@ -4,10 +4,13 @@
 //! in the document what they look like.
 
 mod device;
+mod plan;
 pub(super) mod schema;
 
-pub(crate) use device::DeviceQuery;
+pub(crate) use device::{DeviceQuery, DeviceRow};
 pub(super) use device::{devices, explain};
+pub(super) use plan::plan;
+pub(crate) use plan::{NewPlan, PlanView};
 
 use super::Api;
 use super::page::{Page, PageQuery};
@@ -23,6 +26,9 @@ use fleetfn_protocol::RolloutName;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+/// A path that no rollout may be named after.
+const PLAN: &str = "plan";
 
 /// A rollout to be started.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -96,7 +102,7 @@ impl From<Error> for Problem {
             },
             Error::Missing(_) => Kind::Missing,
             Error::Act(ActError::Started { .. }) => Kind::Exists,
-            Error::Act(_) | Error::Overtaken(_) => Kind::Conflict,
+            Error::Act(_) | Error::Overtaken(_) | Error::Planning => Kind::Conflict,
             Error::Policy(_) => Kind::Malformed,
             Error::Refused(_) => Kind::Refused,
             Error::Late | Error::Rows(_) => Kind::Unavailable,
@@ -144,6 +150,10 @@ pub(super) async fn start(
 ) -> Result<(StatusCode, Json<Status>), Problem> {
     let NewRollout { name, policy, by, why } = new;
     let name = parse_name(&name)?;
+    if name.as_str() == PLAN {
+        let why = "it is where plans are made; choose another name";
+        return Err(Problem::new(Kind::Refused, why.to_owned()));
+    }
     let Told { by, why } = told(by, why)?;
     let engine = api.engine.clone();
     let policy = tokio::task::spawn_blocking(move || rollout::policy_of(&engine, policy)).await;

@@ -3,6 +3,7 @@ mod deploying;
 mod devices;
 mod downloading;
 mod observing;
+mod rollouts;
 mod settings;
 mod updating;
 mod vouching;

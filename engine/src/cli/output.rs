@@ -47,7 +47,8 @@ pub(crate) fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-fn align<const N: usize>(header: [&str; N], rows: &[[String; N]]) -> String {
+/// Rows under a header as text, each column as wide as its widest cell, without control characters.
+pub(super) fn align<const N: usize>(header: [&str; N], rows: &[[String; N]]) -> String {
     let rows: Vec<[String; N]> = std::iter::once(header.map(String::from))
         .chain(rows.iter().map(|row| row.each_ref().map(|cell| clean(cell))))
         .collect();

@@ -4,6 +4,7 @@ use super::{Access, Error, OPERATOR, Registry, new_token, sha256};
 use crate::calendar;
 use fleetfn_core::Change;
 use fleetfn_core::commit::DeviceRow;
+use fleetfn_core::rollout::Habit;
 use fleetfn_core::selection::Traits;
 use fleetfn_core::twin::Twin;
 use fleetfn_core::update::Report;
@@ -26,16 +27,27 @@ pub(crate) struct DeviceInfo {
     pub(crate) added_at_ms: u64,
     /// Whether it has a session now.
     pub(crate) online: bool,
+    /// When it was heard last, in milliseconds since 1970, if anybody remembers.
+    pub(crate) seen_at_ms: Option<u64>,
+    /// How regularly it is heard.
+    pub(crate) habit: Habit,
 }
 
 impl DeviceInfo {
-    pub(crate) fn new(id: DeviceId, row: DeviceRow, online: bool) -> Self {
+    pub(crate) fn new(id: DeviceId, row: DeviceRow, online: bool, known: Option<(u64, Habit)>) -> Self {
+        let (seen_at_ms, habit) = known.unzip();
         let DeviceRow { product, class, tags, time_zone, added_at_ms, .. } = row;
-        Self { id, product, class, tags, time_zone, added_at_ms, online }
+        let habit = habit.unwrap_or_default();
+        Self { id, product, class, tags, time_zone, added_at_ms, online, seen_at_ms, habit }
     }
 
-    /// As a selection sees it.
-    pub(crate) fn traits<'a>(&'a self, twin: Option<&'a Twin>, firmware: Option<&'a Report>) -> Traits<'a> {
+    /// As a selection sees it now.
+    pub(crate) fn traits<'a>(
+        &'a self,
+        now_ms: u64,
+        twin: Option<&'a Twin>,
+        firmware: Option<&'a Report>,
+    ) -> Traits<'a> {
         Traits {
             id: self.id.as_str(),
             product: self.product.as_ref().map(ProductId::as_str),
@@ -45,6 +57,7 @@ impl DeviceInfo {
             version: firmware.map(|report| report.version.as_str()),
             sequence: firmware.map(|report| report.sequence),
             online: self.online,
+            seen_ms: now_ms.saturating_sub(self.seen_at_ms.unwrap_or(self.added_at_ms)),
             twin,
         }
     }

@@ -17,10 +17,12 @@ pub(crate) struct Found {
     pub(crate) after: Option<DeviceId>,
 }
 
-/// Looks at up to `limit` devices after one. Blocks, for about ten microseconds a device.
+/// Looks at up to `limit` devices after one. Those that another rollout is for (`taken`) do not count. Blocks, for about ten
+/// microseconds a device.
 pub(crate) fn candidates(
     engine: &Engine,
     selection: &Selection,
+    taken: &[Selection],
     after: Option<DeviceId>,
     limit: usize,
 ) -> Result<Found, Error> {
@@ -28,39 +30,37 @@ pub(crate) fn candidates(
     let after = if devices.len() < limit { None } else { devices.last().map(|device| device.id) };
     let mut candidates = Vec::new();
     for device in devices {
-        candidates.extend(candidate(engine, selection, &device)?);
+        if engine.is_meant(selection, &device)? && !is_taken(engine, taken, &device)? {
+            candidates.push(candidate(engine, &device)?);
+        }
     }
     Ok(Found { candidates, after })
 }
 
-fn candidate(
-    engine: &Engine,
-    selection: &Selection,
-    device: &DeviceInfo,
-) -> Result<Option<Candidate>, Error> {
-    let (view, now_ms) = (engine.store().view(), engine.clock().now_ms());
-    let twin = if selection.reads_twins() { view.twin(device.id)? } else { None };
-    let report = |selects: bool| match selects == selection.reads_firmware() {
-        true => view.update(device.id).map(|update| update.and_then(|update| update.report)),
-        false => Ok(None),
-    };
-    let early = report(true)?;
-    if !selection.matches(&device.traits(twin.as_ref(), early.as_ref())) {
-        return Ok(None);
+fn is_taken(engine: &Engine, taken: &[Selection], device: &DeviceInfo) -> Result<bool, Error> {
+    for selection in taken {
+        if engine.is_meant(selection, device)? {
+            return Ok(true);
+        }
     }
-    // Read only now where the selection does not ask for it.
-    let firmware = early.or(report(false)?);
-    let active_ms = firmware.as_ref().map(|report| report.at_ms);
-    Ok(Some(Candidate {
+    Ok(false)
+}
+
+/// What the node knows of a device.
+pub(super) fn candidate(engine: &Engine, device: &DeviceInfo) -> Result<Candidate, Error> {
+    let now_ms = engine.clock().now_ms();
+    let firmware = engine.store().view().update(device.id)?.and_then(|update| update.report);
+    let active_ms = device.seen_at_ms.or(firmware.as_ref().map(|report| report.at_ms));
+    Ok(Candidate {
         id: device.id,
         tags: device.tags.clone(),
         product: device.product.as_ref().map(ProductId::to_string),
         class: device.class.as_ref().map(ClassId::to_string),
         sequence: firmware.map(|report| report.sequence),
         last_active_ms: if device.online { Some(now_ms) } else { active_ms },
-        cadence_ms: None,
-        jitter_ms: 0,
+        cadence_ms: device.habit.cadence_ms,
+        jitter_ms: device.habit.jitter_ms,
         failures: 0,
         zone: device.time_zone.as_deref().and_then(|zone| calendar::clock(zone, now_ms)),
-    }))
+    })
 }

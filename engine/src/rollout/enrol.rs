@@ -4,7 +4,7 @@
 use super::{Error, Found, candidates, reader, tell_and_wait};
 use crate::engine::Engine;
 use fleetfn_core::rollout::{
-    self, CANDIDATES, CANDIDATES_MAX, Candidate, Candidates, Device, ENROLLED, Policy, State, Step,
+    self, CANDIDATES, CANDIDATES_MAX, Candidate, Candidates, Device, ENROLLED, Policy, Step,
 };
 use fleetfn_core::selection::Selection;
 use fleetfn_protocol::{DeviceId, RolloutName};
@@ -20,6 +20,16 @@ const REST_MIN: Duration = Duration::from_secs(2);
 /// How many times as long as it took to look at devices is waited before the next are looked at, once all were found: so
 /// that a fleet of a million costs a twentieth of a core, and finds a late device within minutes.
 const REST_TIMES: u32 = 19;
+
+/// What devices are looked at for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Task {
+    /// A rollout waits for all that match.
+    Enrol,
+    /// It may hear of more, but of none that these selections of rollouts with a newer release mean: a device that is new
+    /// need not get every release that there was.
+    Join(Vec<Selection>),
+}
 
 /// How far a walk is.
 #[derive(Debug)]
@@ -49,19 +59,20 @@ impl Walk {
         engine: &Engine,
         name: &RolloutName,
         policy: &Policy,
-        state: State,
+        task: &Task,
     ) -> Result<(), Error> {
         let start = Instant::now();
-        let (engine_too, name_too, policy, after) = (engine.clone(), *name, policy.clone(), self.after);
-        let looked =
-            tokio::task::spawn_blocking(move || look(&engine_too, &name_too, &policy, after)).await??;
+        let (engine_too, name_too, after) = (engine.clone(), *name, self.after);
+        let (policy, task_too) = (policy.clone(), task.clone());
+        let look = move || look(&engine_too, &name_too, &policy, &task_too, after);
+        let looked = tokio::task::spawn_blocking(look).await??;
         let took = start.elapsed();
         for devices in looked.candidates.chunks(CANDIDATES_MAX) {
             tell_and_wait(engine, name, CANDIDATES, &Candidates { devices: devices.to_vec() }).await?;
         }
         self.after = looked.after;
         let is_over = self.after.is_none();
-        if state == State::Enrolling {
+        if *task == Task::Enrol {
             if is_over {
                 tell_and_wait(engine, name, ENROLLED, &json!({})).await?;
             }
@@ -79,11 +90,16 @@ fn look(
     engine: &Engine,
     name: &RolloutName,
     policy: &Policy,
+    task: &Task,
     after: Option<DeviceId>,
 ) -> Result<Found, Error> {
     // A policy that could not be read was never started.
     let selection = Selection::parse(&policy.selection).map_err(|error| Error::Refused(error.to_string()))?;
-    let mut found = candidates(engine, &selection, after, LOOKED_AT)?;
+    let newer = match task {
+        Task::Enrol => &[],
+        Task::Join(newer) => &newer[..],
+    };
+    let mut found = candidates(engine, &selection, newer, after, LOOKED_AT)?;
     let reader = reader(engine, name)?;
     let mut news = Vec::new();
     for candidate in found.candidates {

@@ -1,10 +1,11 @@
 //! The node's watcher: looks at every rollout once a second, and tells it what it cannot know.
 
-use super::enrol::Walk;
+use super::enrol::{Task, Walk};
 use super::load::{self, Meter};
 use super::{Error, abort_withheld, find, names, tell};
 use crate::engine::Engine;
-use fleetfn_core::rollout::{Head, PACE, Policy, State};
+use fleetfn_core::rollout::{Head, Late, PACE, Policy, State};
+use fleetfn_core::selection::Selection;
 use fleetfn_protocol::RolloutName;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -58,13 +59,20 @@ impl Watch {
         if is_paced {
             self.paced = Instant::now();
         }
-        let mut rest = EVERY;
+        let mut known = Vec::new();
         for name in names {
-            let Some((policy, head)) = find(engine, &name)? else { continue };
+            known.extend(find(engine, &name)?.map(|(policy, head)| (name, policy, head)));
+        }
+        let mut rest = EVERY;
+        for (name, policy, head) in &known {
             if let Some(load) = &load {
-                slow_down(engine, &name, &head, load).await?;
+                slow_down(engine, name, head, load).await?;
             }
-            if let Some(until) = self.walk(engine, &name, &policy, &head).await? {
+            let task = match head.is_enrolled {
+                false => Task::Enrol,
+                true => Task::Join(newer(policy, &known)),
+            };
+            if let Some(until) = self.walk(engine, name, policy, head.state, &task).await? {
                 rest = rest.min(until.saturating_duration_since(Instant::now()));
             }
         }
@@ -77,23 +85,38 @@ impl Watch {
         engine: &Engine,
         name: &RolloutName,
         policy: &Policy,
-        head: &Head,
+        state: State,
+        task: &Task,
     ) -> Result<Option<Instant>, Error> {
-        if matches!(head.state, State::WaitingForApproval | State::Scheduled | State::Aborted) {
+        if matches!(state, State::WaitingForApproval | State::Scheduled | State::Aborted) {
             self.walks.remove(name);
             return Ok(None);
         }
-        let state = if head.is_enrolled { State::Running } else { State::Enrolling };
         let start = Instant::now();
         let walk = self.walks.entry(*name).or_insert_with(Walk::new);
         while start.elapsed() < TURN_MAX && walk.rests_until() <= Instant::now() {
-            walk.step(engine, name, policy, state).await?;
+            walk.step(engine, name, policy, task).await?;
             if walk.is_over() {
                 break;
             }
         }
         Ok(Some(walk.rests_until()))
     }
+}
+
+/// The selections of rollouts that bring something newer to the same kind of device, and take those that come late.
+fn newer(policy: &Policy, known: &[(RolloutName, Policy, Head)]) -> Vec<Selection> {
+    let ours = &policy.release;
+    let is_newer = |(_, other, head): &&(RolloutName, Policy, Head)| {
+        let theirs = &other.release;
+        (theirs.product, theirs.class) == (ours.product, ours.class)
+            && theirs.sequence > ours.sequence
+            && head.is_enrolled
+            && head.state != State::Aborted
+            && other.late == Late::Join
+    };
+    let selections = known.iter().filter(is_newer).map(|(_, other, _)| Selection::parse(&other.selection));
+    selections.filter_map(Result::ok).collect()
 }
 
 /// Tells a rollout that runs how much the node allows.

@@ -172,6 +172,7 @@ pub(crate) struct Parts {
 /// The threads that answer.
 pub(crate) struct Blocks {
     requests: Arc<Requests>,
+    pace: SharedPace,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -182,6 +183,7 @@ struct Server {
 impl Blocks {
     /// Begins to answer.
     pub(crate) fn start(parts: Parts, requests: &Arc<Requests>) -> std::io::Result<Self> {
+        let pace = parts.pace.clone();
         let server = Arc::new(Server { parts });
         let thread = |number: usize| {
             let (server, requests) = (Arc::clone(&server), Arc::clone(requests));
@@ -192,7 +194,12 @@ impl Blocks {
             })
         };
         let threads = (0..THREADS).map(thread).collect::<std::io::Result<_>>()?;
-        Ok(Self { requests: Arc::clone(requests), threads })
+        Ok(Self { requests: Arc::clone(requests), pace, threads })
+    }
+
+    /// How fast they may leave, for what else brings updates to devices.
+    pub(crate) fn pace(&self) -> &SharedPace {
+        &self.pace
     }
 
     /// Answers no more, and returns when the threads have ended.

@@ -63,6 +63,7 @@ impl Worker {
             let given = Given::decode(record).with_context(|| {
                 format!("cannot read the event at offset {offset}: was it written by a newer version?")
             })?;
+            self.habits.note(&given.event);
             self.event(place, offset, &given, now_ms)
                 .with_context(|| format!("cannot handle the event at offset {offset}"))?;
             let full = self.lanes.get_mut(place).filter(|lane| lane.partition.is_full());

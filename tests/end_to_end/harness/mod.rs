@@ -7,6 +7,7 @@ pub(crate) mod ledger;
 pub(crate) mod random;
 pub(crate) mod server;
 pub(crate) mod updating;
+pub(crate) mod workshop;
 
 use std::io::Write;
 use std::time::{Duration, Instant};

@@ -35,7 +35,20 @@ impl Server {
 
     /// As [`Server::start`], after `adjust` has had its way with the command.
     pub(crate) fn start_with(data: &Path, adjust: impl FnOnce(&mut Command)) -> Self {
-        let mut process = Self::spawn(data, adjust);
+        Self::ready(data, Self::spawn(data, adjust))
+    }
+
+    /// SIGKILL, and another server on the same data directory at the same addresses, where clients look for it.
+    pub(crate) fn kill_and_start(self) -> Self {
+        let (data, addresses) =
+            (self.data.clone(), [self.mqtt, self.http].map(|address| address.to_string()));
+        self.kill();
+        let [mqtt, http] = &addresses;
+        Self::ready(&data, Self::spawn_at(&data, [mqtt, http], |_| {}))
+    }
+
+    /// Waits for the ready line.
+    fn ready(data: &Path, mut process: Child) -> Self {
         let output = process.stdout.take().expect("standard output is piped");
         let (sender, receiver) = mpsc::channel();
         std::thread::spawn(move || {
@@ -62,8 +75,12 @@ impl Server {
 
     /// Starts without waiting for anything.
     pub(crate) fn spawn(data: &Path, adjust: impl FnOnce(&mut Command)) -> Child {
+        Self::spawn_at(data, ["127.0.0.1:0"; 2], adjust)
+    }
+
+    fn spawn_at(data: &Path, [mqtt, http]: [&str; 2], adjust: impl FnOnce(&mut Command)) -> Child {
         let mut command = binary();
-        command.args(["serve", "--mqtt", "127.0.0.1:0", "--http", "127.0.0.1:0", "--data"]).arg(data);
+        command.args(["serve", "--mqtt", mqtt, "--http", http, "--data"]).arg(data);
         let log: File =
             OpenOptions::new().create(true).append(true).open(log_path(data)).expect("a log file");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);

@@ -12,6 +12,8 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 #[derive(Debug)]
 pub struct Machine {
     emulator: Child,
+    /// Takes the power away if this process ends without doing so.
+    guard: Child,
     /// Its flash, for as long as it runs.
     _flash: File,
 }
@@ -31,7 +33,12 @@ impl Machine {
             .spawn()
             .with_context(|| format!("starting {}: is it installed?", board.program()))?;
         let output = emulator.stdout.take().context("reading the console")?;
-        Ok((Self { emulator, _flash: locked }, Console(BufReader::new(output))))
+        let guard = guard(&emulator).inspect_err(|_| {
+            // Without a guard it does not run.
+            let _ = emulator.kill();
+            let _ = emulator.wait();
+        })?;
+        Ok((Self { emulator, guard, _flash: locked }, Console(BufReader::new(output))))
     }
 
     /// Whether it has power still.
@@ -42,10 +49,26 @@ impl Machine {
 
 impl Drop for Machine {
     fn drop(&mut self) {
-        // If it has ended already there is nothing to do.
+        // The guard goes first: the emulator's number may be another process's once it has been waited for. If either has
+        // ended already there is nothing to do.
+        let _ = self.guard.kill();
+        let _ = self.guard.wait();
         let _ = self.emulator.kill();
         let _ = self.emulator.wait();
     }
+}
+
+/// Starts a shell that reads from this process, which never writes, and so learns of its end, however it comes: an
+/// emulator that is left behind goes on writing into its flash beside the next one.
+fn guard(emulator: &Child) -> Result<Child> {
+    Command::new("sh")
+        .args(["-c", "trap '' INT TERM; read -r _; kill -9 \"$1\" 2>/dev/null", "sh"])
+        .arg(emulator.id().to_string())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .context("starting sh")
 }
 
 /// What a board says on its console, line by line, until it loses power.

@@ -109,17 +109,18 @@ impl Modem {
             data.clear();
             for byte in chunk.get(..count).unwrap_or_default() {
                 match frames.next(*byte) {
-                    Some((Frame::Data, Some(byte))) => data.push(byte),
-                    Some((Frame::Dial, _)) => {
+                    Some((Frame::Data, byte)) => data.push(byte),
+                    Some((Frame::Dial, line)) => {
                         data.clear();
-                        self.dial(&output);
+                        self.dial(line, &output);
                     }
+                    // The board hangs up whatever it has dialled last.
                     Some((Frame::HungUp, _)) => {
                         self.forward(&data);
                         data.clear();
                         self.hang_up();
                     }
-                    Some((Frame::Connected | Frame::Data, _)) | None => {}
+                    Some((Frame::Connected, _)) | None => {}
                 }
             }
             self.forward(&data);
@@ -136,7 +137,7 @@ impl Modem {
         }
     }
 
-    fn dial(&self, output: &Arc<Mutex<TcpStream>>) {
+    fn dial(&self, line: u8, output: &Arc<Mutex<TcpStream>>) {
         self.hang_up();
         let (server, talks, dialled) = {
             let mut shared = self.lock();
@@ -152,19 +153,19 @@ impl Modem {
             }
         }
         let Some(Ok(stream)) = opened else {
-            put(output, Frame::HungUp, &[]);
+            put(output, Frame::HungUp, line);
             return;
         };
         let _ = stream.set_nodelay(true);
         let Ok(kept) = stream.try_clone() else { return };
         self.lock().open = Some(kept);
-        put(output, Frame::Connected, &[]);
+        put(output, Frame::Connected, line);
         let (modem, output) = (self.clone(), Arc::clone(output));
-        thread::spawn(move || modem.pass_down(stream, dialled, &output));
+        thread::spawn(move || modem.pass_down(stream, line, dialled, &output));
     }
 
     /// Passes on what the server says, until it says no more or another connection was dialled.
-    fn pass_down(&self, mut stream: TcpStream, dialled: u64, output: &Mutex<TcpStream>) {
+    fn pass_down(&self, mut stream: TcpStream, line: u8, dialled: u64, output: &Mutex<TcpStream>) {
         let mut chunk = [0; CHUNK_BYTES];
         loop {
             let read = stream.read(&mut chunk).unwrap_or(0);
@@ -172,8 +173,10 @@ impl Modem {
             if self.dialled() != dialled {
                 return;
             }
-            let kind = if read == 0 { Frame::HungUp } else { Frame::Data };
-            let bytes: Vec<u8> = frame(kind, chunk.get(..read).unwrap_or_default()).collect();
+            let bytes: Vec<u8> = match chunk.get(..read) {
+                Some(read) if !read.is_empty() => frame(Frame::Data, read).collect(),
+                _ => frame(Frame::HungUp, &[line]).collect(),
+            };
             if output.write_all(&bytes).is_err() || read == 0 {
                 break;
             }
@@ -185,8 +188,8 @@ impl Modem {
     }
 }
 
-/// Writes a whole frame. An emulator that has ended takes none, and needs none.
-fn put(output: &Mutex<TcpStream>, kind: Frame, bytes: &[u8]) {
-    let bytes: Vec<u8> = frame(kind, bytes).collect();
+/// Says something about a line. An emulator that has ended does not listen, and needs not.
+fn put(output: &Mutex<TcpStream>, kind: Frame, line: u8) {
+    let bytes: Vec<u8> = frame(kind, &[line]).collect();
     let _ = output.lock().unwrap_or_else(PoisonError::into_inner).write_all(&bytes);
 }

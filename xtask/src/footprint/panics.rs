@@ -48,6 +48,12 @@ pub(super) const UPDATE: [Panic; 5] = [
     panic("core::slice::copy_from_slice_impl::len_mismatch_fail", INDEX),
 ];
 
+/// Those of updates whose signatures the board verifies.
+pub(super) const UPDATE_WITHOUT_ED25519: [Panic; 3] = {
+    let [_, resumed, panic_fmt, _, mismatch] = UPDATE;
+    [resumed, panic_fmt, mismatch]
+};
+
 /// Those of both together: the linker has merged the two that come from `async fn`.
 pub(super) const WHOLE: [Panic; 8] = {
     let [panic, panic_fmt, assert, assert_inner, unwrap, slice_index, mismatch] = OUTBOX;

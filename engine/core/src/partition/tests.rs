@@ -3,6 +3,7 @@ mod builtin;
 mod cron;
 mod dark;
 mod http;
+mod jobs;
 mod memory;
 mod redrive;
 mod send;

@@ -229,7 +229,9 @@ impl Machine<'_> {
             State::WaitingForApproval | State::Scheduled | State::Enrolling => false,
             State::Running | State::Aborted => false,
         };
-        if through {
+        // A rollout that found nobody is done without a phase: it has none to go on with.
+        let has_begun = self.head.progress().is_some_and(|progress| progress.begun_ms.is_some());
+        if through && has_begun {
             if let Some(progress) = self.head.progress_mut() {
                 progress.ended_ms = None;
             }

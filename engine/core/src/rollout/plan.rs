@@ -14,8 +14,9 @@ use super::head::Head;
 use super::input::{CANDIDATES_MAX, Candidate};
 use super::machine::{Machine, Moves};
 use super::policy::{Policy, Size};
+use super::rehearsal::Member;
 use super::rows::Rows;
-use super::sample;
+use super::sample::{self, Sample};
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::rc::Rc;
@@ -86,34 +87,32 @@ pub struct Plan {
     pub one_of: u32,
 }
 
-/// Says what a rollout would do with devices that match its selection, at a time.
+/// Says what a rollout would do with devices that match its selection, at a time. [`PLANNED_MAX`] is a good size of the
+/// sample.
 ///
 /// # Errors
 /// [`RolloutError`] if the rollout's own rows cannot be read, which is a fault of ours.
 pub fn plan(
     name: &RolloutName,
     policy: &Policy,
-    candidates: &[Candidate],
+    fleet: &Sample<Member>,
     now_ms: u64,
 ) -> Result<Plan, RolloutError> {
-    let one_of = sample::one_of(candidates.len(), PLANNED_MAX);
-    let sampled: Vec<Candidate> =
-        candidates.iter().step_by(usize::try_from(one_of).unwrap_or(usize::MAX)).cloned().collect();
+    let one_of = fleet.one_of();
     let mut draft = Draft::new(name, &sample::shrink(policy, one_of), now_ms);
-    draft.enrol(&sampled)?;
+    draft.enrol(fleet.items())?;
     draft.draw()?;
     let rows = super::devices(&draft.rows, None, usize::MAX)?;
-    let times = |count: u32| count.saturating_mul(one_of);
     let phases = planned(policy, &rows, one_of);
     Ok(Plan {
         rollout: name.to_string(),
         product: policy.release.product.to_string(),
         version: policy.release.version.clone(),
         sequence: policy.release.sequence,
-        found: u32::try_from(candidates.len()).unwrap_or(u32::MAX),
-        taking_part: times(draft.head.in_phases().total()),
+        found: fleet.seen(),
+        taking_part: draft.head.in_phases().total().saturating_mul(one_of),
         left_out: left_out(&rows, one_of),
-        notes: notes::notes(policy, &phases, &sampled, &rows, one_of, now_ms),
+        notes: notes::notes(policy, &phases, fleet, &rows, now_ms),
         phases,
         one_of,
     })
@@ -161,9 +160,10 @@ impl Draft {
         Ok(done)
     }
 
-    fn enrol(&mut self, candidates: &[Candidate]) -> Result<(), RolloutError> {
-        for some in candidates.chunks(CANDIDATES_MAX) {
-            self.step(|machine| machine.enrol(some))?;
+    fn enrol(&mut self, fleet: &[Member]) -> Result<(), RolloutError> {
+        for some in fleet.chunks(CANDIDATES_MAX) {
+            let candidates: Vec<Candidate> = some.iter().map(|member| member.candidate.clone()).collect();
+            self.step(|machine| machine.enrol(&candidates))?;
         }
         self.step(|machine| {
             machine.end_of_candidates();

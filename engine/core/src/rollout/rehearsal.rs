@@ -22,7 +22,7 @@ pub use outcome::{PhaseTime, Reason, Rehearsal, Spread};
 
 use super::RolloutError;
 use super::policy::Policy;
-use super::sample;
+use super::sample::{self, Sample};
 use alloc::vec::Vec;
 use chance::Chance;
 use fleetfn_protocol::RolloutName;
@@ -41,12 +41,14 @@ const DEVICE_RUNS_MAX: usize = 100_000;
 pub fn rehearse(
     name: &RolloutName,
     policy: &Policy,
-    fleet: &[Member],
+    fleet: &Sample<Member>,
     assumptions: &Assumptions,
     now_ms: u64,
 ) -> Result<Rehearsal, RolloutError> {
-    let one_of = sample::one_of(fleet.len(), REHEARSED_MAX);
-    let sampled: Vec<&Member> = fleet.iter().step_by(usize::try_from(one_of).unwrap_or(usize::MAX)).collect();
+    // What a plan goes through is more than one run can.
+    let step = fleet.items().len().div_ceil(REHEARSED_MAX).max(1);
+    let sampled: Vec<&Member> = fleet.items().iter().step_by(step).collect();
+    let one_of = fleet.one_of().saturating_mul(u32::try_from(step).unwrap_or(u32::MAX));
     let mut policy = sample::shrink(policy, one_of);
     (policy.approval, policy.repair, policy.release.envelope) = (false, None, None);
     let given = assumptions;

@@ -6,10 +6,63 @@
 //! larger, than it would be.
 
 use super::policy::{Policy, Rate, Size};
+use alloc::vec::Vec;
 
-/// Every how manieth device of so many is taken, so that at most `most` are left.
-pub(super) fn one_of(devices: usize, most: usize) -> u32 {
-    u32::try_from(devices.div_ceil(most)).unwrap_or(u32::MAX).max(1)
+/// Some of many: all as long as they are few enough, then every second, every fourth, and so on.
+#[derive(Debug, Clone)]
+pub struct Sample<T> {
+    items: Vec<T>,
+    most: usize,
+    one_of: u32,
+    seen: u32,
+}
+
+impl<T> Sample<T> {
+    /// One that holds at most so many.
+    #[must_use]
+    pub fn new(most: usize) -> Self {
+        Self { items: Vec::new(), most: most.max(1), one_of: 1, seen: 0 }
+    }
+
+    /// Takes another one, or passes it over.
+    pub fn push(&mut self, item: T) {
+        let is_taken = self.seen.is_multiple_of(self.one_of);
+        self.seen = self.seen.saturating_add(1);
+        if !is_taken {
+            return;
+        }
+        if self.items.len() == self.most {
+            let mut index = 0_usize;
+            self.items.retain(|_| {
+                index += 1;
+                index % 2 == 1
+            });
+            self.one_of = self.one_of.saturating_mul(2);
+            // Of an odd number the last one stays, and this is the one that is passed over.
+            if !(self.seen - 1).is_multiple_of(self.one_of) {
+                return;
+            }
+        }
+        self.items.push(item);
+    }
+
+    /// Those that were taken.
+    #[must_use]
+    pub fn items(&self) -> &[T] {
+        &self.items
+    }
+
+    /// Every how manieth was taken.
+    #[must_use]
+    pub fn one_of(&self) -> u32 {
+        self.one_of
+    }
+
+    /// How many there were.
+    #[must_use]
+    pub fn seen(&self) -> u32 {
+        self.seen
+    }
 }
 
 /// The policy for every n-th device.
@@ -39,13 +92,18 @@ pub(super) fn shrink(policy: &Policy, one_of: u32) -> Policy {
 
 #[cfg(test)]
 mod tests {
-    use super::one_of;
+    use super::Sample;
+    use proptest::prelude::{prop_assert, prop_assert_eq, proptest};
 
-    #[test]
-    fn as_few_are_left_as_are_wanted() {
-        assert_eq!(
-            [(0, 10), (10, 10), (11, 10), (1_000_000, 10_000)].map(|(all, most)| one_of(all, most)),
-            [1, 1, 2, 100]
-        );
+    proptest! {
+        #[test]
+        fn every_so_manieth_is_there_and_no_more_than_asked_for(most in 1_usize..40, count in 0_u32..400) {
+            let mut sample = Sample::new(most);
+            (0..count).for_each(|number| sample.push(number));
+            prop_assert!(sample.items().len() <= most);
+            let expected = (0..count).step_by(usize::try_from(sample.one_of()).expect("it is small"));
+            prop_assert_eq!(sample.items().to_vec(), expected.collect::<alloc::vec::Vec<_>>());
+            prop_assert_eq!(sample.seen(), count);
+        }
     }
 }

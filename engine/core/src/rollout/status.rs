@@ -102,6 +102,8 @@ fn phase_line(phase: &Phase, progress: &Progress, head: &Head) -> PhaseLine {
     let planned = match &phase.size {
         Size::Count(count) => count.to_string(),
         Size::Percent(percent) => format!("{percent}%"),
+        // Who carries the tag is not known before the devices were found.
+        Size::Tag(_) if !head.is_enrolled => "?".into(),
         Size::Tag(_) => progress.reserved.to_string(),
     };
     let count =
@@ -131,8 +133,13 @@ fn rest(head: &Head) -> u32 {
 fn held_by(policy: &Policy, head: &Head, now_ms: u64) -> (Option<String>, Option<u32>) {
     let (tally, all) = (head.in_phases(), policy.concurrency);
     let rate = head.pace.per_minute(policy.rate.as_ref(), tally.updated(), now_ms);
-    if head.state != State::Running || head.paused.is_some() || rest(head) == 0 {
+    if head.state != State::Running || head.paused.is_some() {
         return (None, rate);
+    }
+    if rest(head) == 0 {
+        let waits = tally.later > 0 && tally.active() == 0;
+        let words = || format!("windows and delays of {}", super::Devices(tally.later.into()));
+        return (waits.then(words), rate);
     }
     if tally.active() >= all {
         return (Some(format!("concurrency {all}")), rate);
@@ -165,12 +172,12 @@ impl fmt::Display for Status {
         if let Some((passed_ms, whole_ms)) = self.passed_ms {
             write!(f, " {}/{}", Length(passed_ms), Length(whole_ms))?;
         }
-        writeln!(f, "  {}", self.because)?;
+        for gate in &self.gates {
+            write!(f, "   gate {gate}")?;
+        }
+        writeln!(f, "\n{}", self.because)?;
         if let Some(paused) = &self.paused {
             writeln!(f, "PAUSED by {paused}")?;
-        }
-        for gate in &self.gates {
-            writeln!(f, "gate {gate}")?;
         }
         let width = self.phases.iter().map(|line| line.name.chars().count()).max().unwrap_or(0).max(5);
         write!(f, "{:width$}  target  queued  absent      dl    inst      ok", "phase")?;

@@ -293,3 +293,58 @@ proptest! {
         prop_assert_eq!(Filter::parse(&named).matches(&channel), filter_matches(&filter, &channel));
     }
 }
+
+/// A message that a function sends to a device.
+fn told(sender: &str, message: &str) -> Event {
+    let origin = Origin {
+        cause: Offset(1),
+        function: name(sender),
+        partition: PartitionId(0),
+        sequence: 1,
+        hops: 1,
+        source: "",
+    };
+    let parts = EventParts {
+        entity: Entity::Device(DeviceId::parse("d").expect("a name")),
+        kind: EventKind::Message { name: message },
+        received_at_ms: 0,
+        expiry_s: 0,
+        message_id: "",
+        origin: Some(origin),
+        payload: &[],
+    };
+    Event::decode(parts.encode().expect("fits")).expect("decodes")
+}
+
+#[test]
+fn what_the_engines_own_functions_say_is_for_the_triggers_that_are_made_for_it_and_nobody_elses() {
+    let mut routes = Routes::default();
+    let any = || vec![Trigger::Message { filter: "#".into() }];
+    let own = vec![
+        Trigger::UpdateOffer,
+        Trigger::UpdateReport,
+        Trigger::Gate,
+        Trigger::Message { filter: "#".into() },
+    ];
+    for (function, triggers) in [("any", any()), ("guard", own)] {
+        let line = Deployment { live: Some(version(function, 1, triggers)), ..Deployment::default() };
+        routes.handle_deployment(Offset(1), name(function), Some(&line));
+    }
+    let mut ran = |sender, message| -> Vec<(String, u16)> {
+        let ran = targets(&mut routes, 2, &told(sender, message));
+        ran.iter().map(|target| (target.function.to_string(), target.trigger)).collect()
+    };
+    let guard = |trigger| vec![("guard".to_string(), trigger)];
+    assert_eq!(ran("update", "update/offer"), guard(0));
+    assert_eq!(ran("update", "update/report"), guard(1));
+    assert_eq!(ran("rollout", "rollout/gate/guard"), guard(2));
+    assert_eq!(ran("rollout", "rollout/gate/any"), [], "it is no gate");
+    assert_eq!(ran("rollout", "rollout/offer"), []);
+    let both = [("any".to_string(), 0), ("guard".to_string(), 3)];
+    assert_eq!(ran("climate", "update/offer"), both, "that is a message like any other");
+    assert_eq!(ran("climate", "rollout/gate/guard"), both);
+    let entity = Entity::Device(DeviceId::parse("d").expect("a name")).canonical();
+    assert_eq!(routes.listeners(Offset(2), "update/offer", &entity), [name("guard")]);
+    assert_eq!(routes.listeners(Offset(2), "hello", &entity), []);
+    assert_eq!(routes.listeners(Offset(1), "update/offer", &entity), [], "it was not there yet");
+}

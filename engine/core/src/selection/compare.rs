@@ -36,6 +36,8 @@ fn is_any(field: &Field, patterns: &[String], device: &Traits<'_>) -> bool {
         Field::Version => matches(device.version.unwrap_or_default()),
         Field::Sequence => matches(&device.sequence.map(|sequence| sequence.to_string()).unwrap_or_default()),
         Field::Online => matches(if device.online { "true" } else { "false" }),
+        // The parser lets it be ordered only.
+        Field::Seen => false,
         Field::Twin { part, path } => match twin_value(*part, path, device) {
             None | Some(Value::Null) => matches(""),
             Some(Value::String(text)) => matches(text),
@@ -60,6 +62,7 @@ fn order(field: &Field, value: &str, device: &Traits<'_>) -> Option<Ordering> {
         Field::Twin { part, path } => {
             twin_value(*part, path, device)?.as_f64()?.partial_cmp(&value.parse().ok()?)
         }
+        Field::Seen => Some(device.seen_ms.cmp(&span_ms(value)?)),
         Field::Id | Field::Product | Field::Class | Field::Tag | Field::TimeZone | Field::Online => None,
     }
 }
@@ -72,6 +75,20 @@ fn twin_value<'a>(part: Part, path: &[String], device: &Traits<'a>) -> Option<&'
     };
     let (first, rest) = path.split_first()?;
     rest.iter().try_fold(root.get(first)?, |value, name| value.get(name))
+}
+
+/// A span of time such as `90s`, `10m`, `12h` or `7d`, in milliseconds.
+pub(super) fn span_ms(text: &str) -> Option<u64> {
+    let unit_at = text.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = text.split_at_checked(unit_at)?;
+    let unit_s = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(unit_s * 1_000)
 }
 
 /// Whether a text is what a pattern describes; `*` is any text.

@@ -24,6 +24,8 @@ pub struct Traits<'a> {
     pub sequence: Option<u32>,
     /// Whether it is connected.
     pub online: bool,
+    /// How long ago it was heard last, in milliseconds; of one that was not, since it was added.
+    pub seen_ms: u64,
     /// Its twin, if there is one and [`Selection::reads_twins`](super::Selection::reads_twins).
     pub twin: Option<&'a Twin>,
 }
@@ -45,6 +47,7 @@ pub(super) enum Field {
     Version,
     Sequence,
     Online,
+    Seen,
     /// A value in the twin: the names of the objects on the way, and its own.
     Twin {
         part: Part,
@@ -54,7 +57,7 @@ pub(super) enum Field {
 
 /// The words for fields, in the order in which an error names them.
 pub(super) const WORDS: &str =
-    "id, product, class, tag, zone, version, sequence, online, twin.reported.NAME or twin.desired.NAME";
+    "id, product, class, tag, zone, version, sequence, online, seen, twin.reported.NAME or twin.desired.NAME";
 
 impl Field {
     pub(super) fn parse(word: &str) -> Option<Self> {
@@ -67,6 +70,7 @@ impl Field {
             "version" => Self::Version,
             "sequence" => Self::Sequence,
             "online" => Self::Online,
+            "seen" => Self::Seen,
             _ => {
                 let (part, path) = match word.strip_prefix("twin.reported.") {
                     Some(path) => (Part::Reported, path),

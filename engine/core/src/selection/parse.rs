@@ -25,6 +25,12 @@ pub enum Wrong {
     /// Words that have no order.
     #[error("'{0}' has no order: compare it with ==, !=, =in= or =out=")]
     Unordered(String),
+    /// A time that goes on is never equal to anything.
+    #[error("'{0}' is a time that goes on: compare it with <, <=, > or >=")]
+    Unequal(String),
+    /// What a time is compared with is no span.
+    #[error("'{0}' is not a span of time such as 90s, 10m, 12h or 7d")]
+    Span(String),
     /// What a number is compared with is none.
     #[error("'{0}' is not a number")]
     Number(String),
@@ -219,6 +225,8 @@ fn one_or(mut parts: Vec<Expression>, many: fn(Vec<Expression>) -> Expression) -
 fn check(field: &Field, word: &str, operator: Operator, values: &[String]) -> Result<(), Wrong> {
     let ordered = !matches!(operator, Operator::In | Operator::Out);
     match field {
+        Field::Seen if !ordered => Err(Wrong::Unequal(word.into())),
+        Field::Seen => all(values, |value| super::compare::span_ms(value).is_some(), Wrong::Span),
         Field::Id | Field::Product | Field::Class | Field::Tag | Field::TimeZone | Field::Online
             if ordered =>
         {

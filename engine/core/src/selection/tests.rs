@@ -23,6 +23,7 @@ fn meant(text: &str) -> bool {
         version: Some("2.4.1-rc.2"),
         sequence: Some(24),
         online: true,
+        seen_ms: 600_000,
         twin: Some(&twin),
     };
     Selection::parse(text).unwrap_or_else(|error| std::panic!("{text}: {error}")).matches(&device)
@@ -49,6 +50,9 @@ fn every_field_can_be_asked_for() {
         "sequence>=24",
         "sequence!=23",
         "online==true",
+        "seen<11m",
+        "seen>=600s",
+        "seen=lt=1d",
         "twin.reported.battery.level>80",
         "twin.reported.battery.level==81.50",
         "twin.reported.battery.charging==true",
@@ -72,6 +76,7 @@ fn what_a_device_is_not_is_not_meant() {
         "version<2.4.1-beta",
         "sequence<24",
         "online==false",
+        "seen>1h",
         "twin.reported.battery.level<80",
         "twin.reported.model>5",
         "twin.reported.missing<5",
@@ -110,6 +115,7 @@ fn a_pattern_is_found_leftmost_first_and_its_end_at_the_end() {
             version: None,
             sequence: None,
             online: false,
+            seen_ms: 0,
             twin: None,
         };
         let selection = Selection::parse(&format!("id=='{pattern}'")).expect("a selection");
@@ -125,11 +131,11 @@ fn a_mistake_is_named_with_its_place() {
         ("", "at byte 0: a field is expected"),
         (
             "colour==red",
-            "at byte 0: 'colour' is no field: it is one of id, product, class, tag, zone, version, sequence, online, twin.reported.NAME or twin.desired.NAME",
+            "at byte 0: 'colour' is no field: it is one of id, product, class, tag, zone, version, sequence, online, seen, twin.reported.NAME or twin.desired.NAME",
         ),
         (
             "twin.reported.==1",
-            "at byte 0: 'twin.reported.' is no field: it is one of id, product, class, tag, zone, version, sequence, online, twin.reported.NAME or twin.desired.NAME",
+            "at byte 0: 'twin.reported.' is no field: it is one of id, product, class, tag, zone, version, sequence, online, seen, twin.reported.NAME or twin.desired.NAME",
         ),
         ("id=fan", "at byte 2: an operator such as ==, != or <= is expected"),
         ("id==", "at byte 4: a value is expected"),
@@ -141,6 +147,8 @@ fn a_mistake_is_named_with_its_place() {
         ("id=='fan", "at byte 5: the quoted text does not end"),
         ("tag<eu", "at byte 3: 'tag' has no order: compare it with ==, !=, =in= or =out="),
         ("online==yes", "at byte 6: 'yes' is neither true nor false"),
+        ("seen==5m", "at byte 4: 'seen' is a time that goes on: compare it with <, <=, > or >="),
+        ("seen<soon", "at byte 4: 'soon' is not a span of time such as 90s, 10m, 12h or 7d"),
         ("sequence==v2", "at byte 8: 'v2' is not a number"),
         ("twin.reported.a<NaN", "at byte 15: 'NaN' is not a number"),
         (&deep, "at byte 17: parentheses are nested at most 16 deep"),
@@ -183,6 +191,7 @@ proptest! {
             version: Some(&id),
             sequence: Some(7),
             online: true,
+            seen_ms: 1,
             twin: None,
         };
         let pairs: Vec<(String, String)> = ["id", "product", "tag", "zone", "version"]

@@ -37,7 +37,7 @@ impl Reference {
         }
         let there = values.into_iter().filter(|(_, (_, ends))| *ends > at_ms);
         let twin = event.device().map(|device| self.twins.get(&device).cloned().unwrap_or_default().shown());
-        Scope { state: there.map(|(key, (value, _))| (key, value)).collect(), twin }
+        Scope { state: there.map(|(key, (value, _))| (key, value)).collect(), twin, update: None }
     }
 
     pub(super) fn apply(

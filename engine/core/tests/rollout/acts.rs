@@ -168,3 +168,16 @@ fn the_history_keeps_the_newest_lines_with_who_and_why() {
     let last = lines.last().expect("a line");
     assert_eq!((last.by.as_str(), last.what.as_str(), last.why.as_str()), ("bob", "resumes", "as planned"));
 }
+
+#[test]
+fn a_retry_of_a_rollout_that_found_nobody_runs_no_phase_that_has_not_begun() {
+    let mut stage = Stage::started(policy(all(), json!({})), 0);
+    stage.act("ann", json!("pause"));
+    stage.act("ann", json!("retry"));
+    assert_eq!(stage.state().0, "COMPLETED");
+    stage.candidates(vec![json!({"id": "late"})]);
+    stage.act("ann", json!("resume"));
+    assert_eq!(stage.offers(), ["late"]);
+    assert_eq!(stage.head().phases[0].target, None);
+    assert!(stage.head().phases[0].begun_ms.is_some());
+}

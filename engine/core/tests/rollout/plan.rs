@@ -1,7 +1,7 @@
 //! What a rollout would do, and that it does just that.
 
 use crate::stage::{START_MS, Stage, policy};
-use fleetfn_core::rollout::{self, Candidate, PLANNED_MAX, Plan, Policy};
+use fleetfn_core::rollout::{self, Candidate, Member, PLANNED_MAX, Plan, Policy, Sample};
 use fleetfn_protocol::RolloutName;
 use proptest::prelude::{Just, Strategy, prop_assert_eq, prop_oneof, proptest};
 use serde_json::{Value, json};
@@ -10,9 +10,12 @@ use std::collections::BTreeMap;
 fn plan(policy: &Value, devices: &[Value]) -> Plan {
     let name = RolloutName::parse("fw-2.4.1").expect("a name");
     let policy = Policy::parse(policy.to_string().as_bytes()).expect("a policy");
-    let candidate = |device: &Value| serde_json::from_value(device.clone()).expect("a candidate");
-    let candidates: Vec<Candidate> = devices.iter().map(candidate).collect();
-    rollout::plan(&name, &policy, &candidates, START_MS).expect("rows in memory")
+    let mut fleet = Sample::new(PLANNED_MAX);
+    for device in devices {
+        let candidate: Candidate = serde_json::from_value(device.clone()).expect("a candidate");
+        fleet.push(Member { candidate, is_online: true });
+    }
+    rollout::plan(&name, &policy, &fleet, START_MS).expect("rows in memory")
 }
 
 fn three() -> Value {
@@ -58,7 +61,7 @@ fn a_plan_names_who_gets_it_when_and_who_does_not_and_why() {
         "of 1 device the firmware is not known: one that has it already says so when asked",
         "window 22:00 to 05:00 its own time: closed now for 7 devices, the first opens at 2026-03-30 22:00:00 UTC; \
          UTC where no zone is known",
-        "it aborts when failed + silent are 3% or more of at least 20 that have ended: with 8 devices that can never \
+        "it aborts when 3% or more of at least 20 that have ended are failed + silent: with 8 devices that can never \
          be",
     ];
     assert_eq!(plan.notes, expected);

@@ -1,23 +1,27 @@
 //! A rollout rehearsed: the same seed gives the same, and what comes of it is what one would expect.
 
 use crate::stage::{START_MS, policy};
-use fleetfn_core::rollout::{self, Assumptions, Candidate, Decimal, Member, Policy, Rehearsal};
+use fleetfn_core::rollout::{
+    self, Assumptions, Candidate, Decimal, Member, PLANNED_MAX, Policy, Rehearsal, Sample,
+};
 use fleetfn_protocol::RolloutName;
 use serde_json::{Value, json};
 
 const HOUR_MS: u64 = 3_600_000;
 
-fn fleet(count: u32, is_online: bool, more: &Value) -> Vec<Member> {
+fn fleet(count: u32, is_online: bool, more: &Value) -> Sample<Member> {
     let member = |index: u32| {
         let mut device = more.clone();
         device["id"] = format!("d-{index:06}").into();
         let candidate: Candidate = serde_json::from_value(device).expect("a candidate");
         Member { candidate, is_online }
     };
-    (0..count).map(member).collect()
+    let mut fleet = Sample::new(PLANNED_MAX);
+    (0..count).for_each(|index| fleet.push(member(index)));
+    fleet
 }
 
-fn rehearse(policy: &Value, fleet: &[Member], assumptions: &Assumptions) -> Rehearsal {
+fn rehearse(policy: &Value, fleet: &Sample<Member>, assumptions: &Assumptions) -> Rehearsal {
     let name = RolloutName::parse("fw-2.4.1").expect("a name");
     let policy = Policy::parse(policy.to_string().as_bytes()).expect("a policy");
     rollout::rehearse(&name, &policy, fleet, assumptions, START_MS).expect("rows in memory")

@@ -1,7 +1,8 @@
 //! What an operator reads.
 
 use crate::stage::{MINUTE_MS, Stage, policy};
-use serde_json::json;
+use fleetfn_core::rollout::Policy;
+use serde_json::{Value, json};
 
 fn running() -> Stage {
     let phases = json!([
@@ -34,7 +35,8 @@ fn running() -> Stage {
 fn the_table_shows_phases_pace_and_how_near_the_end_is() {
     let stage = running();
     let expected = "\
-rollout fw-2.4.1  phase 2/3 RUNNING  phase early begins and takes 8 devices
+rollout fw-2.4.1  phase 2/3 RUNNING
+phase early begins and takes 8 devices
 phase   target  queued  absent      dl    inst      ok    fail  silent
 canary       2       0       0       0       0       2       0       0  done
 early        8       1       0       1       1       0       1       0  ▓░░░░░░░ 12%
@@ -59,9 +61,28 @@ fn a_soak_shows_its_time_and_a_pause_its_reason() {
     stage.pass(12 * MINUTE_MS);
     stage.act("bob", json!("pause"));
     let text = stage.status().to_string();
-    let lines: Vec<&str> = text.lines().take(2).collect();
-    let expected = "rollout fw-2.4.1  phase 1/2 SOAKING 12m/30m  phase one is through; it soaks for 30m";
-    assert_eq!(lines, [expected, "PAUSED by bob: as planned"]);
+    let lines: Vec<&str> = text.lines().take(3).collect();
+    let expected = [
+        "rollout fw-2.4.1  phase 1/2 SOAKING 12m/30m",
+        "phase one is through; it soaks for 30m",
+        "PAUSED by bob: as planned",
+    ];
+    assert_eq!(lines, expected);
+}
+
+#[test]
+fn the_words_of_gates_stand_beside_the_state() {
+    let phases = json!([
+        {"name": "one", "size": {"count": 1}, "gates": [{"function": "crash-rate"}, {"function": "heat"}]},
+        {"name": "all", "size": {"percent": 100}},
+    ]);
+    let mut stage = Stage::started(policy(phases, json!({})), 2);
+    stage.confirm_offered();
+    stage.answer("crash-rate", "GO", "0.2% vs control 0.3%");
+    let text = stage.status().to_string();
+    let expected = "rollout fw-2.4.1  phase 1/2 JUDGING 0s/1m   gate crash-rate: GO (0.2% vs control 0.3%)   \
+                    gate heat: no answer yet";
+    assert_eq!(text.lines().next(), Some(expected));
 }
 
 #[test]
@@ -108,4 +129,17 @@ fn a_device_that_is_kept_for_a_later_phase_is_told_so() {
     assert_eq!(stage.explain("a").rollout.as_deref(), Some(expected));
     stage.report("b", "confirmed", "none");
     assert_eq!(stage.offers(), ["a"]);
+}
+
+#[test]
+fn the_policy_of_the_documentation_is_one_and_has_every_field() {
+    let page = include_str!("../../../../docs/reference/rollouts.md");
+    let (_, rest) = page.split_once("```json file=policy.json\n").expect("there is one");
+    let (text, _) = rest.split_once("```").expect("it ends");
+    let policy = Policy::parse(text.as_bytes()).expect("it is one");
+    let written: Value = serde_json::from_str(text).expect("JSON");
+    let mut whole = serde_json::to_value(&policy).expect("a policy");
+    // What phases and gates leave out is written with its default.
+    whole["phases"] = written["phases"].clone();
+    assert_eq!(whole, written);
 }

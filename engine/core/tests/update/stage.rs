@@ -374,7 +374,7 @@ impl Stage {
                 let followed = self.rows.update.handle_order(offer.clone(), Offset(self.offset), self.now_ms);
                 assert_eq!(followed, Ok(()), "the partition would not follow");
             }
-            other => panic!("the function of jobs does not ask for {other:?}"),
+            other => unreachable!("the function of jobs does not ask for {other:?}"),
         }
     }
 }

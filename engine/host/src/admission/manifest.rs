@@ -143,7 +143,7 @@ mod tests {
                 {"telemetry": "climate", "schema": {"type": "object"}}, {"quiet": "climate", "for_s": 300},
                 {"presence": true}, {"twin": true}, {"timer": "+"}, {"cron": "0 2 * * *", "per": "device"},
                 {"cron": "*/5 8-18 1,15 JAN-JUN MON-FRI"}, {"message": "reading/{room}"}, {"reply": "reboot"},
-                {"http": "hooks/#"}
+                {"http": "hooks/#"}, {"update": "offer"}, {"update": "report"}, {"gate": true}
             ],
             "publish": ["alerts/#"], "send": ["site/+", "devices/+"], "http": ["HTTPS://api.example.com/v1/"],
             "secrets": ["api-token"]
@@ -161,6 +161,9 @@ mod tests {
             Trigger::Message { filter: filter("reading/{room}") },
             Trigger::Reply { filter: filter("reboot") },
             Trigger::Http { filter: filter("hooks/#") },
+            Trigger::UpdateOffer,
+            Trigger::UpdateReport,
+            Trigger::Gate,
         ];
         assert_eq!(manifest.triggers, expected);
         assert_eq!(manifest.http, ["https://api.example.com/v1/"]);
@@ -197,6 +200,8 @@ mod tests {
         assert!(trigger(r#"{"presence":false}"#).contains("none of telemetry"));
         assert!(trigger(r#"{"telemetry":"a","for_s":7}"#).contains("\"for_s\" does not belong"));
         assert!(trigger(r#"{"telemetry":"a","timer":"b"}"#).contains("\"timer\" does not belong"));
+        assert!(trigger(r#"{"update":"later"}"#).contains("offer"));
+        assert!(trigger(r#"{"gate":true,"update":"offer"}"#).contains("\"gate\" does not belong"));
         assert!(trigger(r#"{"timer":"a","schema":{}}"#).contains("\"schema\" does not belong"));
         assert!(trigger(r#"{"quiet":"a"}"#).contains("for_s"));
         assert!(trigger(r#"{"quiet":"a","for_s":0}"#).contains("for_s"));

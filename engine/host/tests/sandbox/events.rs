@@ -6,9 +6,14 @@ use fleetfn_protocol::FunctionName;
 
 /// An event about an entity; those kinds that have an origin come from `source`.
 pub(crate) fn event(entity: &str, kind: EventKind<'_>, source: &str, payload: &[u8]) -> Event {
+    told("f", entity, kind, source, payload)
+}
+
+/// The same of another function.
+pub(crate) fn told(function: &str, entity: &str, kind: EventKind<'_>, source: &str, payload: &[u8]) -> Event {
     let origin = Origin {
         cause: Offset(3),
-        function: FunctionName::parse("f").expect("a name"),
+        function: FunctionName::parse(function).expect("a name"),
         partition: PartitionId(0),
         sequence: 1,
         hops: 1,

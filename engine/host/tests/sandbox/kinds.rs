@@ -1,7 +1,7 @@
 //! What a guest is told about events of every kind.
 
-use crate::events::event;
-use crate::fixtures::{Bench, State, handler};
+use crate::events::{event, told as event_of};
+use crate::fixtures::{Bench, State, handler, module_with};
 use crate::golden::firing;
 use fleetfn_core::event::Purpose;
 use fleetfn_core::{Effect, Event, EventKind, Outcome};
@@ -29,6 +29,11 @@ fn told(event: &Event) -> Result<(u16, bool, String), Outcome> {
     }
     text.push_str(std::str::from_utf8(rest).expect("text"));
     Ok((header.code, header.is_device, text))
+}
+
+/// A message of a function.
+fn own(function: &str, entity: &str, name: &str, source: &str) -> Event {
+    event_of(function, entity, EventKind::Message { name }, source, b"{}")
 }
 
 #[test]
@@ -67,6 +72,15 @@ fn an_event_of_every_kind_is_told_in_the_words_of_the_interface() {
             true,
             "d-1|response/alarm||0 timed out",
         ),
+        (own("update", device, "update/offer", device), 11, true, "d-1|update/offer|{}|devices/d-1"),
+        (own("update", device, "update/report", device), 12, true, "d-1|update/report|{}|devices/d-1"),
+        (
+            own("rollout", "guard/a", "rollout/gate/f", "rollout/fw"),
+            13,
+            false,
+            "guard/a|rollout/gate/f|{}|rollout/fw",
+        ),
+        (own("f", device, "update/offer", device), 7, true, "d-1|update/offer|{}|devices/d-1"),
     ];
     for (event, code, is_device, text) in cases {
         assert_eq!(told(&event), Ok((code, is_device, text.into())), "{event:?}");
@@ -89,6 +103,39 @@ fn what_is_the_engines_own_is_not_handed_to_functions() {
         match told(&event) {
             Err(Outcome::Failed { error_type, .. }) => assert_eq!(error_type, "event-kind", "{event:?}"),
             other => unreachable!("{event:?}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn an_answer_needs_no_grant_where_the_trigger_asks_for_it() {
+    let send = |triggers: &str, entity: &str, name: &str| {
+        let manifest = format!(r#"{{"abi":1,"name":"f","triggers":[{triggers}]}}"#);
+        let body = format!(
+            r#"(func (export "fleetfn_v1_on_event") (param $len i32) (result i32) (call $send (i32.const 0) (i32.const {}) (i32.const 64) (i32.const {}) (i32.const 0) (i32.const 0) (i32.const 0)))
+               (data (i32.const 0) "{entity}") (data (i32.const 64) "{name}")"#,
+            entity.len(),
+            name.len(),
+        );
+        let mut bench = Bench::new(Limits::default());
+        let module = bench.add(&module_with(&manifest, &body));
+        bench.handle(&module, &own("update", "devices/d-1", "update/offer", ""), &State::default()).outcome
+    };
+    let (offer, gate) = (r#"{"update":"offer"}"#, r#"{"gate":true}"#);
+    assert_eq!(send(offer, "devices/d-1", "update/answer"), Outcome::Done);
+    assert_eq!(send(gate, "rollout/fw-2", "rollout/verdict"), Outcome::Done);
+    for (triggers, entity, name) in [
+        (gate, "devices/d-1", "update/answer"),
+        (offer, "rollout/fw-2", "rollout/verdict"),
+        (offer, "devices/d-1", "update/offer"),
+        (gate, "site/berlin", "rollout/verdict"),
+        (r#"{"update":"report"}"#, "devices/d-1", "update/answer"),
+    ] {
+        match send(triggers, entity, name) {
+            Outcome::Failed { error_type, .. } => {
+                assert_eq!(error_type, "grant", "{triggers} {entity} {name}")
+            }
+            other => unreachable!("{triggers} {entity} {name}: {other:?}"),
         }
     }
 }

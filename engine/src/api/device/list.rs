@@ -6,7 +6,7 @@ use crate::api::page::{Page, checked};
 use crate::api::problem::{Kind, Problem};
 use crate::api::request::Parameters;
 use crate::engine::Engine;
-use crate::registry::{DeviceInfo, Error};
+use crate::registry::Error;
 use axum::Json;
 use axum::extract::State;
 use fleetfn_core::selection::Selection;
@@ -57,7 +57,11 @@ fn page(
                 return Ok(Page { items, next: after.map(|id| id.to_string()) });
             }
             after = Some(device.id);
-            if is_meant(engine, &device, selection)? {
+            let is_meant = match selection {
+                Some(selection) => engine.is_meant(selection, &device)?,
+                None => true,
+            };
+            if is_meant {
                 items.push(device.into());
             }
         }
@@ -66,12 +70,4 @@ fn page(
         }
     }
     Ok(Page { items, next: after.map(|id| id.to_string()) })
-}
-
-fn is_meant(engine: &Engine, device: &DeviceInfo, selection: Option<&Selection>) -> Result<bool, Error> {
-    let Some(selection) = selection else { return Ok(true) };
-    let twin = if selection.reads_twins() { engine.store().view().twin(device.id)? } else { None };
-    let update = if selection.reads_firmware() { engine.store().view().update(device.id)? } else { None };
-    let firmware = update.and_then(|update| update.report);
-    Ok(selection.matches(&device.traits(twin.as_ref(), firmware.as_ref())))
 }

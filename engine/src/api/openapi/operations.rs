@@ -2,8 +2,10 @@
 
 use super::{Operation, delete, get, patch, post, put};
 use crate::api::page::PageQuery;
-use crate::api::rollout::schema::{DeviceShape, ExplanationShape, LineShape, PolicyShape, StatusShape};
-use crate::api::rollout::{DeviceQuery, NewAct, NewRollout};
+use crate::api::rollout::schema::{
+    DeviceShape, ExplanationShape, LineShape, PlanViewShape, PolicyShape, StatusShape,
+};
+use crate::api::rollout::{DeviceQuery, NewAct, NewPlan, NewRollout};
 use crate::api::{
     Acted, AddedDevice, AddressView, ArtifactView, AuditView, BudgetView, ComparisonView, ConfigView,
     DeadLetterView, Deployed, DevicePatch, DeviceView, FunctionView, KeyView, KnownVersion, LogView,
@@ -145,6 +147,9 @@ fn rollouts() -> Vec<Operation> {
         post("/rollouts", "Start a rollout")
             .document::<NewRollout>()
             .answer::<StatusShape>(StatusCode::CREATED),
+        post("/rollouts/plan", "Say what a rollout would do, and start nothing")
+            .document::<NewPlan>()
+            .shows::<PlanViewShape>(),
         get("/rollouts/{name}", "How a rollout goes").shows::<StatusShape>(),
         post("/rollouts/{name}/acts", "Approve, pause, resume, promote, abort, retry or repair a rollout")
             .document::<NewAct>()

@@ -107,3 +107,133 @@ pub(in crate::api) struct ExplanationShape {
 #[derive(JsonSchema)]
 #[schemars(rename = "RolloutPolicy", transparent)]
 pub(in crate::api) struct PolicyShape(Map<String, Value>);
+
+/// What a rollout would do.
+#[derive(JsonSchema)]
+#[schemars(rename = "RolloutDryRun")]
+pub(in crate::api) struct PlanViewShape {
+    /// Who would get it, in which phase, and who would not and why.
+    plan: PlanShape,
+    /// How that would go, if it was asked for.
+    rehearsal: Option<RehearsalShape>,
+}
+
+/// Who would get a release.
+#[derive(JsonSchema)]
+#[schemars(rename = "RolloutPlan")]
+struct PlanShape {
+    /// Name of the rollout.
+    rollout: String,
+    /// What it brings.
+    product: String,
+    /// See `product`.
+    version: String,
+    /// Its sequence.
+    sequence: u32,
+    /// Devices that match the selection.
+    found: u32,
+    /// Devices that would get it.
+    taking_part: u32,
+    /// In which phase.
+    phases: Vec<PlannedPhaseShape>,
+    /// Who would not, most common reason first.
+    left_out: Vec<LeftOutShape>,
+    /// What an operator should know before the start.
+    notes: Vec<String>,
+    /// Only every so manieth device was looked at, if above 1.
+    one_of: u32,
+}
+
+/// One phase of a plan.
+#[derive(JsonSchema)]
+#[schemars(rename = "RolloutPlannedPhase")]
+struct PlannedPhaseShape {
+    /// Its name.
+    name: String,
+    /// How many it takes, in the words of the policy.
+    size: String,
+    /// Devices that it takes.
+    devices: u32,
+    /// The first of them.
+    first: Vec<String>,
+    /// Seconds that are waited after its last device.
+    soak_s: u32,
+    /// Functions that are asked then.
+    gates: Vec<String>,
+}
+
+/// Devices that get nothing.
+#[derive(JsonSchema)]
+#[schemars(rename = "RolloutLeftOut")]
+struct LeftOutShape {
+    /// Why, in words.
+    why: String,
+    /// How many.
+    devices: u32,
+    /// Some of them.
+    first: Vec<String>,
+}
+
+/// What came of rehearsing a rollout.
+#[derive(JsonSchema)]
+#[schemars(rename = "RolloutRehearsal")]
+struct RehearsalShape {
+    /// Name of the rollout.
+    rollout: String,
+    /// What was assumed of devices and of the way to them.
+    assumptions: Map<String, Value>,
+    /// Runs that were made.
+    runs: u32,
+    /// Devices that took part.
+    devices: u32,
+    /// Only every so manieth device was rehearsed, if above 1.
+    one_of: u32,
+    /// Runs that completed.
+    completed: u32,
+    /// Milliseconds that these took.
+    took_ms: Option<SpreadShape>,
+    /// Runs that were aborted, by reason.
+    aborts: Vec<ReasonShape>,
+    /// Runs that came to a stop, by reason.
+    stops: Vec<ReasonShape>,
+    /// How long phases take.
+    phases: Vec<PhaseTimeShape>,
+    /// Devices that were updated.
+    updated: Option<SpreadShape>,
+    /// Devices that failed, were refused or took too long.
+    bad: Option<SpreadShape>,
+    /// Devices that were not there.
+    absent: Option<SpreadShape>,
+    /// Most bytes in a second.
+    peak_bytes_per_s: Option<SpreadShape>,
+}
+
+/// The middle of what runs gave, and what nine of ten stayed at or below.
+#[derive(JsonSchema)]
+#[schemars(rename = "RolloutSpread")]
+struct SpreadShape {
+    /// Half of the runs gave this or less.
+    median: u64,
+    /// Nine of ten runs gave this or less.
+    most: u64,
+}
+
+/// Why runs ended early.
+#[derive(JsonSchema)]
+#[schemars(rename = "RolloutReason")]
+struct ReasonShape {
+    /// In words.
+    why: String,
+    /// In how many runs.
+    runs: u32,
+}
+
+/// How long a phase takes.
+#[derive(JsonSchema)]
+#[schemars(rename = "RolloutPhaseTime")]
+struct PhaseTimeShape {
+    /// Its name.
+    name: String,
+    /// Milliseconds, in runs that came to its end.
+    took_ms: Option<SpreadShape>,
+}

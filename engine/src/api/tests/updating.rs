@@ -64,6 +64,14 @@ impl Fixture {
         self.send("PUT", &format!("/artifacts/{}", sha256(image)), image).await
     }
 
+    /// Publishes an image of `node` for class `m3`, signed by key 1.
+    pub(super) async fn publish_node(&self, image: &[u8], sequence: u32) {
+        self.let_sign(1).await;
+        self.put_image(image).await;
+        let published = self.send("POST", "/releases", &signed(image, "m3", sequence, 1)).await;
+        assert_eq!(published.0, 201, "{published:?}");
+    }
+
     pub(super) async fn let_sign(&self, number: u8) {
         let added = self.ask("POST", "/products/node/keys", Some(json!({ "key": public(number) }))).await;
         assert_eq!(added.0, 201, "{added:?}");

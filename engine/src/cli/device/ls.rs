@@ -32,9 +32,13 @@ pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
             device.id.clone(),
             device.product.clone().unwrap_or_else(|| "-".into()),
             if device.online { "online".into() } else { "offline".into() },
+            device.seen_at_ms.map_or_else(|| "-".into(), rfc3339),
             rfc3339(device.added_at_ms),
             device.tags.join(","),
         ]
     };
-    output::table(["ID", "PRODUCT", "STATE", "ADDED", "TAGS"], &devices.iter().map(row).collect::<Vec<_>>())
+    output::table(
+        ["ID", "PRODUCT", "STATE", "SEEN", "ADDED", "TAGS"],
+        &devices.iter().map(row).collect::<Vec<_>>(),
+    )
 }

@@ -3,10 +3,14 @@
 use crate::api::FunctionView;
 use crate::cli::client::Client;
 use crate::cli::failure::Failure;
+use fleetfn_core::Builtin;
 use fleetfn_protocol::FunctionName;
 
-/// The full name of the function that `given` means.
+/// The full name of the function that `given` means; those of the engine's own by their full names.
 pub(super) fn resolve(client: &Client, tried: &str, given: &str) -> Result<String, Failure> {
+    if Builtin::named(given).is_some() {
+        return Ok(given.to_owned());
+    }
     let functions: Vec<FunctionView> = client.list(tried, "/functions")?;
     choose(functions.into_iter().map(|function| function.name), given)
         .map_err(|why| Failure::new(tried, why).next("fleetfn fn ls"))

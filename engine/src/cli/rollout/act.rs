@@ -42,7 +42,7 @@ pub(super) fn run(arguments: &Arguments, verb: Deed, data: &Path) -> Result<(), 
     let act = NewAct { verb, by: Some(who()), why: why.clone() };
     let status: Status = Client::open(data)?
         .post(&tried, &format!("/rollouts/{name}/acts"), &act)
-        .map_err(|failure| failure.or_next("fleetfn rollout ls"))?;
+        .map_err(|failure| failure.or_next(format!("fleetfn rollout status {name}")))?;
     show(&status, *output)
 }
 
@@ -50,7 +50,7 @@ pub(super) fn run(arguments: &Arguments, verb: Deed, data: &Path) -> Result<(), 
 pub(super) fn show(status: &Status, format: Format) -> Result<(), Failure> {
     match format {
         Format::Json => output::json(status),
-        Format::Table => output::write(status.to_string().as_bytes()),
+        Format::Table => output::write(super::status::table(status).as_bytes()),
     }
 }
 

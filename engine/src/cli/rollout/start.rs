@@ -1,6 +1,6 @@
 //! `fleetfn rollout start NAME --release PRODUCT@VERSION --why TEXT`.
 
-use super::{act, wait};
+use super::{act, status};
 use crate::api::NewRollout;
 use crate::cli::client::Client;
 use crate::cli::duration;
@@ -108,14 +108,14 @@ pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
     let policy = policy.draft(&tried)?;
     let new = NewRollout { name: name.to_string(), policy, by: Some(who()), why: why.clone() };
     let client = Client::open(data)?;
-    let status: Status = client
+    let started: Status = client
         .post(&tried, "/rollouts", &new)
         .map_err(|failure| failure.or_next("fleetfn release ls, and fleetfn rollout ls"))?;
     if *wait || timeout.is_some() {
-        return wait::run(&client, *name, *timeout, *output);
+        return status::watch(*name, data, *timeout, *output);
     }
-    act::show(&status, *output)?;
-    eprintln!("It goes on by itself: fleetfn rollout ls");
+    act::show(&started, *output)?;
+    eprintln!("It goes on by itself: fleetfn rollout status {name} -w");
     Ok(())
 }
 

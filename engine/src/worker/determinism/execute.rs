@@ -200,6 +200,7 @@ fn live(
         fetcher,
         callers: Callers::default(),
         metrics,
+        habits: Arc::default(),
         partitions: PARTITIONS,
         recordings: Recordings::Kept,
         clock: Clock::Real,

@@ -158,7 +158,8 @@ impl Memory {
             Some(Entity::Named(_)) | None => None,
         };
         let twin = device.map(|device| self.twins.get(&device).cloned().unwrap_or_default().shown());
-        Scope { state, twin }
+        let update = device.and_then(|device| self.updates.get(&device).cloned());
+        Scope { state, twin, update }
     }
 
     /// The next timers in order, as a page is read.
@@ -172,6 +173,7 @@ impl Memory {
 pub(crate) struct Scope {
     pub(crate) state: BTreeMap<Bytes, Bytes>,
     pub(crate) twin: Option<Bytes>,
+    pub(crate) update: Option<Update>,
 }
 
 impl StateReader for Scope {
@@ -200,6 +202,10 @@ impl StateReader for Scope {
 
     fn config(&self, _: &str) -> Result<Option<Bytes>, StateUnavailable> {
         Ok(None)
+    }
+
+    fn update(&self) -> Result<Option<Update>, StateUnavailable> {
+        Ok(self.update.clone())
     }
 }
 

@@ -10,7 +10,7 @@ use fleetfn_protocol::update::{
 };
 use fleetfn_protocol::{ClassId, ProductId};
 
-fn offer(job: u32, sequence: u32) -> Vec<u8> {
+pub(super) fn offer(job: u32, sequence: u32) -> Vec<u8> {
     let manifest = Manifest {
         product: ProductId::parse("node").expect("a name"),
         class: ClassId::parse("m3").expect("a name"),
@@ -29,15 +29,15 @@ fn offer(job: u32, sequence: u32) -> Vec<u8> {
     Offer::write(&mut [0; 900], job, Delivery::Whole, envelope).expect("it fits").to_owned()
 }
 
-fn withdrawal(job: u32) -> Vec<u8> {
+pub(super) fn withdrawal(job: u32) -> Vec<u8> {
     Offer::write_withdrawn(&mut [0; 8], job).expect("it fits").to_owned()
 }
 
-fn ordered(offer: &[u8]) -> Event {
+pub(super) fn ordered(offer: &[u8]) -> Event {
     event(EventKind::UpdateRequested, NOW_MS, offer)
 }
 
-fn said(job: u32, sequence: u32, phase: Phase) -> Event {
+pub(super) fn said(job: u32, sequence: u32, phase: Phase) -> Event {
     let status = Status { job, sequence, version: "1.0", phase, reason: Reason::None, have: 0, of: 0 };
     event(EventKind::UpdateStatus, NOW_MS, status.write(&mut [0; 64]).expect("it fits"))
 }
@@ -46,12 +46,12 @@ fn known(stage: &Stage) -> Update {
     stage.memory.updates.get(&device()).cloned().unwrap_or_default()
 }
 
-fn state(stage: &Stage) -> Option<(u32, State)> {
+pub(super) fn state(stage: &Stage) -> Option<(u32, State)> {
     known(stage).state()
 }
 
 /// What waits for the device.
-fn outbox(stage: &Stage) -> Vec<(u64, Vec<u8>)> {
+pub(super) fn outbox(stage: &Stage) -> Vec<(u64, Vec<u8>)> {
     let entries = stage.memory.outbox.iter();
     let update = |(key, entry): (&OutboxKey, &crate::commit::OutboxEntry)| {
         assert_eq!(entry.parcel, ParcelKind::Update);

@@ -5,6 +5,8 @@ use crate::rollout::criteria;
 use crate::rollout::device::Device;
 use crate::rollout::input::Candidate;
 use crate::rollout::policy::{Policy, Size};
+use crate::rollout::rehearsal::Member;
+use crate::rollout::sample::Sample;
 use crate::rollout::window::{Clock, Window};
 use crate::rollout::words::{Devices, Instant};
 use alloc::format;
@@ -15,12 +17,11 @@ use fleetfn_protocol::DeviceId;
 pub(super) fn notes(
     policy: &Policy,
     phases: &[PlannedPhase],
-    candidates: &[Candidate],
+    fleet: &Sample<Member>,
     rows: &[(DeviceId, Device)],
-    one_of: u32,
     now_ms: u64,
 ) -> Vec<String> {
-    let mut notes = Vec::new();
+    let (mut notes, one_of) = (Vec::new(), fleet.one_of());
     if one_of > 1 {
         notes.push(format!("one of {one_of} devices was looked at: counts are multiples of that"));
     }
@@ -31,7 +32,7 @@ pub(super) fn notes(
         notes.push(format!("it starts at {}", Instant(start_ms)));
     }
     empty_phases(policy, phases, &mut notes);
-    unknown(candidates, one_of, &mut notes);
+    unknown(fleet.items(), one_of, &mut notes);
     let part: Vec<&Device> =
         rows.iter().map(|(_, device)| device).filter(|device| device.phase.is_some()).collect();
     if let Some(window) = &policy.window {
@@ -60,14 +61,14 @@ fn empty_phases(policy: &Policy, phases: &[PlannedPhase], notes: &mut Vec<String
     }
 }
 
-fn unknown(candidates: &[Candidate], one_of: u32, notes: &mut Vec<String>) {
+fn unknown(fleet: &[Member], one_of: u32, notes: &mut Vec<String>) {
     let mut note = |unknown: usize, what: &str| {
         let count = u32::try_from(unknown).unwrap_or(u32::MAX).saturating_mul(one_of);
         if count > 0 {
             notes.push(format!("of {} the {what}", Devices(count.into())));
         }
     };
-    let count = |is: fn(&&Candidate) -> bool| candidates.iter().filter(is).count();
+    let count = |is: fn(&Candidate) -> bool| fleet.iter().filter(|member| is(&member.candidate)).count();
     note(count(|one| one.class.is_none()), "hardware is not known: one that it does not fit refuses it");
     note(
         count(|one| one.sequence.is_none()),
@@ -102,7 +103,7 @@ fn criteria_notes(policy: &Policy, count: u32, notes: &mut Vec<String>) {
         let names = criteria::names(criterion).to_lowercase();
         let (percent, at_least) = (criterion.percent, criterion.at_least);
         let what =
-            format!("it aborts when {names} are {percent}% or more of at least {at_least} that have ended");
+            format!("it aborts when {percent}% or more of at least {at_least} that have ended are {names}");
         if at_least > count {
             notes.push(format!("{what}: with {} that can never be", Devices(count.into())));
         } else {
