@@ -4,6 +4,7 @@
 //! the workers that empty the inboxes. Taken down from the outside in, so that whatever was accepted is handled.
 
 mod options;
+mod parts;
 mod selected;
 mod status;
 
@@ -16,35 +17,34 @@ use crate::artifacts::Artifacts;
 use crate::backfill::Backfills;
 use crate::callers::{Answer, Callers};
 use crate::clock::Clock;
-use crate::fetch::{self, Fetcher};
 use crate::habits::Habits;
-use crate::inbox::{Fanout, Inboxes, Signals};
+use crate::inbox::{Inboxes, Signals};
 use crate::metrics::Metrics;
 use crate::modules::Modules;
 use crate::patches::Patches;
-use crate::place;
-use crate::registry::{
-    self, Access, DeployReport, DeviceInfo, NewDevice, Newcomer, Placement, Registry, Source,
-};
+use crate::registry::{self, DeployReport, DeviceInfo, Newcomer, Placement, Registry, Source};
 use crate::rollout;
-use crate::seal::Seal;
-use crate::update::blocks::{self, Blocks, Ears, Requests};
+use crate::update::blocks::{Blocks, Ears, Requests};
 use crate::update::{self, Undelivered};
 use crate::worker;
 use anyhow::Context;
 use bytes::Bytes;
-use fleetfn_broker::{Broker, Pipe, WallClock};
+use fleetfn_broker::{Broker, Pipe};
+use fleetfn_core::Offset;
 use fleetfn_core::commit::DeviceRow;
 use fleetfn_core::deployment::Deployment;
 use fleetfn_core::event::EventParts;
 use fleetfn_core::invocation::Role;
-use fleetfn_core::{Offset, PartitionId};
-use fleetfn_protocol::{DeviceId, FunctionName, ProductId};
-use fleetfn_store::{AppendError, Config, Store};
+use fleetfn_protocol::{DeviceId, FunctionName};
+use fleetfn_store::{AppendError, Store};
+use parts::{
+    after_log, lock, open_registry, open_store, recall_habits, start_blocks, start_broker, start_fetcher,
+    start_patches, store_config,
+};
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
@@ -97,8 +97,6 @@ struct Node {
 impl Engine {
     /// Opens the data directory and starts every part. Returns once clients can connect.
     pub(crate) async fn start(mut options: Options) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(&options.data)
-            .with_context(|| format!("cannot make the data directory {}", options.data.display()))?;
         let lock = lock(&options.data)?;
         let modules = Modules::open(&options.data).context("cannot open the directory of modules")?;
         let artifacts = Artifacts::open(&options.data).context("cannot open the directory of artifacts")?;
@@ -106,7 +104,6 @@ impl Engine {
         let worker_count = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(8);
         let config = store_config(&options, worker_count);
         let partitions = config.partitions;
-
         let (room, metrics) = (Arc::new(Room::default()), Arc::new(Metrics::default()));
         let inboxes = Inboxes::new(worker_count, partitions);
         let tail = inboxes.tail(Arc::clone(&room), Arc::clone(&metrics));
@@ -142,7 +139,6 @@ impl Engine {
         })?;
         let backfills =
             Arc::new(Backfills { store: store.clone(), registry: Arc::clone(&registry), partitions, clock });
-        backfills.go_on();
         let engine = Self(Arc::new(Node {
             backfills,
             modules,
@@ -173,6 +169,7 @@ impl Engine {
 
     /// Goes on with what operators have begun.
     async fn look_after(&self) -> anyhow::Result<()> {
+        self.0.backfills.go_on();
         // A crash may have come between the revocation of a release and the withdrawal of its jobs.
         update::withdraw_revoked(self).await.context("cannot withdraw jobs of revoked releases")?;
         let watcher = rollout::start_watch(self);
@@ -236,17 +233,6 @@ impl Engine {
     /// Whether `token` is the operator's, compared in constant time.
     pub(crate) fn is_operator(&self, token: &[u8]) -> bool {
         self.0.registry.is_operator(token)
-    }
-
-    /// Registers a device and returns its token, which is shown once. Durable on return.
-    pub(crate) async fn add_device(
-        &self,
-        id: DeviceId,
-        product: Option<ProductId>,
-        tags: Vec<String>,
-    ) -> Result<String, registry::Error> {
-        let new = NewDevice { product, tags, ..NewDevice::default() };
-        self.0.registry.add_device(id, new).await
     }
 
     /// Forgets a device and ends its sessions; its state stays. Durable on return.
@@ -421,150 +407,4 @@ impl Engine {
         }
         status
     }
-}
-
-/// A clock that does not go with the machine's goes on where the log ends.
-fn after_log(clock: Clock, store: &Store<Waiter>) -> anyhow::Result<Clock> {
-    match clock {
-        Clock::Real => Ok(clock),
-        Clock::Scaled { .. } => Ok(clock.not_before(place::newest_ms(store).context("cannot read the log")?)),
-    }
-}
-
-/// Opens or makes the store, whose durable groups go to `tail`.
-async fn open_store(config: Config, tail: Fanout) -> anyhow::Result<Store<Waiter>> {
-    let opening = tokio::task::spawn_blocking(move || Store::open(config, Box::new(tail)));
-    let (store, recovery) = opening.await?.context("cannot open the store")?;
-    tracing::info!(%recovery, "store open");
-    Ok(store)
-}
-
-/// What the end of the log says about who is heard when.
-async fn recall_habits(store: &Store<Waiter>) -> anyhow::Result<Arc<Habits>> {
-    let store = store.clone();
-    let habits = tokio::task::spawn_blocking(move || {
-        let habits = Habits::default();
-        habits.recall(&store).map(|()| Arc::new(habits))
-    });
-    habits.await?.context("cannot read the end of the log")
-}
-
-/// Takes the control lane over, and begins to watch versions under guard.
-fn open_registry(
-    options: &Options,
-    store: &Store<Waiter>,
-    (modules, artifacts): (&Modules, &Artifacts),
-    operator_token: &str,
-    metrics: &Arc<Metrics>,
-) -> anyhow::Result<Arc<Registry>> {
-    let registry = Registry::new(registry::Parts {
-        store: store.clone(),
-        modules: modules.clone(),
-        artifacts: artifacts.clone(),
-        epoch: store.lease(PartitionId::CONTROL).context("cannot take over the registry")?,
-        operator_token,
-        access: options.access,
-        seal: Seal::open(&options.data).context("cannot open the key of secrets")?,
-        metrics: Arc::clone(metrics),
-        clock: options.clock,
-    })
-    .context("cannot read what operators have set")?;
-    registry::start_guard(&registry);
-    Ok(registry)
-}
-
-/// Begins to make patches, and removes what neither a release nor a patch is made of.
-fn start_patches(options: &Options, artifacts: &Artifacts, registry: &Registry) -> anyhow::Result<Patches> {
-    let mut named = registry.images();
-    let patches =
-        Patches::start(&options.data, artifacts, &named).context("cannot read which patches there are")?;
-    named.append(&mut patches.digests());
-    artifacts.keep(&named).context("cannot tidy the directory of artifacts")?;
-    Ok(patches)
-}
-
-fn store_config(options: &Options, worker_count: usize) -> Config {
-    Config {
-        durability: options.durability,
-        workers: worker_count,
-        retention_bytes: options.retention.bytes,
-        retention: options.retention.age,
-        ..Config::new(options.data.clone())
-    }
-}
-
-/// Begins to make the requests of functions.
-fn start_fetcher(
-    options: &Options,
-    store: &Store<Waiter>,
-    registry: &Arc<Registry>,
-    metrics: &Arc<Metrics>,
-    partitions: u16,
-) -> Fetcher {
-    let secrets = Arc::clone(registry);
-    Fetcher::start(fetch::Parts {
-        store: store.clone(),
-        partitions,
-        secret: Box::new(move |function, name| secrets.secret(function, name)),
-        private: options.private,
-        metrics: Arc::clone(metrics),
-        clock: options.clock,
-    })
-}
-
-/// Begins to answer requests for blocks of updates.
-fn start_blocks(
-    options: &Options,
-    store: &Store<Waiter>,
-    artifacts: &Artifacts,
-    registry: &Arc<Registry>,
-    (broker, requests): (&Broker, &Arc<Requests>),
-    metrics: &Arc<Metrics>,
-) -> anyhow::Result<Blocks> {
-    let offered = Arc::clone(registry);
-    let parts = blocks::Parts {
-        store: store.clone(),
-        artifacts: artifacts.clone(),
-        mailboxes: broker.mailboxes(),
-        metrics: Arc::clone(metrics),
-        is_offered: Box::new(move |release| offered.is_offered(release)),
-        bytes_per_s: options.update_bytes_per_s,
-    };
-    Blocks::start(parts, requests).context("cannot start the threads that send blocks of updates")
-}
-
-async fn start_broker(
-    options: &Options,
-    admission: Arc<Admission>,
-    registry: &Arc<Registry>,
-    ears: Arc<Ears>,
-) -> anyhow::Result<Broker> {
-    Broker::start(broker_config(options), admission, Arc::clone(registry) as _, ears)
-        .await
-        .with_context(|| format!("cannot listen for MQTT on {}", options.mqtt))
-}
-
-fn broker_config(options: &Options) -> fleetfn_broker::Config {
-    let defaults = fleetfn_broker::Config::default();
-    // A laboratory measures the engine, not the bound on one client's rate.
-    let messages_per_s = match options.access {
-        Access::Tokens => defaults.messages_per_s,
-        Access::Open => u32::MAX,
-    };
-    let clock = options.clock;
-    let wall_clock = WallClock::new(move || clock.now_ms());
-    fleetfn_broker::Config { listen: options.mqtt, messages_per_s, wall_clock, ..defaults }
-}
-
-/// Takes the data directory for this process alone.
-fn lock(data: &Path) -> anyhow::Result<File> {
-    let path = data.join("lock");
-    let file = File::create(&path).with_context(|| format!("cannot make {}", path.display()))?;
-    file.try_lock().with_context(|| {
-        format!(
-            "the data directory {} is in use by another fleetfn: stop it, or give another --data",
-            data.display()
-        )
-    })?;
-    Ok(file)
 }

@@ -29,7 +29,7 @@ impl Fixture {
         until(self, &format!("/api/v1/rollouts/{name}"), |answer| answer["state"] == "running").await;
     }
 
-    async fn deed(&self, name: &str, verb: &str, by: &str) -> (u16, Value) {
+    async fn act_on(&self, name: &str, verb: &str, by: &str) -> (u16, Value) {
         let act = json!({"verb": verb, "by": by, "why": "because"});
         self.ask("POST", &format!("/rollouts/{name}/acts"), Some(act)).await
     }
@@ -87,7 +87,7 @@ async fn what_cannot_be_started_is_told_by_the_name_of_the_field() {
     assert_eq!(fixture.ask("POST", "/rollouts", Some(for_no_reason)).await.0, 422);
     assert_eq!(fixture.ask("GET", "/rollouts", None).await.1["items"], json!([]));
     assert_eq!(fixture.ask("GET", "/rollouts/fw", None).await.0, 404);
-    assert_eq!(fixture.deed("fw", "pause", "ann").await.0, 404);
+    assert_eq!(fixture.act_on("fw", "pause", "ann").await.0, 404);
     fixture.stop().await;
 }
 
@@ -98,20 +98,20 @@ async fn an_act_is_done_or_refused_with_the_reason_in_the_answer() {
     let (status, started) = fixture.start_rollout("fw", policy.clone()).await;
     assert_eq!((status, &started["state"]), (201, &json!("waiting_for_approval")));
     assert_eq!(fixture.start_rollout("fw", policy).await.0, 409);
-    let (status, problem) = fixture.deed("fw", "approve", "ann").await;
+    let (status, problem) = fixture.act_on("fw", "approve", "ann").await;
     assert_eq!(
         (status, problem["detail"].as_str()),
         (409, Some("ann started the rollout: another person must approve it"))
     );
-    assert_eq!(fixture.deed("fw", "approve", "bob").await.1["state"], "enrolling");
-    let (status, paused) = fixture.deed("fw", "pause", "bob").await;
+    assert_eq!(fixture.act_on("fw", "approve", "bob").await.1["state"], "enrolling");
+    let (status, paused) = fixture.act_on("fw", "pause", "bob").await;
     assert_eq!((status, paused["paused"].as_str()), (200, Some("bob: because")));
-    assert_eq!(fixture.deed("fw", "pause", "bob").await.0, 409);
-    assert_eq!(fixture.deed("fw", "resume", "bob").await.1["paused"], Value::Null);
-    assert_eq!(fixture.deed("fw", "repair", "bob").await.0, 409);
-    assert_eq!(fixture.deed("fw", "dance", "bob").await.0, 400);
-    assert_eq!(fixture.deed("fw", "abort", "bob").await.1["state"], "aborted");
-    assert_eq!(fixture.deed("fw", "retry", "bob").await.0, 409);
+    assert_eq!(fixture.act_on("fw", "pause", "bob").await.0, 409);
+    assert_eq!(fixture.act_on("fw", "resume", "bob").await.1["paused"], Value::Null);
+    assert_eq!(fixture.act_on("fw", "repair", "bob").await.0, 409);
+    assert_eq!(fixture.act_on("fw", "dance", "bob").await.0, 400);
+    assert_eq!(fixture.act_on("fw", "abort", "bob").await.1["state"], "aborted");
+    assert_eq!(fixture.act_on("fw", "retry", "bob").await.0, 409);
     fixture.stop().await;
 }
 
@@ -154,6 +154,19 @@ async fn what_a_rollout_has_decided_is_decided_again_in_a_replay() {
 
 fn says(line: &Value, wanted: &str) -> bool {
     line["text"].as_str().is_some_and(|text| text.contains(wanted))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_deploys_a_function_under_the_name_of_one_of_the_engines_own() {
+    let fixture = Fixture::start().await;
+    for name in ["rollout", "update", "operator"] {
+        let (status, problem) = fixture.deploy("/api/v1/functions", super::module(name, "t")).await;
+        assert_eq!(
+            (status, problem["detail"].as_str()),
+            (422, Some(&*format!("the name '{name}' is reserved")))
+        );
+    }
+    fixture.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
