@@ -22,7 +22,7 @@ use crate::inbox::{Inboxes, Signals};
 use crate::metrics::Metrics;
 use crate::modules::Modules;
 use crate::patches::Patches;
-use crate::registry::{self, DeployReport, DeviceInfo, NewDevice, Newcomer, Placement, Registry, Source};
+use crate::registry::{self, DeployReport, DeviceInfo, Newcomer, Placement, Registry, Source};
 use crate::rollout;
 use crate::update::blocks::{Blocks, Ears, Requests};
 use crate::update::{self, Undelivered};
@@ -35,7 +35,7 @@ use fleetfn_core::commit::DeviceRow;
 use fleetfn_core::deployment::Deployment;
 use fleetfn_core::event::EventParts;
 use fleetfn_core::invocation::Role;
-use fleetfn_protocol::{DeviceId, FunctionName, ProductId};
+use fleetfn_protocol::{DeviceId, FunctionName};
 use fleetfn_store::{AppendError, Store};
 use parts::{
     after_log, lock, open_registry, open_store, recall_habits, start_blocks, start_broker, start_fetcher,
@@ -233,17 +233,6 @@ impl Engine {
     /// Whether `token` is the operator's, compared in constant time.
     pub(crate) fn is_operator(&self, token: &[u8]) -> bool {
         self.0.registry.is_operator(token)
-    }
-
-    /// Registers a device and returns its token, which is shown once. Durable on return.
-    pub(crate) async fn add_device(
-        &self,
-        id: DeviceId,
-        product: Option<ProductId>,
-        tags: Vec<String>,
-    ) -> Result<String, registry::Error> {
-        let new = NewDevice { product, tags, ..NewDevice::default() };
-        self.0.registry.add_device(id, new).await
     }
 
     /// Forgets a device and ends its sessions; its state stays. Durable on return.
