@@ -1,9 +1,11 @@
-//! The demo: an engine, an example function, and simulated devices that show over real MQTT whether every promise
-//! holds: each acknowledged event handled exactly once and in order, each command received once and in order.
+//! The demo: an engine, example functions, and simulated devices that show over real MQTT whether every promise holds: each
+//! acknowledged event handled exactly once and in order, each command received once and in order. In the end they get new
+//! firmware, some first, and all if those do well.
 
 mod engine;
 mod fleet;
 mod ledger;
+mod rollout;
 mod view;
 
 use crate::cli::{Failure, print_line};
@@ -33,6 +35,8 @@ pub(crate) struct Plan {
     pub(crate) time: Option<Duration>,
     /// Devices to simulate.
     pub(crate) devices: u16,
+    /// The new firmware makes devices hot.
+    pub(crate) overheats: bool,
     /// Data directory; without it, one that is removed at the end.
     pub(crate) data: Option<PathBuf>,
 }
@@ -54,21 +58,27 @@ pub(crate) async fn run(plan: Plan, stop: impl Future<Output = ()>) -> anyhow::R
             None => stop.await,
         }
     };
-    let outcome = watch(&node, ended).await;
+    let outcome = watch(&node, &plan, ended).await;
+    let story = rollout::story(&node).ok();
     let stopped = node.stop().await;
     let books = outcome?;
     stopped?;
-    judge(&books.open())
+    judge(&books.open(), story.as_ref())
 }
 
 /// Lets the devices publish until `ended`, then lets what is on its way arrive, and returns what was counted.
-async fn watch(node: &engine::Node, ended: impl Future<Output = ()>) -> anyhow::Result<Books> {
+async fn watch(node: &engine::Node, plan: &Plan, ended: impl Future<Output = ()>) -> anyhow::Result<Books> {
     let follower = Follower::new(node.engine.store().clone(), node.since);
     let mut invocations = follow(follower, node.engine.durable(), Arc::new(|_| true));
     let ledger = Ledger::new(node.devices.iter().map(|(id, _)| *id), node.function, node.since);
     let books = Books::new(ledger);
     let mut view = View::new(node);
-    let fleet = Fleet::start(node.engine.mqtt_address(), &node.devices, &books);
+    let fleet = Fleet::start(node.engine.mqtt_address(), &node.devices, &books, plan.overheats);
+    let mut begins = std::pin::pin!(async {
+        tokio::time::sleep(rollout::begins_after(plan.time)).await;
+        rollout::start(&node.engine).await
+    });
+    let mut has_begun = false;
     let mut ended = std::pin::pin!(ended);
     let mut deadline = None;
     let mut complete_since = Instant::now();
@@ -83,7 +93,14 @@ async fn watch(node: &engine::Node, ended: impl Future<Output = ()>) -> anyhow::
                 let mut ledger = books.open();
                 batch.shown.iter().for_each(|shown| ledger.invocation(shown));
             },
-            _ = redraw.tick() => view.draw(&books.open(), &node.engine.status())?,
+            begun = &mut begins, if !has_begun && deadline.is_none() => {
+                begun.context("cannot start the rollout")?;
+                has_begun = true;
+            }
+            _ = redraw.tick() => {
+                let story = if has_begun { rollout::story(node).ok() } else { None };
+                view.draw(&books.open(), &node.engine.status(), story.as_ref())?;
+            }
             () = &mut ended, if deadline.is_none() => {
                 fleet.drain();
                 books.open().drain();
@@ -108,10 +125,13 @@ async fn watch(node: &engine::Node, ended: impl Future<Output = ()>) -> anyhow::
     Ok(books)
 }
 
-/// Prints the summary; an error if a promise was broken.
-fn judge(ledger: &Ledger) -> anyhow::Result<()> {
+/// Prints the summary; an error if a promise was broken. How far the rollout came is told, and is no promise.
+fn judge(ledger: &Ledger, story: Option<&rollout::Story>) -> anyhow::Result<()> {
     let verdict = ledger.verdict();
     print_line(&verdict.to_string())?;
+    if let Some(story) = story {
+        print_line(&format!("\n{}", story.tell().trim_end()))?;
+    }
     if verdict.is_good() {
         return Ok(());
     }

@@ -22,7 +22,7 @@ use crate::inbox::{Inboxes, Signals};
 use crate::metrics::Metrics;
 use crate::modules::Modules;
 use crate::patches::Patches;
-use crate::registry::{self, DeployReport, DeviceInfo, NewDevice, Newcomer, Placement, Registry, Source};
+use crate::registry::{self, DeployReport, DeviceInfo, Newcomer, Placement, Registry, Source};
 use crate::rollout;
 use crate::update::blocks::{Blocks, Ears, Requests};
 use crate::update::{self, SharedPace, Undelivered};
@@ -35,7 +35,7 @@ use fleetfn_core::commit::DeviceRow;
 use fleetfn_core::deployment::Deployment;
 use fleetfn_core::event::EventParts;
 use fleetfn_core::invocation::Role;
-use fleetfn_protocol::{DeviceId, FunctionName, ProductId};
+use fleetfn_protocol::{DeviceId, FunctionName};
 use fleetfn_store::{AppendError, Store};
 use parts::{
     after_log, lock, open_registry, open_store, recall_habits, start_blocks, start_broker, start_fetcher,
@@ -104,7 +104,6 @@ impl Engine {
         let worker_count = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(8);
         let config = store_config(&options, worker_count);
         let partitions = config.partitions;
-
         let (room, metrics) = (Arc::new(Room::default()), Arc::new(Metrics::default()));
         let inboxes = Inboxes::new(worker_count, partitions);
         let tail = inboxes.tail(Arc::clone(&room), Arc::clone(&metrics));
@@ -140,7 +139,6 @@ impl Engine {
         })?;
         let backfills =
             Arc::new(Backfills { store: store.clone(), registry: Arc::clone(&registry), partitions, clock });
-        backfills.go_on();
         let engine = Self(Arc::new(Node {
             backfills,
             modules,
@@ -170,6 +168,7 @@ impl Engine {
 
     /// Goes on with what operators have begun.
     async fn look_after(self) -> anyhow::Result<Self> {
+        self.0.backfills.go_on();
         // A crash may have come between the revocation of a release and the withdrawal of its jobs.
         update::withdraw_revoked(&self).await.context("cannot withdraw jobs of revoked releases")?;
         let watcher = rollout::start_watch(&self);
@@ -233,17 +232,6 @@ impl Engine {
     /// Whether `token` is the operator's, compared in constant time.
     pub(crate) fn is_operator(&self, token: &[u8]) -> bool {
         self.0.registry.is_operator(token)
-    }
-
-    /// Registers a device and returns its token, which is shown once. Durable on return.
-    pub(crate) async fn add_device(
-        &self,
-        id: DeviceId,
-        product: Option<ProductId>,
-        tags: Vec<String>,
-    ) -> Result<String, registry::Error> {
-        let new = NewDevice { product, tags, ..NewDevice::default() };
-        self.0.registry.add_device(id, new).await
     }
 
     /// Forgets a device and ends its sessions; its state stays. Durable on return.

@@ -3,6 +3,27 @@
 //! An operator's order is an offer as it goes to the device, numbered one above the last; what a device reports is folded
 //! into the job. A job goes forward only: queued, then the phases that the device reports, to one of three ends or to
 //! its withdrawal. Whatever else a device says is kept as what it last said, and counted, and moves nothing.
+//!
+//! That is [`Update`], the one owner of numbers of jobs and of how far they are: the partition folds it, before any function
+//! runs. The function `update` of each device ([`handle_event`]) stands between it and rollouts, which know offers by their
+//! generations and nothing of jobs:
+//!
+//! ```text
+//! rollout   -> offer, withdraw, watch            -> update -> order -> `Update` -> outbox of the device
+//! device    -> status, connection, and all else if it is watched
+//! operator  -> order                             -> update -> report, absent, here, deferred, refused, silent, heard -> rollout
+//! functions -> answer to a question before an offer
+//! ```
+//!
+//! It reads `Update` as it was before the event, folds the event itself, and compares: what became of an offer follows from
+//! the two, whatever the event was (`follow`). Its own rows (`rows`) say which job an offer became, and what rollouts were told.
+//!
+//! # What always holds
+//! - One job at a time: the offer of the rollout with the higher weight, an operator's before any. Who has to wait is told
+//!   that and, once, when the device is free.
+//! - An offer with a generation that was seen changes nothing; none becomes two jobs.
+//! - Of a job each step is reported once, forwards only, and of a download at most eight parts and one report a minute.
+//! - Each offer comes to an end that its rollout hears of, or has asked for: a final report, absent, deferred, refused.
 
 mod ask;
 mod error;

@@ -1,18 +1,21 @@
-//! The engine of the demo: on free ports of loopback, with the example function live and the devices registered.
+//! The engine of the demo: on free ports of loopback, with the example functions live and the devices registered.
 
-use super::Plan;
+use super::{Plan, rollout};
 use crate::api::{Running, Server};
 use crate::cli::{Failure, build};
 use crate::engine::{Engine, Options};
-use crate::registry;
+use crate::registry::{self, NewDevice};
 use anyhow::Context;
 use fleetfn_core::Offset;
-use fleetfn_protocol::{DeviceId, FunctionName};
+use fleetfn_protocol::{ClassId, DeviceId, FunctionName, ProductId};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-/// Where the example function is, below the source tree that this binary was built from.
+/// Where the example function is that is counted, below the source tree that this binary was built from.
 const EXAMPLE: &str = "function-sdk/examples/climate";
+
+/// Where the gate of the rollout is.
+const GATE: &str = "function-sdk/examples/firmware-guard";
 
 /// A device and the token that it connects with.
 pub(super) type Credentials = (DeviceId, String);
@@ -32,8 +35,9 @@ pub(super) struct Node {
 
 /// Builds the function, starts the engine, deploys, registers.
 pub(super) async fn start(plan: &Plan) -> anyhow::Result<Node> {
-    eprintln!("building the example function {EXAMPLE}");
-    let module = tokio::task::spawn_blocking(build_example).await??;
+    eprintln!("building the example functions {EXAMPLE} and {GATE}");
+    let build = || Ok::<_, anyhow::Error>((build_example(EXAMPLE)?, build_example(GATE)?));
+    let (module, gate) = tokio::task::spawn_blocking(build).await??;
     let directory = match plan.data {
         Some(_) => None,
         None => Some(
@@ -55,6 +59,8 @@ pub(super) async fn start(plan: &Plan) -> anyhow::Result<Node> {
     engine.announce(api.address())?;
     let report = engine.deploy(module.into(), false).await.context("cannot deploy the example function")?;
     let since = report.offset.context("the deployment has no place in the log")?;
+    engine.deploy(gate.into(), false).await.context("cannot deploy the gate")?;
+    rollout::prepare(&engine).await.context("cannot publish the new firmware")?;
     let devices = register(&engine, plan.devices).await?;
     Ok(Node { engine, api, data, function: report.manifest.name, devices, since, directory })
 }
@@ -71,12 +77,12 @@ impl Node {
     }
 }
 
-fn build_example() -> anyhow::Result<Vec<u8>> {
+fn build_example(example: &str) -> anyhow::Result<Vec<u8>> {
     let tree = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
-    let dir = tree.join(EXAMPLE);
+    let dir = tree.join(example);
     if !dir.join("Cargo.toml").exists() {
         return Err(Failure::new(
-            "the demo builds its function from source",
+            "the demo builds its functions from source",
             format!("the source tree that this binary was built from is not at {}", tree.display()),
         )
         .next("run it from a clone: cargo run --release -- demo")
@@ -89,13 +95,21 @@ fn build_example() -> anyhow::Result<Vec<u8>> {
 /// Registers the devices; one that a former demo left in the directory gets a new token.
 async fn register(engine: &Engine, count: u16) -> anyhow::Result<Vec<Credentials>> {
     let mut devices = Vec::with_capacity(count.into());
+    let (product, class) = (ProductId::parse(rollout::PRODUCT)?, ClassId::parse(rollout::CLASS)?);
     for number in 1..=count {
         let id = DeviceId::parse(&format!("demo-{number:05}"))?;
-        let tags = vec!["demo".to_owned()];
-        let token = match engine.add_device(id, None, tags.clone()).await {
+        let goes_first = number <= rollout::canaries(count);
+        let tags = ["demo"].into_iter().chain(goes_first.then_some(rollout::CANARY)).map(String::from);
+        let new = NewDevice {
+            product: Some(product),
+            class: Some(class),
+            tags: tags.collect(),
+            ..NewDevice::default()
+        };
+        let token = match engine.registry().add_device(id, new.clone()).await {
             Err(registry::Error::Exists(_)) => {
                 engine.remove_device(id).await?;
-                engine.add_device(id, None, tags).await?
+                engine.registry().add_device(id, new).await?
             }
             added => added?,
         };

@@ -1,14 +1,19 @@
 //! Simulated devices: agents of the device SDK, each with one connection, which publish their temperature a few times a
-//! second and turn their fan on and off as they are commanded.
+//! second, turn their fan on and off as they are commanded, and install what they are offered.
 
 use super::engine::Credentials;
 use super::ledger::Ledger;
+use super::rollout;
 use crate::clock::Clock;
 use fleetfn_device::agent::{Command, Notice};
 use fleetfn_device::mqtt::Qos;
-use fleetfn_device::simulation::{Act, Happened, Link, Member, Message, Run, Script, Simulation};
+use fleetfn_device::simulation::{
+    Act, Cause, Ending, Happened, Link, Member, Message, Run, Script, Simulation, Update, UpdatePlan,
+};
 use fleetfn_protocol::EffectId;
+use fleetfn_protocol::update::{BlockBytes, Phase};
 use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -16,11 +21,24 @@ use std::time::Instant;
 /// Pause between the readings of one device, in milliseconds.
 const PUBLISH_EVERY_MS: u64 = 200;
 
-/// Longest packet that a device takes: a command of the example function, with its effect id, is a fifth of that.
-const RECEIVE_BYTES: usize = 1_024;
+/// Longest packet that a device takes: an offer of an update, two blocks.
+const RECEIVE_BYTES: usize = 1_536;
+
+/// Length of a block.
+const BLOCK_BYTES: u16 = 512;
+
+/// How long a restart takes, and the trial of a new image.
+const RESTART_MS: u64 = 500;
+const TRIAL_MS: u64 = 500;
+
+/// By how much the new firmware heats its device, where it does.
+const OVERHEATS_BY: f64 = 25.0;
 
 /// Bytes that wait to be acknowledged: readings of some seconds.
 const SEND_BYTES: usize = 4_096;
+
+/// Where readings go.
+const CHANNEL: &str = "telemetry/climate";
 
 /// Every so many devices stand beside an oven.
 const HOT_EVERY: usize = 3;
@@ -41,6 +59,8 @@ pub(super) enum Report {
     Wrong { device: usize, what: String },
     /// A command came; `effect` is by which it is known again.
     Command { device: usize, effect: EffectId, at: Instant },
+    /// It is back after a restart, or after it had lost its connection.
+    Back { device: usize, at: Instant },
     /// It lost its connection.
     Lost { device: usize, why: String },
 }
@@ -65,12 +85,13 @@ pub(super) struct Fleet(Simulation);
 
 impl Fleet {
     /// Connects every device; each begins to publish as soon as it hears commands.
-    pub(super) fn start(mqtt: SocketAddr, devices: &[Credentials], books: &Books) -> Self {
+    /// With `overheats`, the new firmware makes them hot.
+    pub(super) fn start(mqtt: SocketAddr, devices: &[Credentials], books: &Books, overheats: bool) -> Self {
         let run = Run { seed: SEED, number: Clock::Real.now_ms() };
         let members = devices.iter().enumerate().map(|(index, (id, token))| Member {
             device: *id,
             token: token.as_bytes().into(),
-            script: Device::new(index, books.clone()),
+            script: Device::new(index, books.clone(), overheats),
             link: Link::FAST,
             receive_bytes: RECEIVE_BYTES,
             send_bytes: SEND_BYTES,
@@ -115,49 +136,91 @@ struct Device {
     made: u64,
     /// Readings on their way or there.
     sent: u64,
+    /// What is sent and not acknowledged: whether it is a reading.
+    under_way: VecDeque<bool>,
     temperature: f64,
     fan: bool,
+    update: Option<Update>,
+    /// Whether the new firmware makes it hot.
+    overheats: bool,
 }
 
 impl Script for Device {
+    fn listens_to(&self) -> &'static [&'static str] {
+        &["update/manifest", "update/block"]
+    }
+
     fn next_deadline(&self) -> Option<u64> {
-        self.next_ms
+        let update = self.update.as_ref().and_then(Update::next_deadline);
+        self.next_ms.into_iter().chain(update).min()
     }
 
     fn poll(&mut self, now_ms: u64) -> Option<Act> {
+        if let Some(act) = self.update.as_mut().and_then(|update| update.poll(now_ms)) {
+            return Some(act);
+        }
         let due_ms = self.next_ms.filter(|due_ms| *due_ms <= now_ms)?;
         // What could not be sent in time is left out, as a device would.
         self.next_ms = Some((due_ms + PUBLISH_EVERY_MS).max(now_ms));
         self.measure();
-        let reading = Reading { temperature: self.temperature, sequence: self.made };
+        let reading = Reading { temperature: self.said(), sequence: self.made };
         self.made += 1;
         // Two numbers always have a JSON form.
         let payload = serde_json::to_vec(&reading).unwrap_or_default();
-        Some(Act::Publish(Message { topic: "telemetry/climate".into(), payload, qos: Qos::AtLeastOnce }))
+        Some(Act::Publish(Message { topic: CHANNEL.into(), payload, qos: Qos::AtLeastOnce }))
     }
 
     fn handle(&mut self, happened: Happened<'_>, now_ms: u64) {
         let device = self.index;
         let report = match happened {
             Happened::Notice(Notice::Listening) => {
+                if let Some(update) = &mut self.update {
+                    update.handle_listening();
+                }
                 // A device that connects again has been counted.
                 if self.next_ms.is_some() {
+                    Report::Back { device, at: Instant::now() }
+                } else {
+                    self.next_ms = Some(now_ms + self.first_pause_ms());
+                    Report::Ready
+                }
+            }
+            Happened::Sent(message) => {
+                let is_reading = message.topic == CHANNEL;
+                if message.qos != Qos::AtMostOnce {
+                    self.under_way.push_back(is_reading);
+                }
+                if !is_reading {
                     return;
                 }
-                self.next_ms = Some(now_ms + self.first_pause_ms());
-                Report::Ready
-            }
-            Happened::Sent(_) => {
                 self.sent += 1;
                 Report::Sent { device, sequence: self.sent - 1, at: Instant::now() }
             }
-            Happened::Acknowledged { reason, .. } if reason.is_failure() => {
-                self.wrong(format!("the broker refused a reading: {}", reason.text()))
+            Happened::Acknowledged { reason, .. } => {
+                // They come in the order of what was sent.
+                let is_reading = self.under_way.pop_front() == Some(true);
+                if reason.is_failure() {
+                    self.wrong(format!("the broker refused what it said: {}", reason.text()))
+                } else if is_reading {
+                    Report::Acked { device }
+                } else {
+                    return;
+                }
             }
-            Happened::Acknowledged { .. } => Report::Acked { device },
             Happened::Notice(Notice::Command(command)) => self.obey(&command),
+            Happened::Notice(Notice::Offer(offer)) => {
+                return self.update(|update| update.handle_offer(offer, now_ms));
+            }
+            Happened::Notice(Notice::Block(block)) => {
+                return self.update(|update| update.handle_block(block, now_ms));
+            }
+            // It restarts.
+            Happened::Disconnected { cause: Cause::Script, .. } => return,
             Happened::Disconnected { cause, .. } => Report::Lost { device, why: cause.to_string() },
-            Happened::Lost => self.wrong("a reading will not be sent again".into()),
+            Happened::Lost => {
+                self.under_way.pop_front();
+                self.wrong("a reading will not be sent again".into())
+            }
             Happened::Unsendable(misuse) => self.wrong(misuse.to_string()),
             Happened::Notice(_) | Happened::Dropped | Happened::Left { .. } => return,
         };
@@ -166,8 +229,37 @@ impl Script for Device {
 }
 
 impl Device {
-    fn new(index: usize, books: Books) -> Self {
-        Self { index, books, next_ms: None, made: 0, sent: 0, temperature: 21.0, fan: false }
+    fn new(index: usize, books: Books, overheats: bool) -> Self {
+        let plan = |block_bytes| UpdatePlan {
+            block_bytes,
+            restart_ms: RESTART_MS,
+            trial_ms: TRIAL_MS,
+            ending: Ending::Confirm,
+        };
+        let update = BlockBytes::new(BLOCK_BYTES).map(|bytes| Update::new(plan(bytes), 1, rollout::OLD)).ok();
+        Self {
+            index,
+            books,
+            next_ms: None,
+            made: 0,
+            sent: 0,
+            under_way: VecDeque::new(),
+            temperature: 21.0,
+            fan: false,
+            update,
+            overheats,
+        }
+    }
+
+    fn update(&mut self, does: impl FnOnce(&mut Update)) {
+        self.update.as_mut().map(does);
+    }
+
+    /// What it says: the new firmware may make it hot, on trial and afterwards.
+    fn said(&self) -> f64 {
+        let phase = self.update.as_ref().map(Update::phase);
+        let runs_new = matches!(phase, Some(Phase::Trial | Phase::Confirmed));
+        self.temperature + if runs_new && self.overheats { OVERHEATS_BY } else { 0.0 }
     }
 
     /// Devices begin at different moments, spread over one pause.

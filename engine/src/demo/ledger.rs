@@ -37,6 +37,8 @@ struct Account {
     /// When readings were published, from `published_from` on.
     published: VecDeque<Instant>,
     published_from: u64,
+    /// When it came back last: what it published before may have been answered while it was away.
+    back: Option<Instant>,
 }
 
 /// Something that is to come once each, ascending.
@@ -140,6 +142,11 @@ impl Ledger {
                 }
             }
             Report::Command { device, effect, at } => self.command(device, effect, at),
+            Report::Back { device, at } => {
+                if let Some(account) = self.accounts.get_mut(device) {
+                    account.back = Some(at);
+                }
+            }
             Report::Lost { device, why } => {
                 self.reconnects += 1;
                 tracing::warn!(device, why, "a simulated device lost its connection");
@@ -162,8 +169,9 @@ impl Ledger {
         if !account.commands.add(effect) {
             return;
         }
+        let back = account.back;
         match self.awaited.remove(&effect) {
-            Some(published) => self.measure(published, at),
+            Some(published) => self.measure(published.filter(|published| Some(*published) > back), at),
             None if self.early.len() < UNDERWAY_MAX => {
                 self.early.insert(effect, at);
             }
@@ -194,13 +202,14 @@ impl Ledger {
             .checked_sub(account.published_from)
             .and_then(|place| usize::try_from(place).ok());
         let published = place.and_then(|place| account.published.get(place)).copied();
+        let back = account.back;
         for (effect, index) in recording.effects.iter().zip(0..) {
             if !matches!(effect, Effect::Command { .. }) {
                 continue;
             }
             let id = EffectId { offset: recording.offset.0, function: recording.function, index };
             match self.early.remove(&id) {
-                Some(at) => self.measure(published, at),
+                Some(at) => self.measure(published.filter(|published| Some(*published) > back), at),
                 None if self.awaited.len() < UNDERWAY_MAX => {
                     self.awaited.insert(id, published);
                 }

@@ -2,6 +2,7 @@
 
 use super::engine::Node;
 use super::ledger::Ledger;
+use super::rollout::Story;
 use crate::cli::{Failure, print, print_line};
 use crate::engine::Status;
 use std::collections::VecDeque;
@@ -51,7 +52,12 @@ impl View {
     }
 
     /// Shows how it is now.
-    pub(super) fn draw(&mut self, ledger: &Ledger, status: &Status) -> Result<(), Failure> {
+    pub(super) fn draw(
+        &mut self,
+        ledger: &Ledger,
+        status: &Status,
+        story: Option<&Story>,
+    ) -> Result<(), Failure> {
         let now = Instant::now();
         while self.before.front().is_some_and(|(then, _)| now.duration_since(*then) > RATE_OVER) {
             self.before.pop_front();
@@ -70,9 +76,10 @@ impl View {
         let invocations_rate = rate(status.invocations, before.invocations);
         let (p50, p99) = (millis(ledger.latency_us(0.5)), millis(ledger.latency_us(0.99)));
         if !self.terminal {
+            let rollout = story.map_or_else(String::new, |story| format!(" rollout=\"{}\"", story.line()));
             return print_line(&format!(
                 "devices={}/{} events/s={events_rate:.0} invocations/s={invocations_rate:.0} p50={p50} p99={p99} \
-                 fuel/invocation={fuel} commands={} errors={}",
+                 fuel/invocation={fuel} commands={} errors={}{rollout}",
                 ledger.ready(),
                 self.devices,
                 status.commands_acknowledged,
@@ -87,6 +94,7 @@ impl View {
             ("fuel/invocation", fuel),
             ("commands", format!("{} acknowledged", status.commands_acknowledged)),
             ("errors", status.errors.to_string()),
+            ("rollout", story.map_or_else(|| "-".to_owned(), Story::line)),
         ];
         let mut text = String::new();
         if self.rows > 0 {

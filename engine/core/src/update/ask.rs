@@ -170,7 +170,8 @@ impl Machine<'_> {
             }
         }
         for (name, functions) in late {
-            let why = format!("function '{functions}' has not answered in time: see its dead letters");
+            let why =
+                format!("function '{functions}' has not answered in time: its logs or dead letters say why");
             self.defer(&name, self.now_ms.saturating_add(SILENT_MS), Awaits::Nothing, why);
         }
     }

@@ -168,3 +168,39 @@ async fn nobody_deploys_a_function_under_the_name_of_one_of_the_engines_own() {
     }
     fixture.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_says_who_would_get_it_and_how_that_would_go_and_starts_nothing() {
+    let fixture = Fixture::with_release(3).await;
+    let other = json!({"id": "other", "product": "node", "class": "m0"});
+    assert_eq!(fixture.ask("POST", "/devices", Some(other)).await.0, 201);
+    let plan = async |more: Value| {
+        let mut plan = json!({"name": "fw", "policy": {"release": "node@1.2", "selection": "product==node"}});
+        for (name, value) in more.as_object().expect("fields") {
+            plan[name.as_str()] = value.clone();
+        }
+        fixture.ask("POST", "/rollouts/plan", Some(plan)).await
+    };
+    let (status, planned) = plan(json!({})).await;
+    assert_eq!((status, &planned["rehearsal"]), (200, &Value::Null), "{planned}");
+    let counts = ["found", "taking_part"].map(|count| planned["plan"][count].as_u64());
+    assert_eq!(counts, [Some(4), Some(3)]);
+    assert_eq!(planned["plan"]["left_out"][0]["first"], json!(["other"]));
+    let (status, rehearsed) = plan(json!({"rehearse": {"runs": 3, "failing": 0}})).await;
+    assert_eq!((status, &rehearsed["rehearsal"]["runs"]), (200, &json!(3)), "{rehearsed}");
+    // What the node knows need not be assumed.
+    assert_eq!(rehearsed["rehearsal"]["assumptions"]["image_bytes"], 5);
+    for (more, wanted) in [
+        (json!({"rehearse": {"colour": 1}}), 400),
+        (json!({"rehearse": {"failing": 101}}), 422),
+        (json!({"policy": {"release": "node@9"}}), 404),
+        (json!({"name": "a/b"}), 400),
+    ] {
+        let (status, problem) = plan(more).await;
+        assert_eq!(status, wanted, "{problem}");
+    }
+    assert_eq!(fixture.ask("GET", "/rollouts", None).await.1["items"], json!([]));
+    let named_so = json!({"name": "plan", "policy": {"release": "node@1.2"}, "why": "try"});
+    assert_eq!(fixture.ask("POST", "/rollouts", Some(named_so)).await.0, 422);
+    fixture.stop().await;
+}

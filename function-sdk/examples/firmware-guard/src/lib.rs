@@ -1,7 +1,7 @@
 //! Stops a rollout whose devices run hotter than those that do not have the new firmware yet.
 //!
 //! A device publishes `{"temperature":55.0}` on `devices/{id}/telemetry/climate`, and the trigger `update = "report"` tells
-//! which firmware it runs. Once a minute its mean goes to the entity `guard/firmware`, where the same function keeps
+//! which firmware it runs. Once a minute (or as often as `tell_ms` in its configuration says) its mean goes to the entity `guard/firmware`, where the same function keeps
 //! the sum of each firmware over all devices: so much for a fleet of any size. When a rollout asks, with
 //!
 //! ```json
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 /// Where all readings meet.
 const GUARD: &str = "guard/firmware";
-/// How often a device tells its mean.
+/// How often a device tells its mean, if the configuration does not say.
 const TELL_MS: u64 = 60_000;
 /// Updated devices that must have told theirs before anything is concluded.
 const DEVICES_MIN: u32 = 3;
@@ -98,7 +98,8 @@ fn measured(temperature: f64, context: &Context) -> Result<(), Error> {
     let state = context.state();
     let sum = state.get::<Sum>("sum")?.unwrap_or_default().add(Sum::one(temperature));
     let told_ms: u64 = state.get("told_ms")?.unwrap_or(0);
-    if context.received_at_ms() < told_ms.saturating_add(TELL_MS) {
+    let tell_ms = context.config("tell_ms")?.unwrap_or(TELL_MS);
+    if context.received_at_ms() < told_ms.saturating_add(tell_ms) {
         return state.put("sum", &sum);
     }
     state.put("told_ms", &context.received_at_ms())?;

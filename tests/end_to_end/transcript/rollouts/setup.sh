@@ -38,8 +38,16 @@ devices() {
   "updates": {${3:-$QUICK}}}]}
 JSON
     fleetfn sim --scenario "$1.json" --register --tokens "$1.tokens" --for 10m >"$1.out" 2>"$1.err" &
+    FLEET=$!
     until_is "devices are connected" grep -q "connected=$2/$2" "$1.out"
     until_is "devices have said what they run" reported "$1-$2"
+}
+
+# vanish: the devices that came last are gone, as if they had lost power.
+vanish() {
+    kill -9 $FLEET
+    wait $FLEET 2>/dev/null
+    true
 }
 
 reported() { fleetfn device get "$1" -o json | grep -q '"reported": {'; }

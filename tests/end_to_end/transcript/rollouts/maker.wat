@@ -1,0 +1,27 @@
+;; What the maker of the devices fan-N says to the first offer of the rollout fw-2: fan-1 refuses it, fan-2 puts it off, others
+;; take it.
+(module
+  (@custom "fleetfn_v1_manifest" "{\"abi\":1,\"name\":\"maker\",\"triggers\":[{\"update\":\"offer\"}]}")
+  (import "fleetfn_v1" "send" (func $send (param i32 i32 i32 i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 0) "devices/fan-0")
+  (data (i32.const 16) "update/answer")
+  (data (i32.const 256) "{\"rollout\":\"fw-2\",\"generation\":1,\"says\":\"accept\"}")
+  (data (i32.const 512) "{\"rollout\":\"fw-2\",\"generation\":1,\"says\":{\"refuse\":{\"why\":\"it is a museum piece\"}}}")
+  (data (i32.const 768) "{\"rollout\":\"fw-2\",\"generation\":1,\"says\":{\"defer\":{\"until_ms\":99999999999999,\"why\":\"its arm is in use\"}}}")
+  (func (export "fleetfn_v1_buffer") (result i64)
+    (i64.or (i64.shl (i64.const 32768) (i64.const 32)) (i64.const 4096)))
+  (func $answer (param $at i32) (param $length i32)
+    (drop (call $send (i32.const 0) (i32.const 13) (i32.const 16) (i32.const 13)
+      (local.get $at) (local.get $length) (i32.const 0))))
+  (func (export "fleetfn_v1_on_event") (param i32) (result i32)
+    (local $digit i32)
+    ;; The last letter of the device's id: behind the header of 40 bytes and "fan-".
+    (local.set $digit (i32.load8_u (i32.const 4140)))
+    (i32.store8 (i32.const 12) (local.get $digit))
+    (if (i32.eq (local.get $digit) (i32.const 49))
+      (then (call $answer (i32.const 512) (i32.const 82)))
+      (else (if (i32.eq (local.get $digit) (i32.const 50))
+        (then (call $answer (i32.const 768) (i32.const 104)))
+        (else (call $answer (i32.const 256) (i32.const 49))))))
+    (i32.const 0)))
