@@ -309,8 +309,9 @@ impl Update {
         let parsed = Offer::parse(&offer)?;
         let Content::Update { envelope, .. } = parsed.content else {
             let asked = self.job.as_mut().filter(|job| job.number == parsed.job);
-            let job =
-                asked.filter(|job| job.is_open() || job.withdrawn).ok_or(OrderError::NoJob(parsed.job))?;
+            let job = asked
+                .filter(|job| job.is_open() || job.state() == State::Withdrawn)
+                .ok_or(OrderError::NoJob(parsed.job))?;
             if job.withdrawn {
                 // Its rollout was faster than the operator, or the other way round.
                 return Ok(());
