@@ -11,6 +11,7 @@ mod blob;
 mod call;
 mod dead_letter;
 mod device;
+mod download;
 mod function;
 mod health;
 mod invocation;
@@ -42,6 +43,7 @@ pub(crate) use device::state::StateView;
 pub(crate) use device::twin::TwinView;
 pub(crate) use device::update::{JobStepView, JobView, UpdateOrder, UpdateView};
 pub(crate) use device::{AddedDevice, DevicePatch, DeviceView, NewDevice};
+pub(crate) use download::{AddressView, NewAddress};
 pub(crate) use function::act::{Acted, Deployed, Order, Terms};
 pub(crate) use function::comparison::{ComparisonView, SideView};
 pub(crate) use function::setting::{BudgetView, ConfigView, NewBudget, SecretView};
@@ -165,6 +167,7 @@ fn firmware() -> Router<Api> {
         )
         .route("/releases", get(release::list).post(release::publish))
         .route("/releases/{release}", get(release::show).delete(release::remove))
+        .route("/releases/{release}/addresses", post(download::address))
         .route("/releases/{release}/yank", post(release::yank::yank).delete(release::yank::unyank))
         .route("/artifacts/{digest}", get(artifact::show).put(artifact::put))
         .route("/products/{product}/keys", get(release::key::list).post(release::key::add))
@@ -241,6 +244,7 @@ fn router(api: Api) -> Router {
         .layer(middleware::from_fn_with_state(api.clone(), auth::require_operator));
     Router::new()
         .nest(PREFIX, resources)
+        .route(download::PATH, get(download::content))
         .route("/fn/{name}/{*path}", any(call::call))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))

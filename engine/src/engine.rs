@@ -25,7 +25,7 @@ use crate::patches::Patches;
 use crate::registry::{self, DeployReport, DeviceInfo, Newcomer, Placement, Registry, Source};
 use crate::rollout;
 use crate::update::blocks::{Blocks, Ears, Requests};
-use crate::update::{self, Undelivered};
+use crate::update::{self, SharedPace, Undelivered};
 use crate::worker;
 use anyhow::Context;
 use bytes::Bytes;
@@ -86,7 +86,7 @@ struct Node {
     fatal: Mutex<Option<tokio::sync::oneshot::Receiver<String>>>,
     /// The task that looks after rollouts.
     watcher: Mutex<Option<JoinHandle<()>>>,
-    update_bytes_per_s: u64,
+    update_pace: SharedPace,
     mqtt: SocketAddr,
     data: PathBuf,
     token: String,
@@ -144,13 +144,13 @@ impl Engine {
             modules,
             artifacts,
             patches,
+            update_pace: blocks.pace().clone(),
             blocks: Mutex::new(Some(blocks)),
             mqtt: broker.address(),
             broker: Mutex::new(Some(broker)),
             workers: Mutex::new(workers),
             fatal: Mutex::new(Some(fatal)),
             watcher: Mutex::default(),
-            update_bytes_per_s: options.update_bytes_per_s,
             data: options.data,
             store,
             registry,
@@ -163,18 +163,17 @@ impl Engine {
             token,
             _lock: lock,
         }));
-        engine.look_after().await?;
-        Ok(engine)
+        engine.look_after().await
     }
 
     /// Goes on with what operators have begun.
-    async fn look_after(&self) -> anyhow::Result<()> {
+    async fn look_after(self) -> anyhow::Result<Self> {
         self.0.backfills.go_on();
         // A crash may have come between the revocation of a release and the withdrawal of its jobs.
-        update::withdraw_revoked(self).await.context("cannot withdraw jobs of revoked releases")?;
-        let watcher = rollout::start_watch(self);
+        update::withdraw_revoked(&self).await.context("cannot withdraw jobs of revoked releases")?;
+        let watcher = rollout::start_watch(&self);
         self.0.watcher.lock().unwrap_or_else(PoisonError::into_inner).replace(watcher);
-        Ok(())
+        Ok(self)
     }
 
     /// One that does not keep the engine.
@@ -302,6 +301,11 @@ impl Engine {
         &self.0.modules
     }
 
+    /// How fast updates may leave.
+    pub(crate) fn update_pace(&self) -> &SharedPace {
+        &self.0.update_pace
+    }
+
     /// The patches between images.
     pub(crate) fn patches(&self) -> &Patches {
         &self.0.patches
@@ -332,7 +336,7 @@ impl Engine {
 
     /// Bytes of updates that may be sent to devices in a second, all together.
     pub(crate) fn update_bytes_per_s(&self) -> u64 {
-        self.0.update_bytes_per_s
+        self.0.update_pace.per_s()
     }
 
     /// How many partitions there are.

@@ -17,6 +17,7 @@ mod releases;
 mod settings;
 mod standing;
 mod sums;
+mod ticket;
 mod versions;
 
 pub(crate) use audit::Told;
@@ -28,6 +29,7 @@ pub(crate) use line::{Candidate, Placement};
 pub(crate) use releases::Release;
 pub(crate) use standing::Withheld;
 pub(crate) use sums::Sums;
+pub(crate) use ticket::Ticket;
 pub(crate) use versions::{State, VersionInfo};
 
 use crate::admit::Waiter;
@@ -98,6 +100,9 @@ pub(crate) enum Error {
     /// The image of a release is not there, or not as it was.
     #[error(transparent)]
     Artifact(#[from] crate::artifacts::Error),
+    /// An address is not good.
+    #[error("{0}")]
+    Ticket(&'static str),
     /// The module is not fit to run.
     #[error("the module is refused")]
     Refused(#[source] fleetfn_host::admission::Error),

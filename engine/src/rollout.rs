@@ -25,7 +25,9 @@ use crate::engine::Engine;
 use crate::registry;
 use fleetfn_core::event::{EventParts, Origin};
 use fleetfn_core::partition::OPERATOR;
-use fleetfn_core::rollout::{self, ActError, FUNCTION, Head, Policy, PolicyError, RolloutError, Status};
+use fleetfn_core::rollout::{
+    self, ActError, FUNCTION, Head, Policy, PolicyError, RolloutError, State, Status,
+};
 use fleetfn_core::{Entity, EventKind, Offset, PartitionId};
 use fleetfn_protocol::{FunctionName, RolloutName};
 use fleetfn_store::StateView;
@@ -99,6 +101,19 @@ fn function(name: &str) -> Result<FunctionName, Error> {
 pub(crate) fn find(engine: &Engine, name: &RolloutName) -> Result<Option<(Policy, Head)>, Error> {
     let reader = reader(engine, name)?;
     Ok(rollout::policy(&reader)?.zip(rollout::head(&reader)?))
+}
+
+/// All rollouts by name, but for those that are over. One that cannot be read is told of, and holds up no other.
+fn running(engine: &Engine) -> Result<Vec<(RolloutName, Policy, Head)>, Error> {
+    let mut running = Vec::new();
+    for name in names(engine)? {
+        match find(engine, &name) {
+            Ok(Some((policy, head))) if head.state != State::Aborted => running.push((name, policy, head)),
+            Ok(_) => {}
+            Err(error) => tracing::error!(%error, rollout = %name, "a rollout cannot be read"),
+        }
+    }
+    Ok(running)
 }
 
 /// How a rollout goes.

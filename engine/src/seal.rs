@@ -51,6 +51,29 @@ impl Seal {
         Ok([&nonce[..], &sealed].concat())
     }
 
+    /// Signs a statement, as hexadecimal text: nothing is sealed with the statement as associated data, which is a message
+    /// authentication code under a nonce of its own.
+    pub(crate) fn sign(&self, statement: &[u8]) -> anyhow::Result<String> {
+        let mut nonce = [0; NONCE_BYTES];
+        getrandom::fill(&mut nonce).context("the system gives no randomness")?;
+        let payload = Payload { msg: &[], aad: &signed_body(statement) };
+        let code = self.0.encrypt(XNonce::from_slice(&nonce), payload);
+        let code = code.map_err(|_| anyhow::anyhow!("the statement is too long to be signed"))?;
+        Ok(hex(&[&nonce[..], &code].concat()))
+    }
+
+    /// Whether a statement was signed with this key.
+    pub(crate) fn is_signed(&self, statement: &[u8], signature: &str) -> bool {
+        let Some(bytes) = parse_hex(signature) else {
+            return false;
+        };
+        let Some((nonce, code)) = bytes.split_at_checked(NONCE_BYTES) else {
+            return false;
+        };
+        let payload = Payload { msg: code, aad: &signed_body(statement) };
+        self.0.decrypt(XNonce::from_slice(nonce), payload).is_ok_and(|plain| plain.is_empty())
+    }
+
     /// Opens a value that was sealed for this function and name; `None` if it was not, or is damaged.
     pub(crate) fn unseal(
         &self,
@@ -62,6 +85,24 @@ impl Seal {
         let payload = Payload { msg: sealed, aad: &bound_to(function, name) };
         self.0.decrypt(XNonce::from_slice(nonce), payload).ok().map(Zeroizing::new)
     }
+}
+
+/// What a statement is signed for: no function has an empty name, so nothing that is sealed opens as a signature.
+const SIGNATURE: &[u8] = b"\0address\0";
+
+fn signed_body(statement: &[u8]) -> Vec<u8> {
+    [SIGNATURE, statement].concat()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn parse_hex(text: &str) -> Option<Vec<u8>> {
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let bytes = pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?));
+    rest.is_empty().then(|| bytes.collect())?
 }
 
 /// What a value is sealed for. A name of a function holds no zero.
@@ -109,6 +150,24 @@ mod tests {
         let other = tempfile::tempdir().expect("a directory");
         let stranger = Seal::open(other.path()).expect("opens");
         assert_eq!(stranger.unseal(&name("f"), "token", &sealed), None);
+    }
+
+    #[test]
+    fn a_signature_holds_for_its_statement_alone_and_no_sealed_value_is_one() {
+        let data = tempfile::tempdir().expect("a directory");
+        let seal = Seal::open(data.path()).expect("opens");
+        let signature = seal.sign(b"statement").expect("signs");
+        assert!(seal.is_signed(b"statement", &signature));
+        assert!(!seal.is_signed(b"statemenT", &signature));
+        let last = signature.chars().last().expect("there is one");
+        let other = if last == '0' { '1' } else { '0' };
+        let damaged = format!("{}{other}", &signature[..signature.len() - 1]);
+        for wrong in [damaged.as_str(), "", "0", "zz", "é", &signature[2..]] {
+            assert!(!seal.is_signed(b"statement", wrong), "{wrong}");
+        }
+        let sealed = seal.seal(&name("f"), "token", b"").expect("seals");
+        assert!(!seal.is_signed(b"f\0token", &hex(&sealed)));
+        assert_eq!(seal.unseal(&name("f"), "token", &parse_hex(&signature).expect("digits")), None);
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod revoked;
 mod undelivered;
 
 pub(crate) use field::{patches, prepare};
+pub(crate) use pace::SharedPace;
 pub(crate) use revoked::withdraw_revoked;
 pub(crate) use undelivered::Undelivered;
 

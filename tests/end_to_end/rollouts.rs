@@ -141,7 +141,7 @@ fn a_rollout_whose_devices_fail_stops_and_whoever_waits_is_told_with_code_3() {
     ]);
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(3), "{said}");
-    assert!(said.contains("rollout fw-2 was aborted"), "{said}");
+    assert!(said.contains("was aborted") && said.contains("are FAILED (100%)"), "{said}");
     let now = status(&api, "fw-2");
     assert_eq!(now["state"], "aborted");
     assert!(count(&now, 0, "failed") >= 4, "{now}");

@@ -64,9 +64,9 @@ fn play(name: &str) {
     let home = root().join("tests/end_to_end/transcript/rollouts");
     let read = |file: &str| std::fs::read_to_string(home.join(file)).expect("it is there");
     std::fs::write(directory.path().join("setup.sh"), read("setup.sh")).expect("written");
-    for gate in ["gate_hold", "gate_go"] {
-        let module = wat::parse_str(read(&format!("{gate}.wat"))).expect("it is well formed");
-        std::fs::write(directory.path().join(format!("{gate}.wasm")), module).expect("written");
+    for function in ["gate_hold", "gate_go", "maker"] {
+        let module = wat::parse_str(read(&format!("{function}.wat"))).expect("it is well formed");
+        std::fs::write(directory.path().join(format!("{function}.wasm")), module).expect("written");
     }
     let mut shell = shell(directory.path());
     let mut printed = String::new();
@@ -100,6 +100,11 @@ fn a_rollout_of_an_image_that_silences_devices_stops_by_itself_and_says_why() {
 #[test]
 fn a_gate_holds_a_rollout_and_lets_it_go_on() {
     play("asks_a_gate");
+}
+
+#[test]
+fn whoever_builds_the_devices_has_a_say_in_their_updates() {
+    play("asks_the_maker");
 }
 
 #[test]

@@ -18,6 +18,7 @@ const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/problem+js
 pub(super) enum Kind {
     Malformed,
     Unauthorized,
+    Forbidden,
     NoSuchResource,
     Missing,
     Method,
@@ -35,6 +36,7 @@ impl Kind {
         match self {
             Self::Malformed => (StatusCode::BAD_REQUEST, "malformed", "The request cannot be understood"),
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized", "The token is missing or wrong"),
+            Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "The address is not good for this"),
             Self::NoSuchResource => (StatusCode::NOT_FOUND, "no-such-resource", "There is no such resource"),
             Self::Missing => (StatusCode::NOT_FOUND, "missing", "There is none of that name"),
             Self::Method => {
@@ -126,6 +128,7 @@ impl From<registry::Error> for Problem {
         let kind = match error {
             registry::Error::Exists(_) => Kind::Exists,
             registry::Error::Missing(_) => Kind::Missing,
+            registry::Error::Ticket(_) => Kind::Forbidden,
             registry::Error::Ambiguous(_)
             | registry::Error::Line { .. }
             | registry::Error::Unproven { .. } => Kind::Conflict,

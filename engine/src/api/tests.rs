@@ -1,10 +1,12 @@
 mod contract;
 mod deploying;
 mod devices;
+mod downloading;
 mod observing;
 mod rollouts;
 mod settings;
 mod updating;
+mod vouching;
 
 use super::{Problem, Running, Server};
 use crate::access::AccessFile;

@@ -211,6 +211,11 @@ impl Client {
         Ok(BufReader::new(response.into_body().into_reader()))
     }
 
+    /// A path with its parameters, as the engine gave it, with the engine in front of it.
+    pub(super) fn absolute(&self, path: &str) -> String {
+        format!("{}{path}", self.base.strip_suffix(PREFIX).unwrap_or(&self.base))
+    }
+
     fn url(&self, path: &str) -> String {
         format!("{}{path}", self.base)
     }

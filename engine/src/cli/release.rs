@@ -11,6 +11,7 @@ mod rm;
 mod show;
 mod sign;
 mod unyank;
+mod url;
 mod yank;
 
 use super::failure::Failure;
@@ -36,6 +37,8 @@ pub(super) enum Command {
     Ls(ls::Arguments),
     /// Show a release, and whether its image is intact
     Show(show::Arguments),
+    /// Make an address from which a device fetches the image over HTTP
+    Url(url::Arguments),
     /// Take a release out of use, and say why: it stays in the list
     Yank(yank::Arguments),
     /// Let a yanked release be used again
@@ -53,6 +56,7 @@ pub(super) fn run(command: Command, data: &Path) -> Result<(), Failure> {
         Command::Key(command) => key::run(command, data),
         Command::Ls(arguments) => ls::run(&arguments, data),
         Command::Show(arguments) => show::run(&arguments, data),
+        Command::Url(arguments) => url::run(&arguments, data),
         Command::Yank(arguments) => yank::run(&arguments, data),
         Command::Unyank(arguments) => unyank::run(&arguments, data),
         Command::Rm(arguments) => rm::run(&arguments, data),

@@ -13,6 +13,7 @@ use crate::patches::Patches;
 use crate::place;
 use crate::registry::{self, Access, Registry};
 use crate::seal::Seal;
+use crate::update::SharedPace;
 use crate::update::blocks::{self, Blocks, Ears, Requests};
 use anyhow::Context;
 use fleetfn_broker::{Broker, WallClock};
@@ -131,7 +132,7 @@ pub(super) fn start_blocks(
         mailboxes: broker.mailboxes(),
         metrics: Arc::clone(metrics),
         is_offered: Box::new(move |release| offered.is_offered(release)),
-        bytes_per_s: options.update_bytes_per_s,
+        pace: SharedPace::new(options.update_bytes_per_s),
     };
     Blocks::start(parts, requests).context("cannot start the threads that send blocks of updates")
 }
@@ -159,7 +160,7 @@ fn broker_config(options: &Options) -> fleetfn_broker::Config {
     fleetfn_broker::Config { listen: options.mqtt, messages_per_s, wall_clock, ..defaults }
 }
 
-/// Makes the data directory if it is not there, and takes it for this process alone.
+/// Takes the data directory for this process alone; makes it if it is not there.
 pub(super) fn lock(data: &Path) -> anyhow::Result<File> {
     std::fs::create_dir_all(data)
         .with_context(|| format!("cannot make the data directory {}", data.display()))?;

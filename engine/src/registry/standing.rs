@@ -8,7 +8,7 @@ use super::releases::{Release, Releases, holds};
 use super::{Error, Registry};
 use fleetfn_core::update::{ReleaseError, Yanked};
 use fleetfn_protocol::ProductId;
-use fleetfn_protocol::update::{Envelope, KeyId};
+use fleetfn_protocol::update::{Envelope, KeyId, Manifest};
 
 /// How many keys must have signed where nobody has said so.
 const SIGNATURES_DEFAULT: u8 = 1;
@@ -81,6 +81,14 @@ impl Releases {
         let is_known = |id: &KeyId| keys.is_some_and(|keys| keys.keys().any(|key| key.id() == *id));
         let (counted, revoked) = release.signers().into_iter().partition(is_known);
         Signatures { product, needed: self.needed(product), counted, revoked }
+    }
+
+    /// Whether a release is offered whose manifest is so.
+    pub(super) fn offers(&self, fits: impl Fn(&Manifest<'_>) -> bool) -> bool {
+        self.rows.iter().any(|(id, row)| {
+            let release = Release { id: *id, row: row.clone() };
+            release.manifest().is_ok_and(|manifest| fits(&manifest)) && self.withheld(&release).is_none()
+        })
     }
 
     fn withheld(&self, release: &Release) -> Option<Withheld> {

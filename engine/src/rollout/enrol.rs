@@ -8,6 +8,7 @@ use fleetfn_core::rollout::{
 };
 use fleetfn_core::selection::Selection;
 use fleetfn_protocol::{DeviceId, RolloutName};
+use serde::Serialize;
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -30,6 +31,9 @@ pub(super) enum Task {
     /// need not get every release that there was.
     Join(Vec<Selection>),
 }
+
+/// How long an engine that is far behind is left alone.
+const LATE_REST: Duration = Duration::from_secs(10);
 
 /// How far a walk is.
 #[derive(Debug)]
@@ -67,21 +71,34 @@ impl Walk {
         let look = move || look(&engine_too, &name_too, &policy, &task_too, after);
         let looked = tokio::task::spawn_blocking(look).await??;
         let took = start.elapsed();
+        let mut rest = if *task == Task::Enrol { Duration::ZERO } else { took.saturating_mul(REST_TIMES) };
         for devices in looked.candidates.chunks(CANDIDATES_MAX) {
-            tell_and_wait(engine, name, CANDIDATES, &Candidates { devices: devices.to_vec() }).await?;
+            let candidates = Candidates { devices: devices.to_vec() };
+            rest = rest.max(say(engine, name, CANDIDATES, &candidates).await?);
         }
         self.after = looked.after;
-        let is_over = self.after.is_none();
-        if *task == Task::Enrol {
-            if is_over {
-                tell_and_wait(engine, name, ENROLLED, &json!({})).await?;
-            }
-            self.rests_until = Instant::now();
-            return Ok(());
+        if self.is_over() && *task == Task::Enrol {
+            rest = rest.max(say(engine, name, ENROLLED, &json!({})).await?);
+        } else if self.is_over() {
+            rest = rest.max(REST_MIN);
         }
-        let rest = took.saturating_mul(REST_TIMES);
-        self.rests_until = Instant::now() + if is_over { rest.max(REST_MIN) } else { rest };
+        self.rests_until = Instant::now() + rest;
         Ok(())
+    }
+}
+
+/// Says something to a rollout and waits until it was handled; how long to rest then.
+async fn say(
+    engine: &Engine,
+    name: &RolloutName,
+    message: &str,
+    payload: &impl Serialize,
+) -> Result<Duration, Error> {
+    match tell_and_wait(engine, name, message, payload).await {
+        Ok(()) => Ok(Duration::ZERO),
+        // It is in the log. An engine that is far behind is not to be told more for a while.
+        Err(Error::Late) => Ok(LATE_REST),
+        Err(error) => Err(error),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::enrol::{Task, Walk};
 use super::load::{self, Meter};
-use super::{Error, abort_withheld, find, names, tell};
+use super::{Error, abort_withheld, running, tell};
 use crate::engine::Engine;
 use fleetfn_core::rollout::{Head, Late, PACE, Policy, State};
 use fleetfn_core::selection::Selection;
@@ -52,16 +52,12 @@ impl Watch {
     /// Looks at every rollout once; how long to rest.
     async fn look(&mut self, engine: &Engine) -> Result<Duration, Error> {
         abort_withheld(engine).await?;
-        let names = names(engine)?;
-        self.walks.retain(|name, _| names.binary_search(name).is_ok());
+        let known = running(engine)?;
+        self.walks.retain(|name, _| known.iter().any(|(one, ..)| one == name));
         let is_paced = self.paced.elapsed() >= load::EVERY;
         let load = is_paced.then(|| self.meter.measure(engine));
         if is_paced {
             self.paced = Instant::now();
-        }
-        let mut known = Vec::new();
-        for name in names {
-            known.extend(find(engine, &name)?.map(|(policy, head)| (name, policy, head)));
         }
         let mut rest = EVERY;
         for (name, policy, head) in &known {
@@ -72,8 +68,10 @@ impl Watch {
                 false => Task::Enrol,
                 true => Task::Join(newer(policy, &known)),
             };
-            if let Some(until) = self.walk(engine, name, policy, head.state, &task).await? {
-                rest = rest.min(until.saturating_duration_since(Instant::now()));
+            match self.walk(engine, name, policy, head.state, &task).await {
+                Ok(Some(until)) => rest = rest.min(until.saturating_duration_since(Instant::now())),
+                Ok(None) => {}
+                Err(error) => tracing::error!(%error, rollout = %name, "devices cannot be looked at"),
             }
         }
         Ok(rest)
@@ -88,7 +86,7 @@ impl Watch {
         state: State,
         task: &Task,
     ) -> Result<Option<Instant>, Error> {
-        if matches!(state, State::WaitingForApproval | State::Scheduled | State::Aborted) {
+        if matches!(state, State::WaitingForApproval | State::Scheduled) {
             self.walks.remove(name);
             return Ok(None);
         }
@@ -112,7 +110,6 @@ fn newer(policy: &Policy, known: &[(RolloutName, Policy, Head)]) -> Vec<Selectio
         (theirs.product, theirs.class) == (ours.product, ours.class)
             && theirs.sequence > ours.sequence
             && head.is_enrolled
-            && head.state != State::Aborted
             && other.late == Late::Join
     };
     let selections = known.iter().filter(is_newer).map(|(_, other, _)| Selection::parse(&other.selection));

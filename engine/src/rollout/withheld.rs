@@ -1,9 +1,9 @@
 //! Rollouts of releases that are not offered any more: they are stopped at once.
 
-use super::{Error, find, names, tell_and_wait};
+use super::{Error, running, tell_and_wait};
 use crate::engine::Engine;
 use crate::registry::Release;
-use fleetfn_core::rollout::{ACT, Act, Policy, State, Verb, WHY_BYTES_MAX};
+use fleetfn_core::rollout::{ACT, Act, Policy, Verb, WHY_BYTES_MAX};
 
 /// The node, as one who acts.
 const NODE: &str = "fleetfn";
@@ -11,11 +11,7 @@ const NODE: &str = "fleetfn";
 /// Aborts every rollout whose release may not be offered; returns how many. Each has stopped on return.
 pub(crate) async fn abort_withheld(engine: &Engine) -> Result<usize, Error> {
     let mut count = 0;
-    for name in names(engine)? {
-        let Some((policy, head)) = find(engine, &name)? else { continue };
-        if head.state == State::Aborted {
-            continue;
-        }
+    for (name, policy, _) in running(engine)? {
         let Some(why) = withheld(engine, &policy) else { continue };
         tracing::warn!(rollout = %name, why, "a rollout is aborted");
         let why = why.get(..why.floor_char_boundary(WHY_BYTES_MAX)).unwrap_or_default().to_owned();

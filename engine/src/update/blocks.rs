@@ -4,7 +4,7 @@
 //! devices asked. All blocks together leave at a bounded rate, so that telemetry goes first. What does not fit is dropped:
 //! the device asks again.
 
-use super::pace::Pace;
+use super::pace::SharedPace;
 use super::undelivered::Undelivered;
 use super::{payload, release_of};
 use crate::admit::Waiter;
@@ -20,7 +20,6 @@ use fleetfn_store::Store;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
-use std::time::Instant;
 
 /// Threads that read images: a read from the page cache takes microseconds, and while one hashes an image the other goes on.
 const THREADS: usize = 2;
@@ -166,26 +165,26 @@ pub(crate) struct Parts {
     pub(crate) mailboxes: Mailboxes,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) is_offered: IsOffered,
-    /// Bytes of blocks that may leave in a second.
-    pub(crate) bytes_per_s: u64,
+    /// How fast blocks may leave.
+    pub(crate) pace: SharedPace,
 }
 
 /// The threads that answer.
 pub(crate) struct Blocks {
     requests: Arc<Requests>,
+    pace: SharedPace,
     threads: Vec<JoinHandle<()>>,
 }
 
 struct Server {
     parts: Parts,
-    pace: Mutex<Pace>,
 }
 
 impl Blocks {
     /// Begins to answer.
     pub(crate) fn start(parts: Parts, requests: &Arc<Requests>) -> std::io::Result<Self> {
-        let pace = Mutex::new(Pace::new(parts.bytes_per_s, Instant::now()));
-        let server = Arc::new(Server { parts, pace });
+        let pace = parts.pace.clone();
+        let server = Arc::new(Server { parts });
         let thread = |number: usize| {
             let (server, requests) = (Arc::clone(&server), Arc::clone(requests));
             Builder::new().name(format!("blocks-{number}")).spawn(move || {
@@ -195,7 +194,12 @@ impl Blocks {
             })
         };
         let threads = (0..THREADS).map(thread).collect::<std::io::Result<_>>()?;
-        Ok(Self { requests: Arc::clone(requests), threads })
+        Ok(Self { requests: Arc::clone(requests), pace, threads })
+    }
+
+    /// How fast they may leave, for what else brings updates to devices.
+    pub(crate) fn pace(&self) -> &SharedPace {
+        &self.pace
     }
 
     /// Answers no more, and returns when the threads have ended.
@@ -262,7 +266,7 @@ impl Server {
     }
 
     fn wait(&self, bytes: usize) {
-        let wait = self.pace.lock().unwrap_or_else(PoisonError::into_inner).take(bytes, Instant::now());
+        let wait = self.parts.pace.take(bytes);
         if !wait.is_zero() {
             std::thread::sleep(wait);
         }

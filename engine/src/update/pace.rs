@@ -1,10 +1,31 @@
 //! How fast blocks may leave: a bucket of bytes that fills at a steady rate.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+/// One bucket for all that brings updates to devices. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct SharedPace(Arc<Mutex<Pace>>);
+
+impl SharedPace {
+    pub(crate) fn new(bytes_per_s: u64) -> Self {
+        Self(Arc::new(Mutex::new(Pace::new(bytes_per_s, Instant::now()))))
+    }
+
+    /// Bytes of a second.
+    pub(crate) fn per_s(&self) -> u64 {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).per_s
+    }
+
+    /// Takes bytes out, and says how long to wait before they may leave.
+    pub(crate) fn take(&self, bytes: usize) -> Duration {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take(bytes, Instant::now())
+    }
+}
 
 /// A bucket of bytes.
 #[derive(Debug)]
-pub(super) struct Pace {
+struct Pace {
     per_s: u64,
     /// When the bucket is full again; before that, bytes are missing.
     full_at: Instant,
@@ -14,12 +35,12 @@ pub(super) struct Pace {
 const BURST: Duration = Duration::from_millis(250);
 
 impl Pace {
-    pub(super) fn new(per_s: u64, now: Instant) -> Self {
+    fn new(per_s: u64, now: Instant) -> Self {
         Self { per_s: per_s.max(1), full_at: now }
     }
 
     /// Takes bytes out, and says how long to wait before they may leave.
-    pub(super) fn take(&mut self, bytes: usize, now: Instant) -> Duration {
+    fn take(&mut self, bytes: usize, now: Instant) -> Duration {
         let nanos = u128::try_from(bytes).unwrap_or(u128::MAX) * 1_000_000_000 / u128::from(self.per_s);
         let cost = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
         self.full_at = self.full_at.max(now) + cost;

@@ -92,6 +92,22 @@ fn a_patch_that_does_not_fit_is_followed_by_the_whole_image() {
 }
 
 #[test]
+fn what_a_patch_may_be_to_blame_for_is_tried_with_the_whole_image_once() {
+    let mut release = policy(json!([]), json!({}))["release"].clone();
+    let (base, digest) = ("1".repeat(64), "2".repeat(64));
+    release["patches"] = json!([{"from": 1, "base_size": 9, "base": base, "size": 5, "digest": digest}]);
+    for reason in ["size", "format"] {
+        let mut stage = one(json!({"release": release}));
+        stage.report("d-00", "failed", reason);
+        stage.pass(10 * MINUTE_MS);
+        let offers = stage.taken("rollout/offer");
+        assert_eq!(offers[0].1["whole"].as_bool(), Some(true), "{reason}");
+        stage.report("d-00", "failed", reason);
+        assert_eq!(stage.job("d-00").0, "REJECTED", "{reason}");
+    }
+}
+
+#[test]
 fn what_is_hopeless_is_never_tried_again_not_even_by_an_operator() {
     for reason in ["product", "class", "signature", "unknown_key", "sequence", "expired", "size", "format"] {
         let mut stage = one(json!({}));

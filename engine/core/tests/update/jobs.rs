@@ -1,7 +1,9 @@
 //! Offers, jobs and reports.
 
-use crate::stage::{MINUTE_MS, RUNNING, Stage};
-use fleetfn_protocol::update::Phase;
+use crate::stage::{MINUTE_MS, RUNNING, Stage, release};
+use fleetfn_core::rollout::{Patch, Release};
+use fleetfn_core::update::Job;
+use fleetfn_protocol::update::{Delivery, Digest, Phase};
 
 #[test]
 fn an_offer_becomes_a_job_and_its_steps_are_reported_once() {
@@ -137,4 +139,25 @@ fn a_pause_is_reported_and_its_end_when_the_device_goes_on() {
     stage.wait(MINUTE_MS);
     stage.says(1, RUNNING, Phase::Downloading, 31);
     assert_eq!(stage.heard(), ["fw-2 report downloading"], "a slow line does not stand still");
+}
+
+#[test]
+fn what_the_device_runs_decides_whether_it_gets_a_patch() {
+    let patch = |from: u32| Patch {
+        from,
+        base_size: 7_000,
+        base: Digest([1; 32]),
+        size: 500,
+        digest: Digest([2; 32]),
+    };
+    let sent = patch(RUNNING).delivery();
+    for (patches, whole, expected) in [
+        (vec![patch(RUNNING + 1), patch(RUNNING)], false, sent),
+        (vec![patch(RUNNING)], true, Delivery::Whole),
+        (vec![patch(RUNNING + 1)], false, Delivery::Whole),
+    ] {
+        let mut stage = Stage::new();
+        stage.offer_release("fw-2", 1, 100, Release { patches, ..release(7) }, whole);
+        assert_eq!(stage.update().job.as_ref().map(Job::delivery), Some(Ok(expected)));
+    }
 }

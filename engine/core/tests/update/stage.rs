@@ -179,9 +179,19 @@ impl Stage {
     }
 
     pub(crate) fn offer(&mut self, rollout: &str, generation: u32, weight: u16, sequence: u32) {
+        self.offer_release(rollout, generation, weight, release(sequence), false);
+    }
+
+    pub(crate) fn offer_release(
+        &mut self,
+        rollout: &str,
+        generation: u32,
+        weight: u16,
+        release: Release,
+        whole: bool,
+    ) {
         let expires_ms = self.now_ms + 60 * MINUTE_MS;
-        let (rollout, release) = (rollout.into(), release(sequence));
-        let offer = Offer { rollout, generation, release, weight, whole: false, expires_ms };
+        let offer = Offer { rollout: rollout.into(), generation, release, weight, whole, expires_ms };
         self.told(OFFER, &offer);
     }
 

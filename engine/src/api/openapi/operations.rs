@@ -7,12 +7,12 @@ use crate::api::rollout::schema::{
 };
 use crate::api::rollout::{DeviceQuery, NewAct, NewPlan, NewRollout};
 use crate::api::{
-    Acted, AddedDevice, ArtifactView, AuditView, BudgetView, ComparisonView, ConfigView, DeadLetterView,
-    Deployed, DevicePatch, DeviceView, FunctionView, KeyView, KnownVersion, LogView, NewBudget, NewDevice,
-    NewKey, NewThreshold, Order, Page, Reason, RecordView, RedriveOrder, RedriveView, ReleaseView,
-    ReplayView, Requested, SecretView, StateView, Terms, ThresholdView, TimerView, TraceView, TwinView,
-    UpdateOrder, UpdateView, UsageView, dead_letter, device, invocation, record, release, replay, status,
-    trace, usage,
+    Acted, AddedDevice, AddressView, ArtifactView, AuditView, BudgetView, ComparisonView, ConfigView,
+    DeadLetterView, Deployed, DevicePatch, DeviceView, FunctionView, KeyView, KnownVersion, LogView,
+    NewAddress, NewBudget, NewDevice, NewKey, NewThreshold, Order, Page, Reason, RecordView, RedriveOrder,
+    RedriveView, ReleaseView, ReplayView, Requested, SecretView, StateView, Terms, ThresholdView, TimerView,
+    TraceView, TwinView, UpdateOrder, UpdateView, UsageView, dead_letter, device, invocation, record,
+    release, replay, status, trace, usage,
 };
 use axum::http::StatusCode;
 
@@ -109,6 +109,9 @@ fn releases() -> Vec<Operation> {
         post("/releases/{release}/yank", "Take a release out of use: open jobs of it are withdrawn")
             .document::<Reason>()
             .shows::<ReleaseView>(),
+        post("/releases/{release}/addresses", "An address from which a device fetches the image over HTTP")
+            .document::<NewAddress>()
+            .shows::<AddressView>(),
         delete("/releases/{release}/yank", "Let a yanked release be used again")
             .query::<Reason>()
             .shows::<ReleaseView>(),
