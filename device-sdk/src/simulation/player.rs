@@ -77,6 +77,8 @@ struct Player<S> {
     has_arrived: bool,
     /// Answers to SUBSCRIBE on this connection.
     grants: u8,
+    /// Whether the send buffer had no room to subscribe to what the script listens to.
+    subscribes: bool,
 }
 
 /// Plays a device until the simulation has ended.
@@ -102,6 +104,9 @@ pub(super) async fn play<D: Dial, S: Script>(
         if stream.is_some() && (player.hear(&stage, &mut agent, phase).is_err() || agent.is_closed()) {
             stream = None;
             player.lose(&stage, &mut agent, phase, Cause::Server);
+        }
+        if player.subscribes && stream.is_some() {
+            player.subscribe(&mut agent);
         }
         if let Phase::Running { begin_ms } = phase {
             player.act(&stage, &mut agent, &mut stream, begin_ms);
@@ -186,6 +191,7 @@ impl<S: Script> Player<S> {
             sequence: 0,
             has_arrived: false,
             grants: 0,
+            subscribes: false,
         }
     }
 
@@ -220,6 +226,7 @@ impl<S: Script> Player<S> {
     /// The stream is gone.
     fn lose<D>(&mut self, stage: &Stage<D>, agent: &mut Agent<'_>, phase: Phase, cause: Cause) {
         agent.handle_closed(stage.now_ms(), self.random.number());
+        self.subscribes = false;
         let listened = std::mem::take(&mut self.grants) > 0;
         if phase != Phase::Ended {
             let cause = if self.wants { cause } else { Cause::Script };
@@ -260,17 +267,23 @@ impl<S: Script> Player<S> {
 
     /// A subscription stands; whether it was the last one.
     fn listen(&mut self, agent: &mut Agent<'_>) -> bool {
-        let more = self.script.listens_to();
         self.grants = self.grants.saturating_add(1);
-        if more.is_empty() || self.grants > 1 {
+        if self.script.listens_to().is_empty() || self.grants > 1 {
             return true;
         }
+        self.subscribe(agent);
+        false
+    }
+
+    /// Subscribes to what the script listens to, or later, when what goes again after a reconnect leaves room for it: whoever
+    /// never listened would never hear of its next job.
+    fn subscribe(&mut self, agent: &mut Agent<'_>) {
+        let more = self.script.listens_to();
         let topics: Vec<String> =
             more.iter().map(|topic| format!("devices/{}/{topic}", self.device)).collect();
         let wanted: Vec<Subscription<'_>> =
             topics.iter().map(|topic| Subscription::new(topic, Qos::AtLeastOnce)).collect();
-        // Without room for it now, it goes on with what there is.
-        agent.client().subscribe(&wanted).is_err()
+        self.subscribes = agent.client().subscribe(&wanted).is_err();
     }
 
     fn land(&mut self, id: PacketId) -> Option<Flight> {
