@@ -67,6 +67,8 @@ pub struct Update {
     pub unreadable: u32,
     /// Reports that do not fit the job: of another number, back from a phase, or of an image that was not offered.
     pub unfitting: u32,
+    /// Jobs in a row in which the image, or the device with it, failed: since one was confirmed.
+    pub failures: u32,
 }
 
 /// What one device was asked to do.

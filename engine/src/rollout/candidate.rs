@@ -49,7 +49,8 @@ fn is_taken(engine: &Engine, taken: &[Selection], device: &DeviceInfo) -> Result
 /// What the node knows of a device.
 pub(super) fn candidate(engine: &Engine, device: &DeviceInfo) -> Result<Candidate, Error> {
     let now_ms = engine.clock().now_ms();
-    let firmware = engine.store().view().update(device.id)?.and_then(|update| update.report);
+    let update = engine.store().view().update(device.id)?.unwrap_or_default();
+    let firmware = update.report;
     let active_ms = device.seen_at_ms.or(firmware.as_ref().map(|report| report.at_ms));
     Ok(Candidate {
         id: device.id,
@@ -60,7 +61,7 @@ pub(super) fn candidate(engine: &Engine, device: &DeviceInfo) -> Result<Candidat
         last_active_ms: if device.online { Some(now_ms) } else { active_ms },
         cadence_ms: device.habit.cadence_ms,
         jitter_ms: device.habit.jitter_ms,
-        failures: 0,
+        failures: update.failures,
         zone: device.time_zone.as_deref().and_then(|zone| calendar::clock(zone, now_ms)),
     })
 }

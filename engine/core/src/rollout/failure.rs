@@ -45,6 +45,11 @@ pub(super) fn blame(phase: Phase, reason: Reason) -> Blame {
     }
 }
 
+/// Whether the image, or the device with it, is to blame.
+pub(crate) fn costs_attempt(phase: Phase, reason: Reason) -> bool {
+    blame(phase, reason) == Blame::Attempt
+}
+
 impl Machine<'_> {
     /// A device has failed.
     pub(super) fn fail(&self, device: &mut Device, failure: Failure, blame: Blame) {

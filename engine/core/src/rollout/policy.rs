@@ -138,7 +138,7 @@ pub struct Retries {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Penalty {
-    /// Failed updates of a device, over all rollouts, at which it is left out.
+    /// Failed updates of a device in a row, over all rollouts, at which it is left out.
     pub failures: u32,
 }
 

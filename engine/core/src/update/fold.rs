@@ -51,7 +51,16 @@ impl Update {
             self.unfitting = self.unfitting.saturating_add(u32::from(unfitting));
             return if status.job < job.number && !job.is_done() { Heard::Unaware } else { Heard::Nothing };
         }
+        let was_done = job.is_done();
         let fits = job.follow(&status, at_ms);
+        if fits && !was_done && status.phase.is_end() {
+            self.failures = match status.phase {
+                Phase::Confirmed => 0,
+                phase => {
+                    self.failures.saturating_add(u32::from(crate::rollout::costs_attempt(phase, status.reason)))
+                }
+            };
+        }
         self.unfitting = self.unfitting.saturating_add(u32::from(!fits));
         if job.withdrawn && !job.is_done() { Heard::Unaware } else { Heard::Nothing }
     }

@@ -170,6 +170,21 @@ fn an_order_that_a_device_would_not_follow_is_refused() {
 }
 
 #[test]
+fn failures_are_counted_until_an_update_is_confirmed() {
+    let mut update = updating();
+    assert_eq!(hear(&mut update, 1, 3, Phase::Failed), Heard::Nothing);
+    assert_eq!(update.failures, 1, "it gave no reason");
+    assert_eq!(hear(&mut update, 1, 3, Phase::Failed), Heard::Nothing);
+    assert_eq!(update.failures, 1, "it says so on each connection");
+    assert_eq!(update.handle_order(offer(2, 7), Offset(6), NOW_MS), Ok(()));
+    assert_eq!(hear(&mut update, 2, 3, Phase::RolledBack), Heard::Nothing);
+    assert_eq!(update.failures, 2);
+    assert_eq!(update.handle_order(offer(3, 7), Offset(7), NOW_MS), Ok(()));
+    assert_eq!(hear(&mut update, 3, 7, Phase::Confirmed), Heard::Nothing);
+    assert_eq!(update.failures, 0);
+}
+
+#[test]
 fn nonsense_is_counted() {
     let mut update = updating();
     assert_eq!(update.handle_status(b"downloading", NOW_MS), Heard::Nothing);

@@ -1,5 +1,5 @@
-//! The firmware of a device: `kind | partition u16 BE | device` to `version u8 = 1, job_last u32, job option, report option,
-//! unreadable u32, unfitting u32`.
+//! The firmware of a device: `kind | partition u16 BE | device` to `version u8 = 2, job_last u32, job option, report option,
+//! unreadable u32, unfitting u32, failures u32`; in version 1 there are no failures.
 //!
 //! ```text
 //! job: number u32, offer, cause u64, sent option, withdrawn u8, undelivered u8, reached option u8, paused u8, reason u8, have u32,
@@ -15,7 +15,10 @@ use fleetfn_core::{Change, Offset, PartitionId};
 use fleetfn_protocol::DeviceId;
 use fleetfn_protocol::update::{Phase, Reason};
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+
+/// The version that did not count failures.
+const WITHOUT_FAILURES: u8 = 1;
 
 pub(crate) fn prefix(partition: PartitionId) -> Vec<u8> {
     of_partition(Kind::Update, partition)
@@ -67,6 +70,7 @@ fn put_value(out: &mut Vec<u8>, update: &Update) {
     out.put_option(update.report.as_ref(), put_report);
     out.put_u32(update.unreadable);
     out.put_u32(update.unfitting);
+    out.put_u32(update.failures);
 }
 
 pub(crate) fn value(update: &Update) -> Bytes {
@@ -129,7 +133,7 @@ fn take_report(reader: &mut Reader) -> Result<Report, CodecError> {
 
 fn take_value(reader: &mut Reader) -> Result<Update, CodecError> {
     let found = reader.u8()?;
-    if found != VERSION {
+    if found != VERSION && found != WITHOUT_FAILURES {
         return Err(CodecError::Version { what: "the firmware of a device", found, known: VERSION });
     }
     Ok(Update {
@@ -138,6 +142,7 @@ fn take_value(reader: &mut Reader) -> Result<Update, CodecError> {
         report: reader.option(take_report)?,
         unreadable: reader.u32()?,
         unfitting: reader.u32()?,
+        failures: if found == WITHOUT_FAILURES { 0 } else { reader.u32()? },
     })
 }
 
@@ -206,8 +211,8 @@ pub(crate) mod tests {
             },
         );
         let parts = (proptest::option::of(any_job()), proptest::option::of(report));
-        (any::<(u32, u32, u32)>(), parts).prop_map(|((job_last, unreadable, unfitting), (job, report))| {
-            Update { job_last, job, report, unreadable, unfitting }
+        (any::<(u32, u32, u32, u32)>(), parts).prop_map(|((job_last, unreadable, unfitting, failures), (job, report))| {
+            Update { job_last, job, report, unreadable, unfitting, failures }
         })
     }
 

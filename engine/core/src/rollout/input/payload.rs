@@ -83,7 +83,7 @@ pub struct Candidate {
     /// By how much that usually differs.
     #[serde(default)]
     pub jitter_ms: u64,
-    /// Failed updates of it, over all rollouts.
+    /// Failed updates of it in a row, over all rollouts.
     #[serde(default)]
     pub failures: u32,
     /// Its clock; UTC if not known.
