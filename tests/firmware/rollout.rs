@@ -64,7 +64,7 @@ fn a_rollout_reports_the_board_that_kept_the_image_and_the_one_that_put_it_back(
         (count(&status, "succeeded"), count(&status, "failed")) == (1, 1)
     });
     let status = status(&plant);
-    assert_eq!((&status["state"], &status["rollout"]), (&"COMPLETED".into(), &"second".into()), "{status}");
+    assert_eq!((&status["state"], &status["rollout"]), (&"completed".into(), &"second".into()), "{status}");
     let explained = plant.fleetfn(&["rollout", "explain", "second", "room-1"]);
     assert!(explained.contains("SUCCEEDED"), "{explained}");
     let explained = plant.fleetfn(&["rollout", "explain", "second", "room-2"]);
