@@ -183,7 +183,7 @@ mod tests {
         for rest in [&b""[..], b"d-1climate", b"d-1climate31"] {
             assert_eq!(event(HEADER, rest).expect_err("refused").code(), Error::EVENT);
         }
-        let unknown = EventHeader { code: 11, ..HEADER };
+        let unknown = EventHeader { code: 14, ..HEADER };
         assert_eq!(event(unknown, b"d-1climate31.5").expect_err("refused").code(), Error::EVENT);
         assert_eq!(Context::read([0; 8][..].into()).expect_err("refused").code(), Error::EVENT);
     }
