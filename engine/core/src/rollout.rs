@@ -73,8 +73,8 @@ mod words;
 pub use act::ActError;
 pub use decimal::Decimal;
 pub use device::{Device, JobState, Step};
-pub(crate) use failure::costs_attempt;
 pub use explain::{Explanation, explain};
+pub(crate) use failure::costs_attempt;
 pub use head::{Answer, Done, Head, Hold, Progress, State, Verdict};
 pub use history::{HISTORY_MAX, Line, history};
 pub use input::{

@@ -84,7 +84,10 @@ fn a_device_that_runs_a_published_image_gets_the_next_one_as_a_patch() {
     drop(waiting.wait_with_output());
     assert_eq!(workshop.update()["job"]["delivery"], "patch");
     // Blocks that are late are asked for again.
-    assert!(Api::of(&server).metric("fleetfn_update_block_bytes_total") < 50_000.0, "far less than the image");
+    assert!(
+        Api::of(&server).metric("fleetfn_update_block_bytes_total") < 50_000.0,
+        "far less than the image"
+    );
 }
 
 #[test]

@@ -56,9 +56,9 @@ impl Update {
         if fits && !was_done && status.phase.is_end() {
             self.failures = match status.phase {
                 Phase::Confirmed => 0,
-                phase => {
-                    self.failures.saturating_add(u32::from(crate::rollout::costs_attempt(phase, status.reason)))
-                }
+                phase => self
+                    .failures
+                    .saturating_add(u32::from(crate::rollout::costs_attempt(phase, status.reason))),
             };
         }
         self.unfitting = self.unfitting.saturating_add(u32::from(!fits));

@@ -211,9 +211,16 @@ pub(crate) mod tests {
             },
         );
         let parts = (proptest::option::of(any_job()), proptest::option::of(report));
-        (any::<(u32, u32, u32, u32)>(), parts).prop_map(|((job_last, unreadable, unfitting, failures), (job, report))| {
-            Update { job_last, job, report, unreadable, unfitting, failures }
-        })
+        (any::<(u32, u32, u32, u32)>(), parts).prop_map(
+            |((job_last, unreadable, unfitting, failures), (job, report))| Update {
+                job_last,
+                job,
+                report,
+                unreadable,
+                unfitting,
+                failures,
+            },
+        )
     }
 
     proptest! {
