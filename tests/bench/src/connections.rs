@@ -20,7 +20,7 @@ pub(crate) fn run(options: &Options, table: &mut Table) -> Result<()> {
 }
 
 /// Raises the limit of open files; the servers inherit it.
-fn allow_files(wanted: u64) -> Result<()> {
+pub(crate) fn allow_files(wanted: u64) -> Result<()> {
     let limit = getrlimit(Resource::Nofile);
     if limit.maximum.is_some_and(|maximum| maximum < wanted) {
         bail!(

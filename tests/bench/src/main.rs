@@ -1,5 +1,6 @@
 //! Benchmarks: `fleetfn-bench event-path` drives our server and a peer with the same load, in turns;
-//! `fleetfn-bench functions` measures handlers and what is done for them. Both print Markdown tables.
+//! `fleetfn-bench functions` measures handlers and what is done for them; `fleetfn-bench rollout` updates a simulated fleet. All
+//! print Markdown tables.
 //!
 //! The load generator is this process; what is measured of servers (CPU, memory) is their processes only.
 
@@ -14,9 +15,11 @@ mod fleet;
 mod functions;
 mod handlers;
 mod link;
+mod loopback;
 mod neighbours;
 mod offered;
 mod peer;
+mod rollout;
 mod start_up;
 mod statistics;
 mod surcharge;
@@ -41,6 +44,8 @@ enum Command {
     EventPath(event_path::Options),
     /// Measures what functions cost and prints Markdown tables.
     Functions(functions::Options),
+    /// Measures a rollout to a simulated fleet and prints a Markdown table.
+    Rollout(rollout::Options),
     /// The peer's worker: what an expert would write by hand in front of a stock broker.
     PeerWorker {
         /// The broker.
@@ -53,6 +58,7 @@ fn main() -> Result<()> {
     match Arguments::parse().command {
         Command::EventPath(options) => event_path::run(&options),
         Command::Functions(options) => functions::run(&options),
+        Command::Rollout(options) => rollout::run(&options),
         Command::PeerWorker { broker } => peer::run(broker),
     }
 }

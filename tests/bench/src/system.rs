@@ -157,14 +157,30 @@ impl System {
 
     /// Resident memory of the processes in bytes.
     pub(crate) fn resident_bytes(&self) -> Result<u64> {
+        self.memory("VmRSS:")
+    }
+
+    /// What the kernel says of the memory of the processes, in bytes.
+    fn memory(&self, what: &str) -> Result<u64> {
         let mut bytes = 0;
         for process in &self.processes {
             let status = std::fs::read_to_string(format!("/proc/{}/status", process.id()))?;
-            let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("VmRSS")?;
+            let line =
+                status.lines().find_map(|line| line.strip_prefix(what)).with_context(|| what.to_owned())?;
             let kilobytes: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
             bytes += kilobytes * 1024;
         }
         Ok(bytes)
+    }
+
+    /// The most memory that the processes have had resident, in bytes.
+    pub(crate) fn peak_bytes(&self) -> Result<u64> {
+        self.memory("VmHWM:")
+    }
+
+    /// The data directory.
+    pub(crate) fn path(&self) -> &Path {
+        self.data.path()
     }
 
     /// The sum of all series of one metric of ours.
@@ -204,7 +220,8 @@ pub(crate) fn build_function(package: &Path) -> Result<PathBuf> {
     Ok(PathBuf::from(String::from_utf8(built.stdout)?.trim()))
 }
 
-fn our_binary() -> Result<PathBuf> {
+/// Our program, which lies beside this one.
+pub(crate) fn our_binary() -> Result<PathBuf> {
     let binary = std::env::current_exe()?.with_file_name("fleetfn");
     if !binary.exists() {
         bail!("{} is not built: run `cargo xtask bench`", binary.display());

@@ -1,0 +1,195 @@
+//! A rollout to a simulated fleet: how fast it goes, what it takes, and what it does to telemetry meanwhile.
+
+use crate::connections::allow_files;
+use crate::fleet::{Fleet, Pace, as_f64};
+use crate::link::{Load, Until};
+use crate::loopback;
+use crate::system::{Durability, System};
+use crate::table::Table;
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Telemetry that is measured: devices beside the fleet, and their events a second.
+const PROBES: usize = 50;
+const OFFERED: f64 = 500.0;
+
+/// Length of a block.
+const BLOCK_BYTES: u16 = 1_024;
+
+/// How long everything may take.
+const PATIENCE: Duration = Duration::from_secs(1_800);
+
+/// How large a fleet, and what it gets.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Devices that are updated.
+    #[arg(long, default_value_t = 10_000)]
+    devices: u32,
+    /// Bytes of the image.
+    #[arg(long, default_value_t = 65_536)]
+    image_bytes: u32,
+    /// Bytes of updates that the server may send in a second.
+    #[arg(long, default_value_t = 1_000_000_000)]
+    update_rate: u64,
+    /// Seconds in which telemetry is measured without a rollout.
+    #[arg(long, default_value_t = 10.0)]
+    seconds: f64,
+    /// Where data directories are made; must be a disk, not memory.
+    #[arg(long, default_value_os_t = std::env::temp_dir())]
+    directory: PathBuf,
+}
+
+/// The devices, in a process of their own that ends with the benchmark.
+struct Simulation(Child);
+
+impl Drop for Simulation {
+    fn drop(&mut self) {
+        // Already gone is what is wanted.
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+/// Measures, and prints the table.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    allow_files(2 * u64::from(options.devices) + 1_000)?;
+    let rate = options.update_rate.to_string();
+    let system = System::ours_with(&options.directory, Durability::Fsync, &["--update-rate", &rate])?;
+    let _simulation = simulate(&system, options)?;
+    publish(&system, options)?;
+    let mut table = Table::default();
+    let mut probes = Fleet::join(system.mqtt, PROBES, Load::bench(100), Until::Acked)?;
+    let pace = Pace::Offered { per_second: OFFERED };
+    probes.run(pace, Duration::from_secs(1))?;
+    let calm = probes.run(pace, Duration::from_secs_f64(options.seconds))?;
+    let (bytes, cpu) = (system.metric("fleetfn_update_block_bytes_total")?, system.cpu()?);
+    let started = Instant::now();
+    let phases = "1%,10%,100%";
+    system.command(&[
+        "rollout",
+        "start",
+        "bench",
+        "--release",
+        "bench@2.0.0",
+        "--phases",
+        phases,
+        "-m",
+        "bench",
+    ])?;
+    let mut busy = calm.latency_us.clone();
+    busy.reset();
+    while !is_over(&system)? {
+        busy.add(probes.run(pace, Duration::from_millis(500))?.latency_us)?;
+        if started.elapsed() > PATIENCE {
+            bail!("the rollout is not over after {PATIENCE:?}");
+        }
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    let bytes = system.metric("fleetfn_update_block_bytes_total")? - bytes;
+    let cpu = (system.cpu()? - cpu).as_secs_f64();
+    let devices = as_f64(options.devices.into());
+    table.report(&format!("seconds for {} devices in phases of {phases}", options.devices), seconds, "s", "");
+    table.report("devices/s", devices / seconds, "", "");
+    let raw = loopback::megabytes_per_s()?;
+    table.compare("MB/s of blocks (reference: raw loopback)", bytes / seconds / 1e6, raw, "MB/s", "");
+    table.report("CPU of the server for a device", cpu * 1e3 / devices, "ms", "");
+    table.report("peak memory of the server", as_f64(system.peak_bytes()?) / 1e6, "MB", "");
+    let p99 = as_f64(busy.value_at_quantile(0.99)) / 1e3;
+    let what = "p99 of telemetry during it (reference: before it)";
+    table.compare(what, p99, calm.latency_ms(0.99), "ms", "≤ 1.5 x");
+    println!("{table}");
+    Ok(())
+}
+
+/// Registers and connects the fleet.
+fn simulate(system: &System, options: &Options) -> Result<Simulation> {
+    let scenario = json!({"groups": [{
+        "devices": options.devices, "prefix": "bench", "product": "bench", "class": "m3",
+        "messages": [{"channel": "t", "every": "60s", "jitter": "30s", "payload": {"n": {"$counter": {}}}}],
+        "updates": {"version": "1.0.0", "sequence": 1, "block_bytes": BLOCK_BYTES, "restart": "1s", "trial": "1s"},
+    }]});
+    let file = system.path().join("bench.json");
+    std::fs::write(&file, scenario.to_string())?;
+    let mut command = system.fleetfn()?;
+    command.args(["sim", "--register", "--scenario"]).arg(&file);
+    let simulation = Simulation(command.stdout(Stdio::null()).spawn().context("starting fleetfn sim")?);
+    let started = Instant::now();
+    let all = f64::from(options.devices);
+    while system.metric("fleetfn_devices_online")? < all {
+        if started.elapsed() > PATIENCE {
+            bail!("the fleet is not there after {PATIENCE:?}");
+        }
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    system.settle()?;
+    eprintln!("{} devices are there after {:.0} s", options.devices, started.elapsed().as_secs_f64());
+    Ok(simulation)
+}
+
+/// Makes, signs and publishes an image that no patch helps with.
+fn publish(system: &System, options: &Options) -> Result<()> {
+    let (key, image) = (system.path().join("bench.key"), system.path().join("bench.image"));
+    let mut state = 1_u32;
+    let mut byte = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state.to_be_bytes()[0]
+    };
+    std::fs::write(&image, (0..options.image_bytes).map(|_| byte()).collect::<Vec<u8>>())?;
+    let (key, image) = (key.display().to_string(), image.display().to_string());
+    let (public, signed) = (format!("{key}.pub"), format!("{image}.signed"));
+    system.command(&["release", "keygen", &key])?;
+    system.command(&["release", "key", "add", "bench", &public])?;
+    system.command(&[
+        "release",
+        "sign",
+        &image,
+        "--product",
+        "bench",
+        "--class",
+        "m3",
+        "--version",
+        "2.0.0",
+        "--sequence",
+        "2",
+        "--key",
+        &key,
+    ])?;
+    system.command(&["release", "publish", &signed, &image])?;
+    Ok(())
+}
+
+/// Whether all devices have had their turn.
+fn is_over(system: &System) -> Result<bool> {
+    let status: Value =
+        serde_json::from_str(&system.command(&["rollout", "status", "bench", "-o", "json"])?)?;
+    match status["state"].as_str() {
+        Some("completed") => {
+            eprintln!("{}", status["because"].as_str().unwrap_or_default());
+            Ok(true)
+        }
+        Some("aborted" | "held") => bail!("the rollout does not go on: {status}"),
+        _ => Ok(false),
+    }
+}
+
+impl System {
+    /// The command line, at our server's data directory.
+    fn fleetfn(&self) -> Result<Command> {
+        let mut command = Command::new(crate::system::our_binary()?);
+        command.arg("--data").arg(self.path()).stdin(Stdio::null());
+        Ok(command)
+    }
+
+    /// Runs a command that must succeed, and returns what it printed.
+    fn command(&self, words: &[&str]) -> Result<String> {
+        let ran = self.fleetfn()?.args(words).output().context("running fleetfn")?;
+        if !ran.status.success() {
+            bail!("fleetfn {words:?} failed: {}", String::from_utf8_lossy(&ran.stderr));
+        }
+        Ok(String::from_utf8(ran.stdout)?)
+    }
+}
