@@ -128,12 +128,18 @@ fn a_server_that_dies_in_the_middle_knows_job_and_release_and_the_device_goes_on
     let server = Server::start(&workshop.data());
     assert_eq!(workshop.state(), "downloading");
     assert!(workshop.done(&["release", "ls"]).contains("node@1.2"));
+    let mut kept = flash.blocks.clone();
     let mut device = Device::connect(server.mqtt, "d1", &token, &mut flash).expect("connects");
-    device.download(usize::MAX, |_| false).expect("connected");
+    let mut came = std::collections::BTreeSet::new();
+    let note = |index| {
+        came.insert(index);
+        false
+    };
+    device.download(usize::MAX, note).expect("connected");
     assert_eq!(device.image(), image);
-    let fetched = Api::of(&server).metric("fleetfn_update_blocks_total");
-    // 38 are missing; on a busy machine some are asked for twice.
-    assert!(fetched < 90.0, "it went on where it was, and fetched {fetched} blocks more");
+    // On a busy machine some of those that are missing come twice, but none that it had.
+    kept.retain(|index, _| came.contains(index));
+    assert!(kept.is_empty(), "it went on where it was, and fetched again {:?}", kept.keys());
     device.install().expect("connected");
     workshop.wait_for("confirmed");
     server.kill();
