@@ -42,7 +42,9 @@ pub(crate) use device::command::Requested;
 pub(crate) use device::state::StateView;
 pub(crate) use device::twin::TwinView;
 pub(crate) use device::update::{JobStepView, JobView, UpdateOrder, UpdateView};
-pub(crate) use device::{AddedDevice, DevicePatch, DeviceView, NewDevice};
+pub(crate) use device::{
+    AddedDevice, AddedDevices, BATCH_DEVICES_MAX, DevicePatch, DeviceView, NewDevice, NewDevices,
+};
 pub(crate) use download::{AddressView, NewAddress};
 pub(crate) use function::act::{Acted, Deployed, Order, Terms};
 pub(crate) use function::comparison::{ComparisonView, SideView};
@@ -193,6 +195,10 @@ fn router(api: Api) -> Router {
     let resources = firmware()
         .merge(rollouts())
         .route("/devices", get(device::list::list).post(device::add))
+        .route(
+            "/device-batches",
+            post(device::batch::add).layer(DefaultBodyLimit::max(device::batch::BYTES_MAX)),
+        )
         .route("/devices/{id}", get(device::show).patch(device::change::patch).delete(device::remove))
         .route("/devices/{id}/twin", get(device::twin::show).patch(device::twin::patch))
         .route("/devices/{id}/commands/{name}", post(device::command::request))

@@ -34,6 +34,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Buffers of a device are as small as its messages are.
 const ROOM_BYTES: usize = 0;
 
+/// The tag by which simulated devices are told from others.
+pub(crate) const SIMULATED: &str = "simulated";
+
 /// Reads how many events the engine has made durable since it started; `None` if nobody says.
 pub(crate) type Meter = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Option<u64>> + Send>> + Send + Sync>;
 

@@ -1,5 +1,5 @@
 //! House rules, benchmarks, footprints, fuzzing, emulated boards and failing cases: `cargo xtask tidy`,
-//! `cargo xtask bench event-path|functions|rollout|update`, `cargo xtask footprint`, `cargo xtask fuzz TARGET`, `cargo xtask qemu NAME`,
+//! `cargo xtask bench event-path|functions|rollout|fleet|update`, `cargo xtask footprint`, `cargo xtask fuzz TARGET`, `cargo xtask qemu NAME`,
 //! `cargo xtask replay`.
 
 mod bench;
@@ -22,6 +22,7 @@ usage: cargo xtask COMMAND
                                        (all flags: cargo xtask bench event-path --help)
   bench functions [--parts ...] ...    measure what functions cost, beside native and wasmtime; prints Markdown tables
   bench rollout [--devices N] ...      measure a rollout to a simulated fleet; prints a Markdown table
+  bench fleet [--devices N] ...        measure a large fleet that is registered; prints a Markdown table
   bench update                         count what an update of 64 KB costs in time, bytes and flash; prints a Markdown table
   footprint [--check]                  count what the device SDK takes of a microcontroller's flash; prints a Markdown
                                        table; --check fails if a figure has grown over the one in the docs
@@ -38,7 +39,9 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match words.as_slice() {
         ["tidy"] => tidy::run(),
-        ["bench", what @ ("event-path" | "functions" | "rollout"), rest @ ..] => bench::run(what, rest),
+        ["bench", what @ ("event-path" | "functions" | "rollout" | "fleet"), rest @ ..] => {
+            bench::run(what, rest)
+        }
         ["bench", "update"] => bench::update(),
         ["footprint"] => footprint::run(false),
         ["footprint", "--check"] => footprint::run(true),

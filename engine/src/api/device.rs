@@ -1,5 +1,6 @@
 //! `/devices`: who may connect.
 
+pub(super) mod batch;
 pub(super) mod change;
 pub(super) mod command;
 pub(super) mod list;
@@ -7,6 +8,7 @@ pub(super) mod state;
 pub(super) mod twin;
 pub(super) mod update;
 
+pub(crate) use batch::{AddedDevices, DEVICES_MAX as BATCH_DEVICES_MAX, NewDevices};
 pub(crate) use change::DevicePatch;
 use update::UpdateView;
 
@@ -112,14 +114,19 @@ pub(super) async fn add(
     State(api): State<Api>,
     Document(new): Document<NewDevice>,
 ) -> Result<(StatusCode, Json<AddedDevice>), Problem> {
+    let (id, row) = fit(new)?;
+    let token = api.engine.registry().add_device(id, row).await?;
+    Ok((StatusCode::CREATED, Json(AddedDevice { id: id.to_string(), token })))
+}
+
+/// A device as the registry takes it.
+fn fit(new: NewDevice) -> Result<(DeviceId, registry::NewDevice), Problem> {
     let id = parse_id(&new.id)?;
     let product = parse_product(new.product.as_deref())?;
     check_tags(&new.tags)?;
     let time_zone = not_utc(new.time_zone);
     let class = parse_class(new.class.as_deref())?;
-    let row = registry::NewDevice { product, class, tags: new.tags, time_zone };
-    let token = api.engine.registry().add_device(id, row).await?;
-    Ok((StatusCode::CREATED, Json(AddedDevice { id: id.to_string(), token })))
+    Ok((id, registry::NewDevice { product, class, tags: new.tags, time_zone }))
 }
 
 fn parse_product(product: Option<&str>) -> Result<Option<ProductId>, Problem> {

@@ -3,6 +3,7 @@
 mod add;
 mod command;
 mod get;
+mod import;
 mod ls;
 mod rm;
 mod set;
@@ -19,6 +20,8 @@ use std::path::Path;
 pub(super) enum Command {
     /// Register a device and print its token, this once
     Add(add::Arguments),
+    /// Register the devices of a file and print their tokens, this once
+    Import(import::Arguments),
     /// List the devices
     Ls(ls::Arguments),
     /// Show a device
@@ -42,6 +45,7 @@ pub(super) enum Command {
 pub(super) fn run(command: Command, data: &Path) -> Result<(), Failure> {
     match command {
         Command::Add(arguments) => add::run(&arguments, data),
+        Command::Import(arguments) => import::run(&arguments, data),
         Command::Ls(arguments) => ls::run(&arguments, data),
         Command::Get(arguments) => get::run(&arguments, data),
         Command::Set(arguments) => set::run(&arguments, data),

@@ -36,8 +36,8 @@ pub(super) struct Arguments {
     /// Start an engine in this process, open to the devices; without --data in a directory that is removed
     #[arg(long)]
     in_process: bool,
-    /// Add devices that have no token to the engine of --data, and keep their tokens in a file
-    #[arg(long, conflicts_with = "in_process")]
+    /// Add devices that are not registered; for an engine outside, their tokens are kept in a file
+    #[arg(long)]
     register: bool,
     /// The file of tokens [default: sim-tokens in the data directory]
     #[arg(long, value_name = "FILE", conflicts_with = "in_process")]
@@ -72,8 +72,12 @@ pub(super) fn run(arguments: &Arguments, given: Option<PathBuf>, data: &Path) ->
     let what = "the simulation failed";
     if arguments.in_process {
         let clock = Clock::scaled(arguments.speed);
+        let register = arguments.register;
         return until_stopped(what, |stop| async move {
             let inside = Inside::start(given, clock).await?;
+            if register {
+                inside.register(&scenario.devices).await?;
+            }
             let (clock, meter) = (inside.clock(), inside.meter());
             inside.run(Plan { scenario, tokens: BTreeMap::new(), time, clock, meter }, stop).await
         });

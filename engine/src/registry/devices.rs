@@ -9,6 +9,7 @@ use fleetfn_core::selection::Traits;
 use fleetfn_core::twin::Twin;
 use fleetfn_core::update::Report;
 use fleetfn_protocol::{ClassId, DeviceId, ProductId};
+use std::collections::BTreeSet;
 
 /// A device, as it is listed.
 #[derive(Debug, Clone)]
@@ -101,6 +102,40 @@ pub(crate) enum Mode {
 impl Registry {
     /// Registers a device and returns its token, which is kept nowhere else. Durable on return.
     pub(crate) async fn add_device(&self, id: DeviceId, new: NewDevice) -> Result<String, Error> {
+        let (token, change) = self.new_row(id, new)?;
+        let _one_at_a_time = self.acts.lock().await;
+        self.expect_new(id)?;
+        self.record(change).await?;
+        Ok(token)
+    }
+
+    /// Registers all of some devices or, if one cannot be, none. Their tokens, in the same order, are kept nowhere else; a
+    /// dry run has none. Durable on return.
+    pub(crate) async fn add_devices(
+        &self,
+        new: Vec<(DeviceId, NewDevice)>,
+        mode: Mode,
+    ) -> Result<Vec<String>, Error> {
+        let mut ids = BTreeSet::new();
+        if let Some((twice, _)) = new.iter().find(|(id, _)| !ids.insert(*id)) {
+            return Err(Error::Invalid(format!("device '{twice}' is there twice")));
+        }
+        let rows = new.into_iter().map(|(id, new)| self.new_row(id, new));
+        let (tokens, changes): (Vec<_>, Vec<_>) =
+            rows.collect::<Result<Vec<_>, Error>>()?.into_iter().unzip();
+        let _one_at_a_time = self.acts.lock().await;
+        for id in ids {
+            self.expect_new(id)?;
+        }
+        if mode == Mode::DryRun || changes.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.record_all(changes).await?;
+        Ok(tokens)
+    }
+
+    /// A new token, and what is to be recorded of its device.
+    fn new_row(&self, id: DeviceId, new: NewDevice) -> Result<(String, Change), Error> {
         if id.as_str() == OPERATOR {
             return Err(Error::Reserved(OPERATOR.into()));
         }
@@ -108,14 +143,16 @@ impl Registry {
         let NewDevice { product, class, tags, time_zone } = new;
         let token = new_token()?;
         let token_sha256 = sha256(token.as_bytes());
-        let row =
-            DeviceRow { product, class, token_sha256, tags, time_zone, added_at_ms: self.clock.now_ms() };
-        let _one_at_a_time = self.acts.lock().await;
-        if self.device(id)?.is_some() {
-            return Err(Error::Exists(format!("device '{id}'")));
+        let added_at_ms = self.clock.now_ms();
+        let row = DeviceRow { product, class, token_sha256, tags, time_zone, added_at_ms };
+        Ok((token, Change::Device { id, row: Some(row) }))
+    }
+
+    fn expect_new(&self, id: DeviceId) -> Result<(), Error> {
+        match self.device(id)? {
+            Some(_) => Err(Error::Exists(format!("device '{id}'"))),
+            None => Ok(()),
         }
-        self.record(Change::Device { id, row: Some(row) }).await?;
-        Ok(token)
     }
 
     /// Changes what is known of a device and returns that. Timers of the calendar follow a new time zone. Durable on

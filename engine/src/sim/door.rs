@@ -1,10 +1,11 @@
 //! An engine in the same process, for simulations that need no other.
 
-use super::{Meter, Plan};
-use crate::api::{Running, Server};
+use super::{Meter, Plan, SIMULATED};
+use crate::api::{BATCH_DEVICES_MAX, Running, Server};
 use crate::clock::Clock;
 use crate::engine::{Engine, Options};
-use crate::registry::Access;
+use crate::registry::{Access, Mode, NewDevice};
+use crate::scenario::Device;
 use anyhow::Context;
 use fleetfn_broker::Pipe;
 use fleetfn_device::dial::Dial;
@@ -67,6 +68,22 @@ impl Inside {
         Ok(Self { engine, api, directory })
     }
 
+    /// Registers those of some devices that are not: the engine lets in whoever comes, but selections see registered
+    /// devices only.
+    pub(crate) async fn register(&self, devices: &[Device]) -> anyhow::Result<()> {
+        let registry = self.engine.registry();
+        for batch in devices.chunks(BATCH_DEVICES_MAX) {
+            let mut new = Vec::new();
+            for device in batch {
+                if registry.device(device.id)?.is_none() {
+                    new.push((device.id, new_device(device)));
+                }
+            }
+            registry.add_devices(new, Mode::Perform).await?;
+        }
+        Ok(())
+    }
+
     /// By which it goes.
     pub(crate) fn clock(&self) -> Clock {
         self.engine.clock()
@@ -91,5 +108,14 @@ impl Inside {
         }
         played?;
         stopped
+    }
+}
+
+fn new_device(device: &Device) -> NewDevice {
+    NewDevice {
+        product: device.product,
+        class: device.class,
+        tags: vec![SIMULATED.into()],
+        time_zone: device.time_zone.as_deref().map(str::to_owned),
     }
 }

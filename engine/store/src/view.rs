@@ -34,9 +34,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use tree::Tree;
 
-/// Rows of the overlay that a scan copies at first, for most scans are short, and at most at once: bounds how long it
-/// holds up the partition's commits.
-const OVERLAY_ROWS: usize = 64;
+/// Rows of the overlay that a scan copies at first, for most scans look for the first row, and at most at once: bounds how
+/// long it holds up the partition's commits.
+const OVERLAY_ROWS: usize = 8;
 const OVERLAY_ROWS_MAX: usize = 1_024;
 
 /// Why the view cannot be read or written.

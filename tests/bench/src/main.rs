@@ -18,7 +18,9 @@ mod link;
 mod loopback;
 mod neighbours;
 mod offered;
+mod operator;
 mod peer;
+mod registered;
 mod rollout;
 mod start_up;
 mod statistics;
@@ -46,6 +48,8 @@ enum Command {
     Functions(functions::Options),
     /// Measures a rollout to a simulated fleet and prints a Markdown table.
     Rollout(rollout::Options),
+    /// Measures a large fleet that is registered and prints a Markdown table.
+    Fleet(registered::Options),
     /// The peer's worker: what an expert would write by hand in front of a stock broker.
     PeerWorker {
         /// The broker.
@@ -59,6 +63,7 @@ fn main() -> Result<()> {
         Command::EventPath(options) => event_path::run(&options),
         Command::Functions(options) => functions::run(&options),
         Command::Rollout(options) => rollout::run(&options),
+        Command::Fleet(options) => registered::run(&options),
         Command::PeerWorker { broker } => peer::run(broker),
     }
 }

@@ -6,11 +6,14 @@ use crate::link::{Load, Until};
 use crate::loopback;
 use crate::system::{Durability, System};
 use crate::table::Table;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
-use serde_json::{Value, json};
+use hdrhistogram::Histogram;
+use rustix::process::{Pid, setpriority_process};
+use serde_json::json;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Telemetry that is measured: devices beside the fleet, and their events a second.
@@ -19,6 +22,9 @@ const OFFERED: f64 = 500.0;
 
 /// Length of a block.
 const BLOCK_BYTES: u16 = 1_024;
+
+/// The lowest priority that Linux knows.
+const LAST: i32 = 19;
 
 /// How long everything may take.
 const PATIENCE: Duration = Duration::from_secs(1_800);
@@ -56,11 +62,11 @@ impl Drop for Simulation {
 
 /// Measures, and prints the table.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    allow_files(2 * u64::from(options.devices) + 1_000)?;
+    allow_files(u64::from(options.devices) + 1_000)?;
     let rate = options.update_rate.to_string();
     let system = System::ours_with(&options.directory, Durability::Fsync, &["--update-rate", &rate])?;
     let _simulation = simulate(&system, options)?;
-    publish(&system, options)?;
+    system.publish("bench", options.image_bytes)?;
     let mut table = Table::default();
     let mut probes = Fleet::join(system.mqtt, PROBES, Load::bench(100), Until::Acked)?;
     let pace = Pace::Offered { per_second: OFFERED };
@@ -80,14 +86,14 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         "-m",
         "bench",
     ])?;
-    let mut busy = calm.latency_us.clone();
-    busy.reset();
-    while !is_over(&system)? {
-        busy.add(probes.run(pace, Duration::from_millis(500))?.latency_us)?;
-        if started.elapsed() > PATIENCE {
-            bail!("the rollout is not over after {PATIENCE:?}");
-        }
-    }
+    let is_over = AtomicBool::new(false);
+    let busy = std::thread::scope(|scope| {
+        let probing = scope.spawn(|| probe(&mut probes, pace, &is_over));
+        let waited = wait(&system, started);
+        is_over.store(true, Ordering::Relaxed);
+        let probed = probing.join().map_err(|_| anyhow!("the probes panicked"))?;
+        waited.and(probed)
+    })?;
     let seconds = started.elapsed().as_secs_f64();
     let bytes = system.metric("fleetfn_update_block_bytes_total")? - bytes;
     let cpu = (system.cpu()? - cpu).as_secs_f64();
@@ -105,6 +111,30 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
+/// How long telemetry takes until it is acknowledged, until the rollout is over; a line each second tells how far it is.
+fn probe(probes: &mut Fleet, pace: Pace, is_over: &AtomicBool) -> Result<Histogram<u64>> {
+    let started = Instant::now();
+    let mut all = probes.run(pace, Duration::ZERO)?.latency_us;
+    while !is_over.load(Ordering::Relaxed) {
+        let figures = probes.run(pace, Duration::from_secs(1))?;
+        let (p50, p99) = (figures.latency_ms(0.5), figures.latency_ms(0.99));
+        eprintln!("{:4} s  telemetry p50 {p50:.2} ms  p99 {p99:.2} ms", started.elapsed().as_secs());
+        all.add(figures.latency_us)?;
+    }
+    Ok(all)
+}
+
+/// Waits until all devices have had their turn.
+fn wait(system: &System, started: Instant) -> Result<()> {
+    while !is_over(system)? {
+        if started.elapsed() > PATIENCE {
+            bail!("the rollout is not over after {PATIENCE:?}");
+        }
+        std::thread::sleep(Duration::from_millis(250));
+    }
+    Ok(())
+}
+
 /// Registers and connects the fleet.
 fn simulate(system: &System, options: &Options) -> Result<Simulation> {
     let scenario = json!({"groups": [{
@@ -117,6 +147,9 @@ fn simulate(system: &System, options: &Options) -> Result<Simulation> {
     let mut command = system.fleetfn()?;
     command.args(["sim", "--register", "--scenario"]).arg(&file);
     let simulation = Simulation(command.stdout(Stdio::null()).spawn().context("starting fleetfn sim")?);
+    // Real devices bring their own processors.
+    let process = Pid::from_child(&simulation.0);
+    setpriority_process(Some(process), LAST).context("lowering the priority of the simulation")?;
     let started = Instant::now();
     let all = f64::from(options.devices);
     while system.metric("fleetfn_devices_online")? < all {
@@ -130,42 +163,9 @@ fn simulate(system: &System, options: &Options) -> Result<Simulation> {
     Ok(simulation)
 }
 
-/// Makes, signs and publishes an image that no patch helps with.
-fn publish(system: &System, options: &Options) -> Result<()> {
-    let (key, image) = (system.path().join("bench.key"), system.path().join("bench.image"));
-    let mut state = 1_u32;
-    let mut byte = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        state.to_be_bytes()[0]
-    };
-    std::fs::write(&image, (0..options.image_bytes).map(|_| byte()).collect::<Vec<u8>>())?;
-    let (key, image) = (key.display().to_string(), image.display().to_string());
-    let (public, signed) = (format!("{key}.pub"), format!("{image}.signed"));
-    system.command(&["release", "keygen", &key])?;
-    system.command(&["release", "key", "add", "bench", &public])?;
-    system.command(&[
-        "release",
-        "sign",
-        &image,
-        "--product",
-        "bench",
-        "--class",
-        "m3",
-        "--version",
-        "2.0.0",
-        "--sequence",
-        "2",
-        "--key",
-        &key,
-    ])?;
-    system.command(&["release", "publish", &signed, &image])?;
-    Ok(())
-}
-
 /// Whether all devices have had their turn.
 fn is_over(system: &System) -> Result<bool> {
-    let status: Value =
-        serde_json::from_str(&system.command(&["rollout", "status", "bench", "-o", "json"])?)?;
+    let status = system.rollout("bench")?;
     match status["state"].as_str() {
         Some("completed") => {
             eprintln!("{}", status["because"].as_str().unwrap_or_default());
@@ -173,23 +173,5 @@ fn is_over(system: &System) -> Result<bool> {
         }
         Some("aborted" | "held") => bail!("the rollout does not go on: {status}"),
         _ => Ok(false),
-    }
-}
-
-impl System {
-    /// The command line, at our server's data directory.
-    fn fleetfn(&self) -> Result<Command> {
-        let mut command = Command::new(crate::system::our_binary()?);
-        command.arg("--data").arg(self.path()).stdin(Stdio::null());
-        Ok(command)
-    }
-
-    /// Runs a command that must succeed, and returns what it printed.
-    fn command(&self, words: &[&str]) -> Result<String> {
-        let ran = self.fleetfn()?.args(words).output().context("running fleetfn")?;
-        if !ran.status.success() {
-            bail!("fleetfn {words:?} failed: {}", String::from_utf8_lossy(&ran.stderr));
-        }
-        Ok(String::from_utf8(ran.stdout)?)
     }
 }

@@ -24,27 +24,26 @@ fn due_ms(key: &str) -> Result<u64, RolloutError> {
 }
 
 impl Machine<'_> {
-    pub(super) fn next_due_ms(&self) -> Result<Option<u64>, RolloutError> {
-        self.book.keys(DUE, None, 1)?.first().map(|key| due_ms(key)).transpose()
-    }
-
     pub(super) fn look_at_due(&mut self) -> Result<(), RolloutError> {
-        // Nothing is due at most events: one row says so.
-        if self.next_due_ms()?.is_none_or(|next_ms| next_ms > self.now_ms) {
+        if !self.is_due() {
             return Ok(());
         }
-        let keys = self.book.keys(DUE, None, DUE_MAX)?;
-        let all = keys.len() < DUE_MAX;
-        for key in keys {
+        for key in self.book.keys(DUE, None, DUE_MAX)? {
             if due_ms(&key)? > self.now_ms {
-                return Ok(());
+                break;
             }
             let id = device_id(&key)?;
             let before = self.known(&id)?;
             self.look_at(&id, &before);
         }
-        self.more = self.more || !all;
+        let first = self.book.keys(DUE, None, 1)?;
+        self.head.due_ms = first.first().map(|key| due_ms(key)).transpose()?;
+        self.more = self.more || self.is_due();
         Ok(())
+    }
+
+    fn is_due(&self) -> bool {
+        self.head.due_ms.is_some_and(|due_ms| due_ms <= self.now_ms)
     }
 
     fn look_at(&mut self, id: &DeviceId, before: &Device) {

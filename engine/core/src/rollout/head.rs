@@ -184,6 +184,12 @@ pub struct Head {
     /// For when its timer is set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tick_ms: Option<u64>,
+    /// Devices that are to be looked at some time.
+    pub due: u32,
+    /// Before this none of them is, in milliseconds since 1970. Finding the row of the first one is dear: those of devices
+    /// that have moved on lie before it, deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_ms: Option<u64>,
 }
 
 impl Head {
@@ -210,6 +216,8 @@ impl Head {
             history_next: 0,
             ignored: 0,
             tick_ms: None,
+            due: 0,
+            due_ms: None,
         }
     }
 

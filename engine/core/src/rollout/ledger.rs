@@ -69,9 +69,18 @@ impl Machine<'_> {
         let due = |device: &Device| device.due_key(id);
         self.move_row(before.and_then(queue), queue(after));
         self.move_row(before.and_then(due), due(after));
+        self.note_due(before.and_then(|before| before.due_ms), after.due_ms);
         if before != Some(after) {
             self.book.put(device_key(id), after);
         }
+    }
+
+    /// Keeps count of the rows of times, and of the earliest.
+    fn note_due(&mut self, before_ms: Option<u64>, after_ms: Option<u64>) {
+        let others = self.head.due.saturating_sub(before_ms.is_some().into());
+        self.head.due = others.saturating_add(after_ms.is_some().into());
+        let known_ms = self.head.due_ms.filter(|_| others > 0);
+        self.head.due_ms = [known_ms, after_ms].into_iter().flatten().min();
     }
 
     fn move_row(&mut self, before: Option<String>, after: Option<String>) {

@@ -170,7 +170,7 @@ impl Machine<'_> {
     }
 
     fn finish(mut self, before: Option<&Head>) -> Result<Decision, RolloutError> {
-        let timer = self.timer()?;
+        let timer = self.timer();
         if before != Some(&self.head) {
             self.book.put(HEAD.into(), &self.head);
         }
@@ -182,33 +182,33 @@ impl Machine<'_> {
 
     /// Sets the timer for whatever comes next. One that is set for an earlier time stays: most of what it waits for is put
     /// off again and again, and it then fires once in vain instead of being set with every event.
-    fn timer(&mut self) -> Result<Option<Effect>, RolloutError> {
-        let next_ms = self.next_ms()?.map(|next_ms| next_ms.max(self.now_ms.saturating_add(1_000)));
+    fn timer(&mut self) -> Option<Effect> {
+        let next_ms = self.next_ms().map(|next_ms| next_ms.max(self.now_ms.saturating_add(1_000)));
         let is_soon_enough = match (self.head.tick_ms, next_ms) {
             (Some(tick_ms), Some(next_ms)) => tick_ms <= next_ms,
             (tick_ms, next_ms) => tick_ms == next_ms,
         };
         if is_soon_enough {
-            return Ok(None);
+            return None;
         }
         self.head.tick_ms = next_ms;
         let name = Bytes::from_static(TICK.as_bytes());
         let Some(next_ms) = next_ms else {
-            return Ok(Some(Effect::TimerCancel { name }));
+            return Some(Effect::TimerCancel { name });
         };
         let delay_s = next_ms.saturating_sub(self.now_ms).div_ceil(1_000);
         let delay_s = u32::try_from(delay_s).unwrap_or(u32::MAX).max(1);
-        Ok(Some(Effect::TimerSet { name, payload: Bytes::new(), delay_s }))
+        Some(Effect::TimerSet { name, payload: Bytes::new(), delay_s })
     }
 
     /// When something is to be done without anybody saying anything.
-    fn next_ms(&self) -> Result<Option<u64>, RolloutError> {
+    fn next_ms(&self) -> Option<u64> {
         if self.more || (self.head.sweep.is_some()) {
-            return Ok(Some(self.now_ms));
+            return Some(self.now_ms);
         }
-        let due_ms = self.next_due_ms()?;
+        let due_ms = self.head.due_ms;
         if self.head.paused.is_some() {
-            return Ok(due_ms);
+            return due_ms;
         }
         let until_ms = match (self.head.state, self.head.hold) {
             (State::Scheduled | State::Soaking | State::Judging, _) | (State::Held, Some(Hold::Gate)) => {
@@ -218,7 +218,7 @@ impl Machine<'_> {
             (State::WaitingForApproval | State::Enrolling, _)
             | (State::Held | State::Completed | State::Aborted, _) => None,
         };
-        Ok([due_ms, until_ms].into_iter().flatten().min())
+        [due_ms, until_ms].into_iter().flatten().min()
     }
 
     /// Adds a line to the history.

@@ -45,7 +45,9 @@ impl Machine<'_> {
         let permits = self.head.pace.permits(per_minute, self.now_ms);
         let starts = permits.min(self.free()).min(STARTS_MAX);
         let mut budget = Budget { starts, looks: LOOKS_MAX, begun: 0 };
-        self.offer_queue(READY, u32::MAX, &mut budget)?;
+        if self.head.in_phases().ready > 0 {
+            self.offer_queue(READY, u32::MAX, &mut budget)?;
+        }
         for source in self.sources() {
             self.offer_queue(&queue_prefix(source), self.room(), &mut budget)?;
         }

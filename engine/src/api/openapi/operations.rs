@@ -7,12 +7,12 @@ use crate::api::rollout::schema::{
 };
 use crate::api::rollout::{DeviceQuery, NewAct, NewPlan, NewRollout};
 use crate::api::{
-    Acted, AddedDevice, AddressView, ArtifactView, AuditView, BudgetView, ComparisonView, ConfigView,
-    DeadLetterView, Deployed, DevicePatch, DeviceView, FunctionView, KeyView, KnownVersion, LogView,
-    NewAddress, NewBudget, NewDevice, NewKey, NewThreshold, Order, Page, Reason, RecordView, RedriveOrder,
-    RedriveView, ReleaseView, ReplayView, Requested, SecretView, StateView, Terms, ThresholdView, TimerView,
-    TraceView, TwinView, UpdateOrder, UpdateView, UsageView, dead_letter, device, invocation, record,
-    release, replay, status, trace, usage,
+    Acted, AddedDevice, AddedDevices, AddressView, ArtifactView, AuditView, BudgetView, ComparisonView,
+    ConfigView, DeadLetterView, Deployed, DevicePatch, DeviceView, FunctionView, KeyView, KnownVersion,
+    LogView, NewAddress, NewBudget, NewDevice, NewDevices, NewKey, NewThreshold, Order, Page, Reason,
+    RecordView, RedriveOrder, RedriveView, ReleaseView, ReplayView, Requested, SecretView, StateView, Terms,
+    ThresholdView, TimerView, TraceView, TwinView, UpdateOrder, UpdateView, UsageView, dead_letter, device,
+    invocation, record, release, replay, status, trace, usage,
 };
 use axum::http::StatusCode;
 
@@ -32,6 +32,13 @@ fn devices() -> Vec<Operation> {
         post("/devices", "Register a device; its token is in the answer and nowhere else")
             .document::<NewDevice>()
             .answer::<AddedDevice>(StatusCode::CREATED),
+        post(
+            "/device-batches",
+            "Register all of many devices, or none; their tokens are in the answer and nowhere else",
+        )
+        .document::<NewDevices>()
+        .shows::<AddedDevices>()
+        .answer::<AddedDevices>(StatusCode::CREATED),
         get("/devices/{id}", "A device").shows::<DeviceView>(),
         patch("/devices/{id}", "Change a device")
             .query::<device::change::PatchQuery>()

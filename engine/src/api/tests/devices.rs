@@ -85,6 +85,36 @@ async fn a_device_is_changed_in_what_is_given_and_refused_as_a_whole() {
     fixture.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_of_devices_is_registered_as_a_whole_or_not_at_all() {
+    let fixture = Fixture::start().await;
+    let batches = "/api/v1/device-batches";
+    let two = json!([{ "id": "lamp-1", "product": "lamp" }, { "id": "lamp-2", "tags": ["eu"] }]);
+    let (status, tried) =
+        fixture.call("POST", batches, Some(json!({ "devices": two, "dry_run": true }))).await;
+    assert_eq!((status, &tried["devices"]), (200, &json!([])));
+    assert_eq!(fixture.call("GET", "/api/v1/devices/lamp-1", None).await.0, 404, "a dry run adds nothing");
+    let (status, added) = fixture.call("POST", batches, Some(json!({ "devices": two }))).await;
+    assert_eq!((status, &added["devices"][1]["id"]), (201, &json!("lamp-2")));
+    assert_eq!(added["devices"][0]["token"].as_str().map(str::len), Some(64));
+    assert_eq!(fixture.call("GET", "/api/v1/devices/lamp-2", None).await.1["tags"], json!(["eu"]));
+
+    let many: Vec<Value> = (0..1_001).map(|index| json!({ "id": format!("m-{index}") })).collect();
+    for (devices, status, rule) in [
+        (json!([{ "id": "lamp-3" }, { "id": "lamp-1" }]), 409, "lamp-1"),
+        (json!([{ "id": "lamp-3" }, { "id": "lamp-3" }]), 422, "twice"),
+        (json!([{ "id": "lamp-3" }, { "id": "a b" }]), 400, "id"),
+        (json!([{ "id": "lamp-3", "time_zone": "Europe/Atlantis" }]), 422, "IANA"),
+        (json!(many), 400, "at most 1000"),
+    ] {
+        let (refused, problem) = fixture.call("POST", batches, Some(json!({ "devices": devices }))).await;
+        let detail = problem["detail"].as_str().unwrap_or_default();
+        assert!(refused == status && detail.contains(rule), "{refused} {problem}");
+    }
+    assert_eq!(fixture.call("GET", "/api/v1/devices/lamp-3", None).await.0, 404);
+    fixture.stop().await;
+}
+
 /// Keeps `abc` under `key` for every reading.
 const KEEPER: &str = r##"(module
     (import "fleetfn_v1" "state_put" (func $put (param i32 i32 i32 i32) (result i32)))

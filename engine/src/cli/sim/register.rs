@@ -1,29 +1,17 @@
-//! Adds devices to an engine over its HTTP API, several at a time.
+//! Adds devices to an engine over its HTTP API.
 
 use super::tokens;
-use crate::api::{AddedDevice, DeviceView, NewDevice};
+use crate::api::{AddedDevice, AddedDevices, BATCH_DEVICES_MAX, DeviceView, NewDevice, NewDevices};
 use crate::cli::client::Client;
 use crate::cli::failure::Failure;
 use crate::scenario::Device;
+use crate::sim::SIMULATED;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
-
-/// Requests at once: the engine adds devices one after the other, and syncs each.
-const AT_ONCE: usize = 8;
 
 /// How often it is told how far it is.
 const TELL_EVERY: Duration = Duration::from_secs(2);
-
-/// How far it is.
-struct Progress {
-    file: std::fs::File,
-    tokens: BTreeMap<String, String>,
-    failure: Option<Failure>,
-    told: Instant,
-}
 
 /// Adds devices and returns their tokens, which are in the file as well. Stops at the first failure; what was added until
 /// then stays, and is skipped the next time.
@@ -47,55 +35,31 @@ pub(super) fn devices(
         ));
     }
     eprintln!("registering {} devices; their tokens are kept in {}", devices.len(), file.display());
-    let progress = Mutex::new(Progress {
-        file: tokens::append(file)?,
-        tokens: BTreeMap::new(),
-        failure: None,
-        told: Instant::now(),
-    });
-    let next = AtomicUsize::new(0);
-    std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE.min(devices.len()) {
-            scope.spawn(|| {
-                while let Some(device) = devices.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if !add(client, device, &progress, devices.len()) {
-                        return;
-                    }
-                }
-            });
+    let mut kept = tokens::append(file)?;
+    let (mut tokens, mut told) = (BTreeMap::new(), Instant::now());
+    for batch in devices.chunks(BATCH_DEVICES_MAX) {
+        for AddedDevice { id, token } in add(client, batch)? {
+            tokens::add(&mut kept, &id, &token)
+                .map_err(|error| Failure::new("cannot keep a token", error))?;
+            tokens.insert(id, token);
         }
-    });
-    let Progress { tokens, failure, .. } = progress.into_inner().unwrap_or_else(PoisonError::into_inner);
-    match failure {
-        Some(failure) => Err(failure),
-        None => Ok(tokens),
+        if told.elapsed() >= TELL_EVERY {
+            told = Instant::now();
+            eprintln!("registered {} of {}", tokens.len(), devices.len());
+        }
     }
+    Ok(tokens)
 }
 
-/// Adds one device; whether to go on.
-fn add(client: &Client, device: &Device, progress: &Mutex<Progress>, of: usize) -> bool {
-    let new = NewDevice {
+fn add(client: &Client, devices: &[&Device]) -> Result<Vec<AddedDevice>, Failure> {
+    let new = |device: &&Device| NewDevice {
         id: device.id.to_string(),
         product: device.product.map(|product| product.to_string()),
         class: device.class.map(|class| class.to_string()),
-        tags: vec!["simulated".into()],
+        tags: vec![SIMULATED.into()],
         time_zone: device.time_zone.as_deref().map(str::to_owned),
     };
-    let tried = format!("cannot register {}", device.id);
-    let added: Result<AddedDevice, Failure> = client.post(&tried, "/devices", &new);
-    let mut progress = progress.lock().unwrap_or_else(PoisonError::into_inner);
-    let kept = added.and_then(|added| {
-        tokens::add(&mut progress.file, &added.id, &added.token)
-            .map_err(|error| Failure::new("cannot keep a token", error))?;
-        progress.tokens.insert(added.id, added.token);
-        Ok(())
-    });
-    if let Err(failure) = kept {
-        progress.failure.get_or_insert(failure);
-    }
-    if progress.told.elapsed() >= TELL_EVERY {
-        progress.told = Instant::now();
-        eprintln!("registered {} of {of}", progress.tokens.len());
-    }
-    progress.failure.is_none()
+    let batch = NewDevices { devices: devices.iter().map(new).collect(), dry_run: false };
+    let added: AddedDevices = client.post("cannot register the devices", "/device-batches", &batch)?;
+    Ok(added.devices)
 }
