@@ -26,6 +26,7 @@
 //! - Each offer comes to an end that its rollout hears of, or has asked for: a final report, absent, deferred, refused.
 
 mod ask;
+mod choose;
 mod error;
 mod fold;
 mod follow;
@@ -36,7 +37,7 @@ mod release;
 mod rows;
 mod watch;
 
-pub use ask::{News, OfferQuestion};
+pub use ask::{News, OfferQuestion, Variant};
 pub use error::JobError;
 pub use fold::Heard;
 pub use input::{ANSWER, NEWS, OfferAnswer, QUESTION, Says};

@@ -54,7 +54,7 @@ impl Machine<'_> {
     /// A device has failed.
     pub(super) fn fail(&self, device: &mut Device, failure: Failure, blame: Blame) {
         let retries = self.policy.retries;
-        let is_patched = !device.whole && !self.policy.release.patches.is_empty();
+        let is_patched = !device.whole && !device.release(&self.policy).patches.is_empty();
         let blame = match blame {
             // It may be the patch that does not fit, or that the device knows nothing of patches.
             Blame::Hopeless(Reason::Size | Reason::Format) if is_patched => Blame::Delivery,

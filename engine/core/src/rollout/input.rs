@@ -10,6 +10,7 @@
 //! | `rollout/absent`, `rollout/here` | `update` | a device did not take its offer; it was heard, or is free again |
 //! | `rollout/silent`, `rollout/heard` | `update` | a device that was to be watched is quiet; it was heard again |
 //! | `rollout/deferred`, `rollout/refused` | `update` | an offer was put off or refused, by whom and why |
+//! | `rollout/chosen` | `update` | a function chose a variant of the release for a device |
 //! | `rollout/verdict` | the gate | its answer |
 //!
 //! The name of the sender is the engine's word, not the payload's: no function can act for an operator, report for a
@@ -18,8 +19,8 @@
 mod payload;
 
 pub use payload::{
-    Absent, Act, CANDIDATES_MAX, Candidate, Candidates, Deferred, GateAnswer, Heard, NodePace, Refused,
-    Report, Silent, Verb, WHO_BYTES_MAX, WHY_BYTES_MAX,
+    Absent, Act, CANDIDATES_MAX, Candidate, Candidates, Chosen, Deferred, GateAnswer, Heard, NodePace,
+    Refused, Report, Silent, Verb, WHO_BYTES_MAX, WHY_BYTES_MAX,
 };
 
 use crate::event::{Event, EventKind, Purpose};
@@ -58,6 +59,8 @@ pub const HEARD: &str = "rollout/heard";
 pub const DEFERRED: &str = "rollout/deferred";
 /// An offer was refused.
 pub const REFUSED: &str = "rollout/refused";
+/// A function chose a variant of the release for a device.
+pub const CHOSEN: &str = "rollout/chosen";
 /// The answer of a gate.
 pub const VERDICT: &str = "rollout/verdict";
 
@@ -79,6 +82,7 @@ pub enum Input {
     Heard(Heard),
     Deferred(Deferred),
     Refused(Refused),
+    Chosen(Chosen),
     Verdict(FunctionName, GateAnswer),
     Tick,
 }
@@ -152,6 +156,7 @@ impl Input {
             HEARD => Self::Heard(read(name, payload)?),
             DEFERRED => Self::Deferred(read(name, payload)?),
             REFUSED => Self::Refused(read(name, payload)?),
+            CHOSEN => Self::Chosen(read(name, payload)?),
             VERDICT => Self::Verdict(*sender, read(name, payload)?),
             _ => return Err(InputError::Name(name.into())),
         };
@@ -173,7 +178,8 @@ impl Input {
             | Self::Silent(_)
             | Self::Heard(_)
             | Self::Deferred(_)
-            | Self::Refused(_) => sender == DEVICE_FUNCTION,
+            | Self::Refused(_)
+            | Self::Chosen(_) => sender == DEVICE_FUNCTION,
             // Whether the sender is a gate of the phase is known to the rollout.
             Self::Verdict(..) | Self::Tick => true,
         }

@@ -142,6 +142,7 @@ impl Machine<'_> {
             Input::Heard(heard) => self.heard(&heard),
             Input::Deferred(deferred) => self.deferred(&deferred),
             Input::Refused(refused) => self.refused(&refused),
+            Input::Chosen(chosen) => self.chosen(&chosen),
             Input::Verdict(gate, answer) => {
                 self.verdict(&gate, &answer);
                 Ok(())

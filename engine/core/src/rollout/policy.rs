@@ -17,7 +17,7 @@ mod check;
 mod defaults;
 mod release;
 
-pub use check::{CRITERIA_MAX, GATES_MAX, PHASES_MAX, POLICY_BYTES_MAX, PolicyError};
+pub use check::{CRITERIA_MAX, GATES_MAX, PHASES_MAX, POLICY_BYTES_MAX, PolicyError, VARIANTS_MAX};
 pub use release::{PATCHES_MAX, Patch, Release};
 
 use super::decimal::Decimal;
@@ -214,6 +214,9 @@ pub struct Repair {
 pub struct Policy {
     /// What it brings.
     pub release: Release,
+    /// What functions of the manufacturer may choose for a device instead, of the same product and class.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub variants: Vec<Release>,
     /// Whom it is for, as [`Selection`](crate::selection::Selection) reads it.
     pub selection: String,
     /// In which steps.

@@ -107,11 +107,12 @@ impl Machine<'_> {
         device.due_ms = Some(expires_ms);
         device.offered_ms = Some(self.now_ms);
         (device.started_ms, device.trial_ms) = (None, None);
-        (device.have, device.of) = (0, 0);
+        (device.have, device.of, device.chosen) = (0, 0, None);
         let offer = Offer {
             rollout: self.name.to_string(),
             generation: device.generation,
             release: self.policy.release.clone(),
+            variants: self.policy.variants.clone(),
             weight: self.policy.weight,
             whole: device.whole,
             expires_ms,

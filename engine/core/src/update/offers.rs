@@ -1,6 +1,8 @@
 //! Offers of rollouts, and how they become jobs: one at a time, the one with the highest weight first.
 
+use super::ask::Choosable;
 use super::fold::rank;
+use super::input::QUESTION;
 use super::machine::{DEFER_MS, Machine};
 use super::rows::{Awaits, OFFERS_MAX, Stage, Standing};
 use super::{Job, JobError, Phase};
@@ -59,7 +61,7 @@ impl Machine<'_> {
 
     /// Makes a job of an offer, or says why not.
     fn consider(&mut self, offer: Offer) -> Result<(), JobError> {
-        let Offer { rollout, generation, release, weight, whole, expires_ms } = offer;
+        let Offer { rollout, generation, release, variants, weight, whole, expires_ms } = offer;
         if let Some(running) = self.runs_already(&release) {
             self.tell(&rollout, REPORT, &Report { device: self.device, generation, ..running });
             return Ok(());
@@ -81,15 +83,17 @@ impl Machine<'_> {
             }
             None => {}
         }
-        if self.ask(&rollout, &release, whole, expires_ms)? {
-            return Ok(());
+        let functions = self.reader.listeners(QUESTION)?;
+        if functions.is_empty() {
+            self.give(&rollout, &release, whole, expires_ms);
+        } else {
+            self.ask(&rollout, Choosable { release, variants, whole, expires_ms }, &functions);
         }
-        self.give(&rollout, &release, whole, expires_ms);
         Ok(())
     }
 
     /// What the device says if it runs the release, or a newer one.
-    fn runs_already(&self, release: &Release) -> Option<Report> {
+    pub(super) fn runs_already(&self, release: &Release) -> Option<Report> {
         let said = self.update.report.as_ref()?;
         let is_trying = said.phase == Phase::Trial;
         (said.sequence >= release.sequence && !is_trying).then_some(Report {
@@ -104,7 +108,7 @@ impl Machine<'_> {
     }
 
     /// What speaks against a release, of what is known here. The device judges for itself as well.
-    fn objection(&self, release: &Release) -> Option<String> {
+    pub(super) fn objection(&self, release: &Release) -> Option<String> {
         let Some(envelope) = release.envelope() else {
             return Some("the rollout has no signed manifest of the release".into());
         };

@@ -29,7 +29,7 @@ pub(super) const OFFERS: &str = "offers";
 pub const WATCH_ROW: &str = "watch";
 
 /// Rollouts whose newest offer is remembered: more for one device at a time is a mistake, and each is a few hundred bytes,
-/// or two thousand while functions are asked about it.
+/// or some thousand while functions are asked about it, which they are about one at a time.
 pub const OFFERS_MAX: usize = 16;
 
 /// Rollouts that watch one device: it is updated by one after the other.
@@ -68,12 +68,18 @@ pub(super) enum Stage {
     /// Manufacturer's functions were asked whether the device may have it.
     Asked {
         release: Box<Release>,
+        /// What they may choose instead.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        variants: Vec<Release>,
         whole: bool,
         expires_ms: u64,
         /// Until when they may answer.
         until_ms: u64,
         /// Those that have not.
         open: Vec<String>,
+        /// What one of them has chosen.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        choice: Option<Choice>,
     },
     /// It is a job of the device.
     Given {
@@ -86,6 +92,16 @@ pub(super) enum Stage {
     Over,
     /// The device came to an end with its job, and the rollout knows.
     Ended,
+}
+
+/// Which release a function has chosen for the device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Choice {
+    pub(super) release: String,
+    /// Which function.
+    pub(super) by: String,
+    pub(super) why: String,
 }
 
 /// What a rollout was told last about a job.

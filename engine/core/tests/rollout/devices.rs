@@ -328,3 +328,50 @@ fn rows_are_small_and_none_grows_with_the_fleet() {
     assert!(size(99, "head") < size(9, "head") + 16, "the counts have more digits");
     assert!(size(99, "head") < 1_000 && size(99, "device/d-00") < 300);
 }
+
+/// One device with an offer of which the function `lite` may choose a variant with sequence 8.
+fn with_variant() -> Stage {
+    let variant = json!({
+        "product": "fan", "class": "m3", "version": "2.4.1-lite", "sequence": 8, "digest": "cd".repeat(32),
+    });
+    one(json!({"variants": [variant], "retries": {"attempts": 2, "delay_s": 60}}))
+}
+
+fn choose(stage: &mut Stage, release: &str) -> Option<String> {
+    let generation = stage.row("d-00").map_or(0, |row| row.generation);
+    let chosen =
+        json!({"generation": generation, "release": release, "why": "function 'lite' said: little flash"});
+    stage.about("d-00", "rollout/chosen", chosen)
+}
+
+fn confirm(stage: &mut Stage, sequence: u32) -> Option<String> {
+    let report = json!({"generation": 1, "phase": "confirmed", "reason": "none", "sequence": sequence});
+    stage.about("d-00", "rollout/report", report)
+}
+
+#[test]
+fn a_device_that_gets_a_variant_has_succeeded_with_that_alone_and_the_rollout_says_why() {
+    let mut stage = with_variant();
+    assert_eq!(choose(&mut stage, "fan@2.4.1-lite"), None);
+    assert_eq!(confirm(&mut stage, 7).as_deref(), Some("it confirms sequence 7, the release is 8"));
+    assert_eq!(confirm(&mut stage, 8), None);
+    let explained = stage.explain("d-00").because;
+    let expected =
+        "its release is the variant fan@2.4.1-lite (sequence 8): function 'lite' said: little flash";
+    assert!(explained.contains(expected), "{explained}");
+    stage.replay();
+}
+
+#[test]
+fn a_variant_that_the_policy_does_not_name_changes_nothing_and_each_offer_is_chosen_for_anew() {
+    let mut stage = with_variant();
+    let ignored = choose(&mut stage, "fan@2.4.1");
+    assert_eq!(ignored.as_deref(), Some("the policy names no variant 'fan@2.4.1'"));
+    choose(&mut stage, "fan@2.4.1-lite");
+    stage.report("d-00", "rolled_back", "unhealthy");
+    stage.pass(10 * MINUTE_MS);
+    assert_eq!(stage.row("d-00").and_then(|row| row.chosen), None);
+    stage.report("d-00", "downloading", "none");
+    let late = choose(&mut stage, "fan@2.4.1-lite");
+    assert_eq!(late.as_deref(), Some("it has no such offer"), "what is being fetched is not another thing");
+}

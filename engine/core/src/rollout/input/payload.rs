@@ -183,6 +183,21 @@ pub struct Refused {
     pub why: String,
 }
 
+/// A function of the manufacturer chose a variant of the release for a device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Chosen {
+    /// Which device.
+    #[serde(with = "text")]
+    pub device: DeviceId,
+    /// Which offer.
+    pub generation: u32,
+    /// Which, as in `fan@2.4.1-lite`.
+    pub release: String,
+    /// By whom and why.
+    pub why: String,
+}
+
 /// The answer of a gate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
