@@ -36,6 +36,7 @@ mod abort;
 mod absence;
 mod act;
 mod book;
+mod change;
 mod criteria;
 mod decimal;
 mod device;
@@ -71,6 +72,7 @@ mod window;
 mod words;
 
 pub use act::ActError;
+pub use change::is_news;
 pub use decimal::Decimal;
 pub use device::{Choice, Device, JobState, Step};
 pub use explain::{Explanation, explain};

@@ -55,7 +55,7 @@ pub struct Act {
     pub verb: Verb,
 }
 
-/// A device that matches the selection. Sent again when something of it has changed.
+/// A device that matches the selection, or has matched it. Sent again when something of it has changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Candidate {
@@ -89,6 +89,9 @@ pub struct Candidate {
     /// Its clock; UTC if not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone: Option<Zone>,
+    /// What of the selection it does not meet any more, of one that the rollout knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unmet: Option<String>,
 }
 
 /// Devices that match the selection.
