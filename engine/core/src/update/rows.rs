@@ -51,6 +51,9 @@ pub(super) struct Offers {
 pub(super) struct Standing {
     pub(super) generation: u32,
     pub(super) weight: u16,
+    /// Sequence of the release that is offered.
+    #[serde(default)]
+    pub(super) sequence: u32,
     /// The job that it became.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) job: Option<u32>,
@@ -129,6 +132,8 @@ pub(super) enum Awaits {
     Device,
     /// When the device has no other job.
     Freedom,
+    /// At this time, unless a rollout that goes before it has given the device a job by then.
+    Turn { at_ms: u64 },
 }
 
 /// Who wants to know when the device is quiet.
