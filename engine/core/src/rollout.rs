@@ -90,9 +90,9 @@ pub(crate) use output::send;
 pub use output::{GATE_PREFIX, OFFER, Offer, Question, WATCH, WITHDRAW, Watch, Withdraw};
 pub use plan::{LeftOut, NAMED_MAX, PLANNED_MAX, Plan, PlannedPhase, plan};
 pub use policy::{
-    Bad, CRITERIA_MAX, Criterion, GATES_MAX, Gate, Late, Order, PATCHES_MAX, PHASES_MAX, POLICY_BYTES_MAX,
-    Patch, Penalty, Phase, Policy, PolicyError, Rate, Release, Repair, Retries, Silence, Size, Timeouts,
-    VARIANTS_MAX,
+    Bad, CRITERIA_MAX, Criterion, GATES_MAX, Gate, Late, Load, Order, PATCHES_MAX, PHASES_MAX,
+    POLICY_BYTES_MAX, Patch, Penalty, Phase, Policy, PolicyError, Rate, Release, Repair, Retries, Silence,
+    Size, Timeouts, VARIANTS_MAX,
 };
 pub use rehearsal::{
     Assumptions, Member, PhaseTime, REHEARSED_MAX, RUNS_MAX, Reason, Rehearsal, Spread, rehearse,

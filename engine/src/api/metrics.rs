@@ -37,6 +37,25 @@ fn render(status: &Status, functions: &[FunctionInfo]) -> String {
     };
     plain("fleetfn_devices_online", "gauge", "Devices with a session.", status.devices_online);
     plain("fleetfn_mqtt_connections", "gauge", "MQTT connections of any kind.", status.connections);
+    let queues = status.queues;
+    plain(
+        "fleetfn_mqtt_queued_block_bytes",
+        "gauge",
+        "Bytes of blocks of updates that sessions have not written.",
+        queues.block_bytes,
+    );
+    plain(
+        "fleetfn_mqtt_unacknowledged_messages",
+        "gauge",
+        "Messages that wait for devices in sessions, or for their acknowledgement.",
+        queues.parcels,
+    );
+    plain(
+        "fleetfn_mqtt_queued_live_messages",
+        "gauge",
+        "Messages on their way into the router of live listeners.",
+        queues.live,
+    );
     plain("fleetfn_events_total", "counter", "Events made durable.", status.events);
     plain("fleetfn_events_handled_total", "counter", "Events handled.", status.handled);
     plain(

@@ -110,6 +110,16 @@ pub enum Rate {
     },
 }
 
+/// From which load of the node on a rollout is held back, in percent of what the node can do; above 100 for never.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Load {
+    /// It becomes no faster.
+    pub hold_percent: u32,
+    /// It becomes slower: half as fast, again and again.
+    pub slow_percent: u32,
+}
+
 /// How long things may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -239,6 +249,9 @@ pub struct Policy {
     /// Devices that may begin in a minute; as many as the rest allows if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<Rate>,
+    /// From which load of the node on it is held back.
+    #[serde(default, skip_serializing_if = "Load::is_default")]
+    pub load: Load,
     /// How long things may take.
     #[serde(default)]
     pub timeouts: Timeouts,

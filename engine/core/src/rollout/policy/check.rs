@@ -97,6 +97,8 @@ impl Policy {
         }
         within("concurrency", self.concurrency, 1, DEVICES_MAX)?;
         self.rate.as_ref().map_or(Ok(()), rate)?;
+        within("load.hold_percent", self.load.hold_percent, 1, 101)?;
+        within("load.slow_percent", self.load.slow_percent, self.load.hold_percent, 101)?;
         within("timeouts.offer_s", self.timeouts.offer_s, 1, TIME_S_MAX)?;
         within("timeouts.step_s", self.timeouts.step_s, 1, TIME_S_MAX)?;
         within("timeouts.in_progress_s", self.timeouts.in_progress_s, 1, TIME_S_MAX)?;

@@ -117,6 +117,8 @@ fn what_cannot_be_is_refused_by_the_name_of_its_field() {
         ("/release/version", json!("a\nb"), "release.version: one line"),
         ("/window", json!({"from": "05:00", "to": "05:00"}), "window: from and to are both 05:00"),
         ("/rate", json!({"constant": {"per_minute": 0}}), "rate.constant.per_minute: 0 is not from 1"),
+        ("/load", json!({"hold_percent": 0}), "load.hold_percent: 0 is not from 1 to 101"),
+        ("/load", json!({"slow_percent": 60}), "load.slow_percent: 60 is not from 70 to 101"),
         ("/abort", json!([{"of": [], "percent": 3, "at_least": 1}]), "abort[0].of: one to five"),
         (
             "/abort",
