@@ -112,7 +112,7 @@ impl Engine {
         let clock = after_log(options.clock, &store)?;
         options.clock = clock;
         let registry = open_registry(&options, &store, (&modules, &artifacts), &token, &metrics)?;
-        let patches = start_patches(&options, &artifacts, &registry)?;
+        let patches = start_patches(&options, &artifacts, &registry, &metrics)?;
         let fetcher = start_fetcher(&options, &store, &registry, &metrics, partitions);
         let callers = Callers::default();
         let habits = recall_habits(&store).await?;

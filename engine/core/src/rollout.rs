@@ -51,6 +51,7 @@ mod ledger;
 mod machine;
 mod output;
 mod pace;
+mod patches;
 mod phases;
 mod plan;
 mod policy;
@@ -82,12 +83,13 @@ pub use history::{HISTORY_MAX, Line, history};
 pub use input::{
     ABSENT, ACT, Absent, Act, CANDIDATES, CANDIDATES_MAX, CHOSEN, Candidate, Candidates, Chosen, DEFERRED,
     DEVICE_FUNCTION, Deferred, ENROLLED, FUNCTION, GateAnswer, HEARD, HERE, Heard, Input, InputError,
-    NodePace, PACE, REFUSED, REPORT, Refused, Report, SILENT, Silent, TICK, VERDICT, Verb, WHO_BYTES_MAX,
-    WHY_BYTES_MAX,
+    NewPatches, NodePace, PACE, PATCHES, REFUSED, REPORT, Refused, Report, SILENT, Silent, TICK, VERDICT,
+    Verb, WHO_BYTES_MAX, WHY_BYTES_MAX,
 };
 pub use machine::{Decision, Moves, handle, handle_event};
 pub(crate) use output::send;
 pub use output::{GATE_PREFIX, OFFER, Offer, Question, WATCH, WITHDRAW, Watch, Withdraw};
+pub use patches::releases;
 pub use plan::{LeftOut, NAMED_MAX, PLANNED_MAX, Plan, PlannedPhase, plan};
 pub use policy::{
     Bad, CRITERIA_MAX, Criterion, GATES_MAX, Gate, Late, Load, Order, PATCHES_MAX, PHASES_MAX,

@@ -32,20 +32,20 @@ pub(super) struct Load {
 #[derive(Debug)]
 pub(super) struct Meter {
     at: Instant,
-    block_bytes: u64,
+    sent_bytes: u64,
 }
 
 impl Meter {
     pub(super) fn new(engine: &Engine) -> Self {
-        Self { at: Instant::now(), block_bytes: engine.metrics().updates.block_bytes.get() }
+        Self { at: Instant::now(), sent_bytes: sent_bytes(engine) }
     }
 
     /// How full the node is, since the last time.
     pub(super) fn measure(&mut self, engine: &Engine) -> Load {
-        let block_bytes = engine.metrics().updates.block_bytes.get();
-        let sent = block_bytes.saturating_sub(self.block_bytes);
+        let sent_bytes = sent_bytes(engine);
+        let sent = sent_bytes.saturating_sub(self.sent_bytes);
         let passed_ms = u64::try_from(self.at.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
-        *self = Self { at: Instant::now(), block_bytes };
+        *self = Self { at: Instant::now(), sent_bytes };
         let may = engine.update_bytes_per_s().saturating_mul(passed_ms) / 1_000;
         let log = if engine.store().room() { 0 } else { 100 };
         let loads = [
@@ -57,6 +57,12 @@ impl Meter {
         let (percent, what) = loads.into_iter().max_by_key(|(percent, _)| *percent).unwrap_or_default();
         Load { percent, why: format!("{what} {percent}%") }
     }
+}
+
+/// Bytes of updates that have left since the start, in blocks and over HTTP.
+fn sent_bytes(engine: &Engine) -> u64 {
+    let updates = &engine.metrics().updates;
+    updates.block_bytes.get() + updates.download_bytes.get()
 }
 
 fn percent(part: u64, whole: u64) -> u32 {

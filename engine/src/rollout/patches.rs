@@ -3,7 +3,7 @@
 
 use super::{Error, reader, running, tell};
 use crate::engine::Engine;
-use crate::registry::{self, Release};
+use crate::registry::Release;
 use crate::update;
 use fleetfn_core::rollout::{self, NewPatches, PATCHES};
 use fleetfn_protocol::RolloutName;
@@ -29,8 +29,8 @@ pub(super) async fn tell_of_patches(engine: &Engine) -> Result<(), Error> {
 fn unknown(engine: &Engine, known: &[rollout::Release]) -> Result<Vec<NewPatches>, Error> {
     let mut news = Vec::new();
     for one in known {
-        let Some(envelope) = one.envelope() else { continue };
-        let release = Release::new(envelope.into()).map_err(registry::Error::from)?;
+        let signed = one.envelope().and_then(|envelope| Release::new(envelope.into()).ok());
+        let Some(release) = signed else { continue };
         let patches = update::made(engine, &release).map_err(|error| Error::Refused(error.to_string()))?;
         if patches.iter().any(|patch| !one.patches.contains(patch)) {
             news.push(NewPatches { release: one.reference(), patches });

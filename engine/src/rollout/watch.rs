@@ -2,7 +2,7 @@
 
 use super::enrol::{Task, Walk};
 use super::load::{self, Meter};
-use super::{Error, abort_withheld, running, tell};
+use super::{Error, abort_withheld, patches, running, tell};
 use crate::engine::Engine;
 use fleetfn_core::rollout::{Head, Late, PACE, Policy, State};
 use fleetfn_core::selection::Selection;
@@ -58,6 +58,9 @@ impl Watch {
         let load = is_paced.then(|| self.meter.measure(engine));
         if is_paced {
             self.paced = Instant::now();
+        }
+        if is_paced {
+            patches::tell_of_patches(engine).await?;
         }
         let mut rest = EVERY;
         for (name, policy, head) in &known {

@@ -153,6 +153,9 @@ pub struct Device {
     /// Whether it is to get the whole image: a patch has failed.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub whole: bool,
+    /// Whether its newest offer was with patches.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub patched: bool,
     /// The variant of the release that its newest offer is of, if it is not the release itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chosen: Option<Choice>,
@@ -213,6 +216,7 @@ impl Device {
             attempts: 0,
             deliveries: 0,
             whole: false,
+            patched: false,
             chosen: None,
             have: 0,
             of: 0,

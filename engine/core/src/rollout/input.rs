@@ -6,6 +6,7 @@
 //! | `rollout/candidates` | `operator`: a node that has run the selection | devices that match it |
 //! | `rollout/enrolled` | `operator` | these were all for now |
 //! | `rollout/pace` | `operator` | how many devices the node allows in a minute |
+//! | `rollout/patches` | `operator` | patches to a release of the policy that the node has |
 //! | `rollout/report` | `update`, the function of devices | how far a device's job is |
 //! | `rollout/absent`, `rollout/here` | `update` | a device did not take its offer; it was heard, or is free again |
 //! | `rollout/silent`, `rollout/heard` | `update` | a device that was to be watched is quiet; it was heard again |
@@ -19,10 +20,11 @@
 mod payload;
 
 pub use payload::{
-    Absent, Act, CANDIDATES_MAX, Candidate, Candidates, Chosen, Deferred, GateAnswer, Heard, NodePace,
-    Refused, Report, Silent, Verb, WHO_BYTES_MAX, WHY_BYTES_MAX,
+    Absent, Act, CANDIDATES_MAX, Candidate, Candidates, Chosen, Deferred, GateAnswer, Heard, NewPatches,
+    NodePace, Refused, Report, Silent, Verb, WHO_BYTES_MAX, WHY_BYTES_MAX,
 };
 
+use super::policy::PATCHES_MAX;
 use crate::event::{Event, EventKind, Purpose};
 use crate::partition::OPERATOR;
 use alloc::format;
@@ -45,6 +47,8 @@ pub const CANDIDATES: &str = "rollout/candidates";
 pub const ENROLLED: &str = "rollout/enrolled";
 /// What the node allows.
 pub const PACE: &str = "rollout/pace";
+/// Patches to a release.
+pub const PATCHES: &str = "rollout/patches";
 /// How far a device's job is.
 pub const REPORT: &str = "rollout/report";
 /// A device did not take its offer.
@@ -75,6 +79,7 @@ pub enum Input {
     Candidates(Candidates),
     Enrolled,
     Pace(NodePace),
+    Patches(NewPatches),
     Report(Report),
     Absent(Absent),
     Here(Heard),
@@ -149,6 +154,7 @@ impl Input {
                 Self::Enrolled
             }
             PACE => Self::Pace(read(name, payload)?),
+            PATCHES => Self::Patches(read(name, payload)?),
             REPORT => Self::Report(read(name, payload)?),
             ABSENT => Self::Absent(read(name, payload)?),
             HERE => Self::Here(read(name, payload)?),
@@ -171,7 +177,9 @@ impl Input {
         let sender = sender.as_str();
         match self {
             Self::Act(Act { verb: Verb::Start(_), .. }) => sender == OPERATOR || sender == FUNCTION,
-            Self::Act(_) | Self::Candidates(_) | Self::Enrolled | Self::Pace(_) => sender == OPERATOR,
+            Self::Act(_) | Self::Candidates(_) | Self::Enrolled | Self::Pace(_) | Self::Patches(_) => {
+                sender == OPERATOR
+            }
             Self::Report(_)
             | Self::Absent(_)
             | Self::Here(_)
@@ -194,6 +202,9 @@ impl Input {
                     return Err(format!("{count} devices in one message, at most {CANDIDATES_MAX}"));
                 }
                 candidates.devices.iter().filter_map(|one| one.zone).try_for_each(|zone| zone.check())
+            }
+            Self::Patches(new) if new.patches.len() > PATCHES_MAX => {
+                Err(format!("{} patches, at most {PATCHES_MAX}", new.patches.len()))
             }
             _ => Ok(()),
         }

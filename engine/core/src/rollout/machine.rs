@@ -135,6 +135,7 @@ impl Machine<'_> {
                 self.set_pace(pace);
                 Ok(())
             }
+            Input::Patches(new) => self.take_patches(new),
             Input::Report(report) => self.report(&report),
             Input::Absent(absent) => self.absent(&absent),
             Input::Here(heard) => self.here(&heard),

@@ -375,3 +375,49 @@ fn a_variant_that_the_policy_does_not_name_changes_nothing_and_each_offer_is_cho
     let late = choose(&mut stage, "fan@2.4.1-lite");
     assert_eq!(late.as_deref(), Some("it has no such offer"), "what is being fetched is not another thing");
 }
+
+fn patch(from: u32) -> serde_json::Value {
+    json!({"from": from, "base_size": 9, "base": "01".repeat(32), "size": 3, "digest": "02".repeat(32)})
+}
+
+/// Whether the newest offer asks for the whole image, and from which sequences it has patches.
+fn last_offer(stage: &mut Stage) -> (bool, Vec<u64>) {
+    let (_, offer) = stage.taken("rollout/offer").pop().expect("an offer");
+    let patches = offer["release"]["patches"].as_array().cloned().unwrap_or_default();
+    let from = patches.iter().map(|patch| patch["from"].as_u64().expect("a sequence"));
+    (offer["whole"].as_bool().expect("it says"), from.collect())
+}
+
+#[test]
+fn patches_that_are_made_later_go_with_every_offer_from_then_on() {
+    let mut stage = Stage::started(policy(all(), json!({"concurrency": 1})), 2);
+    assert_eq!(last_offer(&mut stage), (false, vec![]));
+    let made = json!({"release": "fan@2.4.1", "patches": [patch(5), patch(6)]});
+    let told =
+        |stage: &mut Stage, made| stage.tell("operator", "rollout/patches", made).expect("patches").ignored;
+    assert_eq!(told(&mut stage, &made), None);
+    assert_eq!(told(&mut stage, &made).as_deref(), Some("these patches were known"));
+    let other = json!({"release": "fan@9", "patches": []});
+    assert_eq!(told(&mut stage, &other).as_deref(), Some("the policy names no release 'fan@9'"));
+    stage.report("d-00", "confirmed", "none");
+    assert_eq!(last_offer(&mut stage), (false, vec![5, 6]));
+    assert!(stage.tell("update", "rollout/patches", &made).is_err(), "no device makes patches");
+    stage.replay();
+}
+
+#[test]
+fn what_was_made_out_of_a_patch_and_is_not_what_was_signed_is_sent_whole_and_costs_no_attempt() {
+    let mut stage = Stage::started(policy(all(), json!({"retries": {"attempts": 1, "delay_s": 60}})), 1);
+    stage.report("d-00", "failed", "digest");
+    stage.pass(MINUTE_MS);
+    assert_eq!(last_offer(&mut stage), (false, vec![]), "it came whole, and comes so again");
+    let made = json!({"release": "fan@2.4.1", "patches": [patch(6)]});
+    let _ = stage.tell("operator", "rollout/patches", &made).expect("patches");
+    stage.report("d-00", "failed", "digest");
+    stage.pass(2 * MINUTE_MS);
+    assert_eq!(last_offer(&mut stage), (false, vec![6]));
+    stage.report("d-00", "failed", "digest");
+    stage.pass(4 * MINUTE_MS);
+    assert_eq!(last_offer(&mut stage), (true, vec![6]), "a patch that gives something else does so again");
+    assert_eq!(stage.row("d-00").expect("a row").attempts, 0);
+}

@@ -1,7 +1,7 @@
 //! What messages to a rollout hold: strict JSON, each type one message.
 
 use crate::rollout::head::Verdict;
-use crate::rollout::policy::Policy;
+use crate::rollout::policy::{Patch, Policy};
 use crate::rollout::text;
 use crate::rollout::window::Zone;
 use alloc::boxed::Box;
@@ -212,6 +212,16 @@ pub struct GateAnswer {
     /// In words.
     #[serde(default)]
     pub text: String,
+}
+
+/// Patches that a node has made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewPatches {
+    /// What they make, as in `fan@2.4.1`.
+    pub release: String,
+    /// All that there are.
+    pub patches: Vec<Patch>,
 }
 
 /// What the node allows.
