@@ -8,6 +8,7 @@ use crate::ingress::{Directory, Ingress, Reports};
 use crate::mailbox::Mailboxes;
 use crate::pipe::Pipe;
 use crate::publisher::Publisher;
+use crate::queues::Queues;
 use crate::rumqttd::Router;
 use crate::statistics::{Counters, Statistics};
 use crate::stream::Stream;
@@ -138,6 +139,22 @@ impl Broker {
             devices_online: self.shared.devices.online(),
             live_dropped: counters.live_dropped.load(Ordering::Relaxed),
             router_alive: self.shared.router.is_alive(),
+        }
+    }
+
+    /// What waits now for those who listen. Looks at each session of a device: not for every event.
+    #[must_use]
+    pub fn queues(&self) -> Queues {
+        let devices = &self.shared.devices;
+        Queues {
+            block_bytes: u64::try_from(devices.block_bytes()).unwrap_or(u64::MAX),
+            parcels: u64::try_from(devices.parcels()).unwrap_or(u64::MAX),
+            // What nobody takes out any more waits for nobody.
+            live: if self.shared.router.is_alive() {
+                self.shared.counters.live_queued.load(Ordering::Relaxed)
+            } else {
+                0
+            },
         }
     }
 

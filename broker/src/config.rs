@@ -83,6 +83,13 @@ pub(crate) const FILTERS_MAX: usize = 64;
 /// Parcels that a session holds, queued or sent and not acknowledged: twice what the engine sends ahead.
 pub(crate) const PARCELS_MAX: usize = 32;
 
+/// Parcels in all sessions together at which the broker counts as full: some ten megabytes, and what devices that answer at
+/// all acknowledge within seconds.
+pub(crate) const PARCELS_WAITING_MAX: usize = 65_536;
+
+/// Live messages on their way into the router; what comes while it is full is dropped and counted.
+pub(crate) const LIVE_QUEUE_MAX: usize = 4_096;
+
 /// Live messages that wait for one listener; what comes while it is full is dropped for that listener.
 pub(crate) const LIVE_MAX: usize = 1_024;
 

@@ -110,6 +110,20 @@ impl Devices {
         self.online.load(Ordering::Relaxed)
     }
 
+    /// Bytes of blocks that wait in sessions.
+    pub(crate) fn block_bytes(&self) -> usize {
+        self.block_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Parcels that sessions hold. Looks at each session, for some tens of nanoseconds.
+    pub(crate) fn parcels(&self) -> usize {
+        let held = |shard: &Mutex<Shard>| {
+            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            shard.values().flatten().map(|session| session.held()).sum::<usize>()
+        };
+        self.shards.iter().map(held).sum()
+    }
+
     /// Ends every session of a device.
     pub(crate) fn remove(&self, id: &DeviceId) {
         if let Some(shard) = self.shard(id) {

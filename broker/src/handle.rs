@@ -178,6 +178,11 @@ impl Handle {
         Offered::Taken
     }
 
+    /// Parcels that wait to be sent or to be acknowledged.
+    pub(crate) fn held(&self) -> usize {
+        lock(&self.parcels).held.len()
+    }
+
     /// Whether a parcel may wait to be sent.
     pub(crate) fn has_unsent(&self) -> bool {
         self.unsent.load(Ordering::Acquire)

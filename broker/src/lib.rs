@@ -19,6 +19,7 @@ mod mailbox;
 mod pipe;
 mod presence;
 mod publisher;
+mod queues;
 mod rumqttd;
 mod session;
 mod statistics;
@@ -32,4 +33,5 @@ pub use ingress::{Busy, Directory, Ingress, Message, MessageKind, Outcome, Recei
 pub use mailbox::{Mailboxes, Parcel, Undelivered};
 pub use pipe::Pipe;
 pub use publisher::Publisher;
+pub use queues::Queues;
 pub use statistics::Statistics;

@@ -11,6 +11,7 @@
 //! the router's thread. A link is given back with a DISCONNECT, for a dropped one would leak.
 
 use crate::codec::publish::Qos;
+use crate::config::LIVE_QUEUE_MAX;
 use crate::handle::{Arrival, Handle, Live};
 use crate::interest::Interest;
 use crate::statistics::Counters;
@@ -28,9 +29,6 @@ use tokio::sync::mpsc;
 
 /// Links that the router has room for: services, not devices.
 const LINKS_MAX: usize = 10_000;
-
-/// Messages on their way into the router; what comes while it is full is dropped and counted.
-const QUEUE_MAX: usize = 4_096;
 
 /// How long the router may take to give a link.
 const LINK_TIMEOUT: Duration = Duration::from_secs(5);
@@ -128,7 +126,7 @@ impl Router {
             link.map(|(tx, rx, _)| (tx, rx)).map_err(NoLink::from)
         });
         let (link, unread) = connect("publisher")?;
-        let (queue, messages) = sync_channel(QUEUE_MAX);
+        let (queue, messages) = sync_channel(LIVE_QUEUE_MAX);
         let state =
             Arc::new(State { alive: AtomicBool::new(true), counters, names: Mutex::new(Names::default()) });
         let watched = Arc::clone(&state);
@@ -137,7 +135,7 @@ impl Router {
             .spawn(move || {
                 // Nothing is sent to this link, but without its end the router would take it for gone.
                 let _unread = unread;
-                if let Err(error) = publish_all(link, &messages) {
+                if let Err(error) = publish_all(link, &messages, &watched.counters) {
                     watched.lost(&error);
                 }
             })
@@ -151,8 +149,12 @@ impl Router {
 
     /// Sends a message to whoever listens; never waits.
     pub(crate) fn publish(&self, message: Live) {
+        let counters = &self.state.counters;
+        // Before it is sent, for it may be taken out at once.
+        counters.live_queued.fetch_add(1, Ordering::Relaxed);
         if self.queue.try_send(message).is_err() {
-            self.state.counters.live_dropped.fetch_add(1, Ordering::Relaxed);
+            counters.live_queued.fetch_sub(1, Ordering::Relaxed);
+            counters.live_dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -272,9 +274,10 @@ impl LinkTask {
     }
 }
 
-fn publish_all(mut link: LinkTx, messages: &Receiver<Live>) -> Result<(), NoLink> {
+fn publish_all(mut link: LinkTx, messages: &Receiver<Live>, counters: &Counters) -> Result<(), NoLink> {
     let mut number = 0;
     while let Ok(mut message) = messages.recv() {
+        counters.live_queued.fetch_sub(1, Ordering::Relaxed);
         number += 1;
         message.number = number;
         let topic = [MOUNT, &message.topic].concat();

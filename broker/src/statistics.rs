@@ -24,6 +24,8 @@ const LINES_PER_S: u64 = 10;
 pub(crate) struct Counters {
     pub(crate) connections: AtomicU64,
     pub(crate) live_dropped: AtomicU64,
+    /// Live messages on their way into the router.
+    pub(crate) live_queued: AtomicU64,
     line_second: AtomicU64,
     lines: AtomicU64,
 }

@@ -29,7 +29,7 @@ use crate::update::{self, SharedPace, Undelivered};
 use crate::worker;
 use anyhow::Context;
 use bytes::Bytes;
-use fleetfn_broker::{Broker, Pipe};
+use fleetfn_broker::{Broker, Pipe, Queues};
 use fleetfn_core::Offset;
 use fleetfn_core::commit::DeviceRow;
 use fleetfn_core::deployment::Deployment;
@@ -112,7 +112,7 @@ impl Engine {
         let clock = after_log(options.clock, &store)?;
         options.clock = clock;
         let registry = open_registry(&options, &store, (&modules, &artifacts), &token, &metrics)?;
-        let patches = start_patches(&options, &artifacts, &registry)?;
+        let patches = start_patches(&options, &artifacts, &registry, &metrics)?;
         let fetcher = start_fetcher(&options, &store, &registry, &metrics, partitions);
         let callers = Callers::default();
         let habits = recall_habits(&store).await?;
@@ -334,6 +334,12 @@ impl Engine {
         self.0.clock
     }
 
+    /// What waits in the broker; nothing while there is none.
+    pub(crate) fn queues(&self) -> Queues {
+        let broker = self.0.broker.lock().unwrap_or_else(PoisonError::into_inner);
+        broker.as_ref().map(Broker::queues).unwrap_or_default()
+    }
+
     /// Bytes of updates that may be sent to devices in a second, all together.
     pub(crate) fn update_bytes_per_s(&self) -> u64 {
         self.0.update_pace.per_s()
@@ -408,6 +414,7 @@ impl Engine {
             let statistics = broker.statistics();
             status.devices_online = statistics.devices_online;
             status.connections = statistics.connections;
+            status.queues = broker.queues();
         }
         status
     }

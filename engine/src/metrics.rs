@@ -72,6 +72,59 @@ pub(crate) struct Measure {
     pub(crate) value: f64,
 }
 
+/// How a request for bytes over HTTP ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Download {
+    /// All that was asked for was handed over.
+    Done,
+    /// Whoever asked has it already.
+    NotModified,
+    /// It broke off: the reader went away, or the release is not offered any more.
+    Aborted,
+    /// The address is void, or not this node's.
+    Refused,
+}
+
+impl Download {
+    /// All, in order.
+    pub(crate) const ALL: [Self; 4] = [Self::Done, Self::NotModified, Self::Aborted, Self::Refused];
+
+    /// A word for metrics.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::NotModified => "not_modified",
+            Self::Aborted => "aborted",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// What came of a pair of images of which a patch was to be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum PatchOutcome {
+    /// A patch.
+    Made,
+    /// Nothing that saves enough.
+    NotWorthIt,
+    /// An image is missing, or the disk is full.
+    Failed,
+}
+
+impl PatchOutcome {
+    /// All, in order.
+    pub(crate) const ALL: [Self; 3] = [Self::Made, Self::NotWorthIt, Self::Failed];
+
+    /// A word for metrics.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Made => "made",
+            Self::NotWorthIt => "not_worth_it",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// What is counted of updates of firmware.
 #[derive(Debug, Default)]
 pub(crate) struct UpdateCounters {
@@ -79,6 +132,14 @@ pub(crate) struct UpdateCounters {
     pub(crate) blocks: Counter,
     /// Their bytes.
     pub(crate) block_bytes: Counter,
+    /// Bytes handed to whoever fetches over HTTP.
+    pub(crate) download_bytes: Counter,
+    downloads: Mutex<BTreeMap<Download, u64>>,
+    patches: Mutex<BTreeMap<PatchOutcome, u64>>,
+    /// Bytes of the patches that were made.
+    pub(crate) patch_bytes: Counter,
+    /// Bytes of blocks that were of patches.
+    pub(crate) patch_block_bytes: Counter,
     refused: Mutex<BTreeMap<Refusal, u64>>,
     steps: Mutex<BTreeMap<State, u64>>,
 }
@@ -92,6 +153,26 @@ impl UpdateCounters {
     /// Requests that were not answered, or not to their end, by reason.
     pub(crate) fn refused(&self) -> BTreeMap<Refusal, u64> {
         self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Counts a download over HTTP that has ended.
+    pub(crate) fn download(&self, outcome: Download) {
+        *self.downloads.lock().unwrap_or_else(PoisonError::into_inner).entry(outcome).or_default() += 1;
+    }
+
+    /// How many downloads ended how.
+    pub(crate) fn downloads(&self) -> BTreeMap<Download, u64> {
+        self.downloads.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Counts a pair of images of which a patch was to be made.
+    pub(crate) fn patch(&self, outcome: PatchOutcome) {
+        *self.patches.lock().unwrap_or_else(PoisonError::into_inner).entry(outcome).or_default() += 1;
+    }
+
+    /// Of how many pairs came what.
+    pub(crate) fn patches(&self) -> BTreeMap<PatchOutcome, u64> {
+        self.patches.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Counts a job that has become something.

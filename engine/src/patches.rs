@@ -14,6 +14,7 @@ mod maker;
 pub(crate) use book::{Made, Pair};
 
 use crate::artifacts::Artifacts;
+use crate::metrics::{Metrics, PatchOutcome, UpdateCounters};
 use book::Book;
 use fleetfn_protocol::update::Digest;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -67,14 +68,17 @@ impl Patches {
         data: &Path,
         artifacts: &Artifacts,
         images: &BTreeSet<Digest>,
+        metrics: &Arc<Metrics>,
     ) -> std::io::Result<Self> {
         let book = Book::open(data)?;
         let made = book.read(images)?;
         let known = Known { made, ..Known::default() };
         let patches =
             Self(Arc::new(Shop { known: Mutex::new(known), news: Condvar::new(), thread: Mutex::default() }));
-        let (worker, artifacts) = (patches.clone(), artifacts.clone());
-        let thread = Builder::new().name("patches".into()).spawn(move || worker.work(&book, &artifacts))?;
+        let (worker, artifacts, metrics) = (patches.clone(), artifacts.clone(), Arc::clone(metrics));
+        let thread = Builder::new()
+            .name("patches".into())
+            .spawn(move || worker.work(&book, &artifacts, &metrics.updates))?;
         patches.0.thread.lock().unwrap_or_else(PoisonError::into_inner).replace(thread);
         Ok(patches)
     }
@@ -111,6 +115,13 @@ impl Patches {
         }
     }
 
+    /// The patches that make an image, by the image that they are made from.
+    pub(crate) fn to(&self, target: Digest) -> Vec<(Digest, Made)> {
+        let known = self.0.known();
+        let made = known.made.iter().filter(|(pair, _)| pair.target == target);
+        made.map(|(pair, made)| (pair.base, *made)).collect()
+    }
+
     /// What was made of a pair. Waits for it if it is coming, but not for long: call it where that does not matter.
     pub(crate) fn find(&self, pair: &Pair, wait: Duration) -> Option<Made> {
         let end = Instant::now() + wait;
@@ -127,7 +138,7 @@ impl Patches {
         }
     }
 
-    fn work(&self, book: &Book, artifacts: &Artifacts) {
+    fn work(&self, book: &Book, artifacts: &Artifacts, counters: &UpdateCounters) {
         while let Some(pair) = self.next() {
             let made = maker::make(artifacts, &pair).and_then(|made| {
                 book.write(&pair, made)?;
@@ -138,10 +149,18 @@ impl Patches {
             match made {
                 Ok(made) => {
                     tracing::info!(base = %pair.base, target = %pair.target, ?made, "made a patch");
+                    counters.patch(match made {
+                        Made::Patch { size, .. } => {
+                            counters.patch_bytes.add(size.into());
+                            PatchOutcome::Made
+                        }
+                        Made::NotWorthIt => PatchOutcome::NotWorthIt,
+                    });
                     known.made.insert(pair, made);
                 }
                 Err(error) => {
                     tracing::warn!(base = %pair.base, target = %pair.target, %error, "no patch was made");
+                    counters.patch(PatchOutcome::Failed);
                     known.failed.insert(pair);
                 }
             }

@@ -3,13 +3,14 @@
 //! A rollout is an entity of the engine, and decides for itself (`fleetfn_core::rollout`). What it cannot know is told to it
 //! with messages, which are records of the log like any other: acts of operators (`act`, `draft`), and from the node's watcher
 //! (`watch`) which devices match its selection (`candidate`, `enrol`), how much the node allows (`load`), and that its release
-//! is not offered any more (`withheld`). `plan` says what one would do. The node keeps nothing of it: what is in memory is only where it looks next.
+//! is not offered any more (`withheld`), and which patches were made (`patches`). `plan` says what one would do. The node keeps nothing of it: what is in memory is only where it looks next.
 
 mod act;
 mod candidate;
 mod draft;
 mod enrol;
 mod load;
+mod patches;
 mod plan;
 mod watch;
 mod withheld;

@@ -9,7 +9,7 @@ mod pace;
 mod revoked;
 mod undelivered;
 
-pub(crate) use field::{patches, prepare};
+pub(crate) use field::{made, patches, prepare};
 pub(crate) use pace::SharedPace;
 pub(crate) use revoked::withdraw_revoked;
 pub(crate) use undelivered::Undelivered;

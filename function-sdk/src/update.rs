@@ -10,7 +10,7 @@ const ANSWER: &str = "update/answer";
 
 /// A device is about to be offered a release: what the trigger `update = "offer"` runs for, with the device as its entity.
 ///
-/// To be answered with [`Offer::accept`], [`Offer::defer`] or [`Offer::refuse`]. An offer that is not answered by
+/// To be answered with [`Offer::accept`], [`Offer::choose`], [`Offer::defer`] or [`Offer::refuse`]. An offer that is not answered by
 /// [`Offer::answer_by_ms`] is put off, and the rollout says which function was silent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -28,6 +28,9 @@ pub struct Offer<'a> {
     pub version: Cow<'a, str>,
     /// Its sequence.
     pub sequence: u32,
+    /// What may be chosen instead, with [`Offer::choose`]; empty unless the rollout names variants.
+    #[serde(borrow, default)]
+    pub variants: Vec<Variant<'a>>,
     /// What people call the firmware that runs, if the device has said.
     #[serde(borrow, default)]
     pub running_version: Option<Cow<'a, str>>,
@@ -38,6 +41,17 @@ pub struct Offer<'a> {
     pub expires_ms: u64,
     /// Until when there must be an answer, in milliseconds since 1970.
     pub answer_by_ms: u64,
+}
+
+/// A release that may be chosen instead of the one that a rollout brings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Variant<'a> {
+    /// Its name for [`Offer::choose`]: `fan@2.4.1-lite`.
+    #[serde(borrow)]
+    pub release: Cow<'a, str>,
+    /// Its sequence.
+    pub sequence: u32,
 }
 
 /// The job of a device has come a step further: what the trigger `update = "report"` runs for, with the device as its
@@ -80,10 +94,18 @@ struct Answer<'a> {
     says: Says<'a>,
 }
 
+/// The answer `accept` is a word alone if nothing is chosen.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Says<'a> {
+    Plainly(&'a str),
+    With(Verb<'a>),
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "snake_case")]
-enum Says<'a> {
-    Accept,
+enum Verb<'a> {
+    Accept { release: &'a str, why: &'a str },
     Defer { until_ms: u64, why: &'a str },
     Refuse { why: &'a str },
 }
@@ -94,7 +116,17 @@ impl Offer<'_> {
     /// # Errors
     /// [`Error`], as for [`Context::send`].
     pub fn accept(&self, context: &Context) -> Result<(), Error> {
-        self.answer(context, Says::Accept)
+        self.answer(context, Says::Plainly("accept"))
+    }
+
+    /// The device may have another release of the same product: one of [`Offer::variants`], or the one that is offered.
+    /// `why` is what the rollout shows of the device. One that the rollout does not name counts as refused, and so do two
+    /// functions that choose different ones.
+    ///
+    /// # Errors
+    /// [`Error`], as for [`Context::send`].
+    pub fn choose(&self, context: &Context, release: &str, why: &str) -> Result<(), Error> {
+        self.answer(context, Says::With(Verb::Accept { release, why }))
     }
 
     /// Not now: the rollout offers it again after this time.
@@ -103,7 +135,8 @@ impl Offer<'_> {
     /// [`Error`], as for [`Context::send`].
     pub fn defer(&self, context: &Context, time: Duration, why: &str) -> Result<(), Error> {
         let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        self.answer(context, Says::Defer { until_ms: context.received_at_ms().saturating_add(ms), why })
+        let until_ms = context.received_at_ms().saturating_add(ms);
+        self.answer(context, Says::With(Verb::Defer { until_ms, why }))
     }
 
     /// The device is not to have it: the rollout counts it as REJECTED.
@@ -111,7 +144,7 @@ impl Offer<'_> {
     /// # Errors
     /// [`Error`], as for [`Context::send`].
     pub fn refuse(&self, context: &Context, why: &str) -> Result<(), Error> {
-        self.answer(context, Says::Refuse { why })
+        self.answer(context, Says::With(Verb::Refuse { why }))
     }
 
     fn answer(&self, context: &Context, says: Says<'_>) -> Result<(), Error> {

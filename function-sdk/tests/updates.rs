@@ -22,6 +22,10 @@ fn guard(payload: &[u8], context: &Context) -> Result<(), Error> {
             match context.state().get::<bool>("use")? {
                 _ if offer.running_version.as_deref() == Some("0.9") => offer.refuse(context, "0.9 cannot"),
                 Some(true) => offer.defer(context, Duration::from_secs(60), "it is in use"),
+                _ if offer.running_version.as_deref() == Some("1.0") => {
+                    let lite = offer.variants.iter().find(|variant| variant.release.ends_with("-lite"));
+                    offer.choose(context, lite.map_or("none", |lite| &lite.release), "1.0 has little flash")
+                }
                 _ => offer.accept(context),
             }
         }
@@ -56,6 +60,17 @@ fn an_offer_is_answered_to_the_device() {
     assert!(until_ms >= 60_000);
     let refused = answer(&mut device, &OFFER.replace("1.4", "0.9"));
     assert_eq!(refused["says"], json!({"refuse": {"why": "0.9 cannot"}}));
+}
+
+#[test]
+fn one_of_the_variants_is_chosen_by_its_name() {
+    let mut device = Device::new("d-1", guard);
+    let offer = OFFER
+        .replace("1.4", "1.0")
+        .replace(r#""sequence":7,"#, r#""sequence":7,"variants":[{"release":"arm@2.0-lite","sequence":8}],"#);
+    let chosen = answer(&mut device, &offer);
+    let accept = json!({"release": "arm@2.0-lite", "why": "1.0 has little flash"});
+    assert_eq!(chosen["says"], json!({ "accept": accept }));
 }
 
 #[test]

@@ -138,6 +138,11 @@ fn a_device_that_comes_later_takes_part() {
 }
 
 #[test]
+fn a_device_that_is_changed_joins_a_running_rollout_or_leaves_it() {
+    play("changed_devices");
+}
+
+#[test]
 fn a_rollout_goes_on_where_it_was_when_the_engine_is_killed_in_each_of_its_states() {
     play("is_killed_in_each_phase");
 }

@@ -68,11 +68,13 @@ async fn blocks_that_are_not_read_are_bounded_and_all_of_those_that_were_taken_c
         sent.is_err()
     });
     assert!(full.is_some(), "a session takes a bounded number of blocks");
+    assert!(broker.queues().block_bytes >= 4_096, "{:?}", broker.queues());
     for _ in 0..taken {
         assert_eq!(wire.message().await.payload.len(), 4_096);
     }
     broker.mailboxes().send_block(&device(), block(3, 9)).expect("there is room again");
     assert_eq!(wire.message().await.payload, [3; 9]);
+    assert_eq!(broker.queues().block_bytes, 0);
 }
 
 #[tokio::test]

@@ -41,8 +41,10 @@ async fn a_parcel_is_sent_and_reported_when_it_is_acknowledged() {
             assert_eq!(message.properties, crate::wire::user("effect-id", "4.0.f"));
         }
         assert_eq!(backend.look(|state| state.reports.len()), 1);
+        assert_eq!(broker.queues().parcels, 1, "it is not acknowledged");
         wire.send(&puback(message.id)).await;
         backend.until(|state| state.reports.last() == Some(&Report::Acknowledged(effect(4)))).await;
+        assert_eq!(broker.queues().parcels, 0);
     }
 }
 

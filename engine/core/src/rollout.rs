@@ -36,6 +36,7 @@ mod abort;
 mod absence;
 mod act;
 mod book;
+mod change;
 mod criteria;
 mod decimal;
 mod device;
@@ -50,6 +51,7 @@ mod ledger;
 mod machine;
 mod output;
 mod pace;
+mod patches;
 mod phases;
 mod plan;
 mod policy;
@@ -71,24 +73,28 @@ mod window;
 mod words;
 
 pub use act::ActError;
+pub use change::is_news;
 pub use decimal::Decimal;
-pub use device::{Device, JobState, Step};
+pub use device::{Choice, Device, JobState, Step};
 pub use explain::{Explanation, explain};
 pub(crate) use failure::costs_attempt;
 pub use head::{Answer, Done, Head, Hold, Progress, State, Verdict};
 pub use history::{HISTORY_MAX, Line, history};
 pub use input::{
-    ABSENT, ACT, Absent, Act, CANDIDATES, CANDIDATES_MAX, Candidate, Candidates, DEFERRED, DEVICE_FUNCTION,
-    Deferred, ENROLLED, FUNCTION, GateAnswer, HEARD, HERE, Heard, Input, InputError, NodePace, PACE, REFUSED,
-    REPORT, Refused, Report, SILENT, Silent, TICK, VERDICT, Verb, WHO_BYTES_MAX, WHY_BYTES_MAX,
+    ABSENT, ACT, Absent, Act, CANDIDATES, CANDIDATES_MAX, CHOSEN, Candidate, Candidates, Chosen, DEFERRED,
+    DEVICE_FUNCTION, Deferred, ENROLLED, FUNCTION, GateAnswer, HEARD, HERE, Heard, Input, InputError,
+    NewPatches, NodePace, PACE, PATCHES, REFUSED, REPORT, Refused, Report, SILENT, Silent, TICK, VERDICT,
+    Verb, WHO_BYTES_MAX, WHY_BYTES_MAX,
 };
 pub use machine::{Decision, Moves, handle, handle_event};
 pub(crate) use output::send;
 pub use output::{GATE_PREFIX, OFFER, Offer, Question, WATCH, WITHDRAW, Watch, Withdraw};
+pub use patches::releases;
 pub use plan::{LeftOut, NAMED_MAX, PLANNED_MAX, Plan, PlannedPhase, plan};
 pub use policy::{
-    Bad, CRITERIA_MAX, Criterion, GATES_MAX, Gate, Late, Order, PATCHES_MAX, PHASES_MAX, POLICY_BYTES_MAX,
-    Patch, Penalty, Phase, Policy, PolicyError, Rate, Release, Repair, Retries, Silence, Size, Timeouts,
+    Bad, CRITERIA_MAX, Criterion, GATES_MAX, Gate, Late, Load, Order, PATCHES_MAX, PHASES_MAX,
+    POLICY_BYTES_MAX, Patch, Penalty, Phase, Policy, PolicyError, Rate, Release, Repair, Retries, Silence,
+    Size, Timeouts, VARIANTS_MAX,
 };
 pub use rehearsal::{
     Assumptions, Member, PhaseTime, REHEARSED_MAX, RUNS_MAX, Reason, Rehearsal, Spread, rehearse,

@@ -91,6 +91,12 @@ impl Selection {
     }
 }
 
+/// The terms of a selection that must all hold, as they are written; one if there are alternatives.
+#[must_use]
+pub fn terms(selection: &Selection) -> Vec<&str> {
+    parse::terms(&selection.text)
+}
+
 // The parser bounds how deep these go.
 fn holds(expression: &Expression, device: &Traits<'_>) -> bool {
     match expression {

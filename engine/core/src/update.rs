@@ -19,13 +19,14 @@
 //! the two, whatever the event was (`follow`). Its own rows (`rows`) say which job an offer became, and what rollouts were told.
 //!
 //! # What always holds
-//! - One job at a time: the offer of the rollout with the higher weight, an operator's before any. Who has to wait is told
-//!   that and, once, when the device is free.
+//! - One job at a time: the offer of the rollout with the higher weight, of the same weight the newer release, an operator's
+//!   before any. Who has to wait is told that and, once, when the device is free; one after the other, in that order.
 //! - An offer with a generation that was seen changes nothing; none becomes two jobs.
 //! - Of a job each step is reported once, forwards only, and of a download at most eight parts and one report a minute.
 //! - Each offer comes to an end that its rollout hears of, or has asked for: a final report, absent, deferred, refused.
 
 mod ask;
+mod choose;
 mod error;
 mod fold;
 mod follow;
@@ -36,7 +37,7 @@ mod release;
 mod rows;
 mod watch;
 
-pub use ask::{News, OfferQuestion};
+pub use ask::{News, OfferQuestion, Variant};
 pub use error::JobError;
 pub use fold::Heard;
 pub use input::{ANSWER, NEWS, OfferAnswer, QUESTION, Says};

@@ -5,6 +5,8 @@ mod stage;
 
 #[path = "rollout/acts.rs"]
 mod acts;
+#[path = "rollout/changes.rs"]
+mod changes;
 #[path = "rollout/devices.rs"]
 mod devices;
 #[path = "rollout/gates.rs"]

@@ -10,6 +10,7 @@ use super::Api;
 use super::problem::{Kind, Problem};
 use super::request::{Document, Name, Parameters};
 use crate::artifacts::Artifacts;
+use crate::metrics::Download;
 use crate::registry::{self, Ticket};
 use axum::Json;
 use axum::body::{Body, Bytes};
@@ -122,13 +123,18 @@ pub(super) async fn content(
 ) -> Result<Response, Problem> {
     let digest: Digest = digest.parse().map_err(|error| Problem::malformed("digest", &error))?;
     let ticket = Ticket { device: parse_device(&query.device)?, digest, expires_s: query.expires };
-    api.engine.registry().expect_ticket(&ticket, &query.signature)?;
+    let counters = &api.engine.metrics().updates;
+    if let Err(refused) = api.engine.registry().expect_ticket(&ticket, &query.signature) {
+        counters.download(Download::Refused);
+        return Err(refused.into());
+    }
     let artifacts = api.engine.artifacts().clone();
     let looking = tokio::task::spawn_blocking(move || artifacts.image(&digest));
     let size = looking.await.map_err(registry::Error::from)??.size();
     let tag = format!("\"{digest}\"");
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     if text(IF_NONE_MATCH).is_some_and(|tags| tags.split(',').any(|one| one.trim() == tag)) {
+        counters.download(Download::NotModified);
         return Ok((StatusCode::NOT_MODIFIED, [(ETAG, tag)]).into_response());
     }
     let is_same = text(IF_RANGE).is_none_or(|known| known == tag);
@@ -141,7 +147,8 @@ pub(super) async fn content(
             return Ok((StatusCode::RANGE_NOT_SATISFIABLE, [(CONTENT_RANGE, range)]).into_response());
         }
     };
-    let part = Part { artifacts: api.engine.artifacts().clone(), digest, at: from, end: to };
+    let ending = Ending { api: api.clone(), outcome: Download::Aborted };
+    let part = Part { artifacts: api.engine.artifacts().clone(), digest, at: from, end: to, ending };
     let mut response = (
         status,
         [
@@ -168,6 +175,19 @@ struct Part {
     digest: Digest,
     at: u32,
     end: u32,
+    ending: Ending,
+}
+
+/// Counts how a download has ended, when nothing more is read of it.
+struct Ending {
+    api: Api,
+    outcome: Download,
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.api.engine.metrics().updates.download(self.outcome);
+    }
 }
 
 impl Part {
@@ -181,8 +201,13 @@ impl Part {
                     return Ok(None);
                 }
                 api.engine.registry().expect_image_offered(&ticket).map_err(io::Error::other)?;
-                let (piece, part) = tokio::task::spawn_blocking(move || part.read()).await??;
+                let (piece, mut part) = tokio::task::spawn_blocking(move || part.read()).await??;
                 tokio::time::sleep(api.engine.update_pace().take(piece.len())).await;
+                let len = u64::try_from(piece.len()).unwrap_or_default();
+                api.engine.metrics().updates.download_bytes.add(len);
+                if part.at >= part.end {
+                    part.ending.outcome = Download::Done;
+                }
                 Ok(Some((piece, part)))
             }
         })

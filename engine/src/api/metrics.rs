@@ -6,7 +6,7 @@
 use super::Api;
 use super::problem::Problem;
 use crate::engine::{FunctionInfo, Status};
-use crate::metrics::{Measure, UpdateCounters};
+use crate::metrics::{Download, Measure, PatchOutcome, UpdateCounters};
 use crate::update::blocks::Refusal;
 use axum::extract::State as Shared;
 use axum::http::HeaderName;
@@ -37,6 +37,25 @@ fn render(status: &Status, functions: &[FunctionInfo]) -> String {
     };
     plain("fleetfn_devices_online", "gauge", "Devices with a session.", status.devices_online);
     plain("fleetfn_mqtt_connections", "gauge", "MQTT connections of any kind.", status.connections);
+    let queues = status.queues;
+    plain(
+        "fleetfn_mqtt_queued_block_bytes",
+        "gauge",
+        "Bytes of blocks of updates that sessions have not written.",
+        queues.block_bytes,
+    );
+    plain(
+        "fleetfn_mqtt_unacknowledged_messages",
+        "gauge",
+        "Messages that wait for devices in sessions, or for their acknowledgement.",
+        queues.parcels,
+    );
+    plain(
+        "fleetfn_mqtt_queued_live_messages",
+        "gauge",
+        "Messages on their way into the router of live listeners.",
+        queues.live,
+    );
     plain("fleetfn_events_total", "counter", "Events made durable.", status.events);
     plain("fleetfn_events_handled_total", "counter", "Events handled.", status.handled);
     plain(
@@ -105,6 +124,9 @@ fn render_updates(text: &mut String, updates: &UpdateCounters) {
     family("fleetfn_update_blocks_total", "Blocks handed to devices.", &[(none(), updates.blocks.get())]);
     let bytes = updates.block_bytes.get();
     family("fleetfn_update_block_bytes_total", "Bytes of blocks handed to devices.", &[(none(), bytes)]);
+    let help = "Of these, bytes of patches.";
+    family("fleetfn_update_patch_block_bytes_total", help, &[(none(), updates.patch_block_bytes.get())]);
+    render_downloads(&mut family, updates);
     let refused = updates.refused();
     let of = |refusal: &Refusal| {
         let count = refused.get(refusal).copied().unwrap_or_default();
@@ -116,6 +138,24 @@ fn render_updates(text: &mut String, updates: &UpdateCounters) {
     let of = |(state, count): (State, u64)| (format!("{{phase=\"{}\"}}", state.as_str()), count);
     let steps: Vec<_> = updates.steps().into_iter().map(of).collect();
     family("fleetfn_update_jobs_total", "Times that a job of a device came into a phase.", &steps);
+}
+
+/// What is counted of downloads over HTTP, and of patches.
+fn render_downloads(family: &mut dyn FnMut(&str, &str, &[(String, u64)]), updates: &UpdateCounters) {
+    let labels = |outcome: &str| format!("{{outcome=\"{outcome}\"}}");
+    let ended = updates.downloads();
+    let of = |one: &Download| (labels(one.word()), ended.get(one).copied().unwrap_or_default());
+    let values: Vec<_> = Download::ALL.iter().map(of).collect();
+    family("fleetfn_update_downloads_total", "Requests for bytes over HTTP that have ended.", &values);
+    let bytes = updates.download_bytes.get();
+    let help = "Bytes handed to whoever fetches over HTTP.";
+    family("fleetfn_update_download_bytes_total", help, &[(String::new(), bytes)]);
+    let came = updates.patches();
+    let of = |one: &PatchOutcome| (labels(one.word()), came.get(one).copied().unwrap_or_default());
+    let values: Vec<_> = PatchOutcome::ALL.iter().map(of).collect();
+    family("fleetfn_update_patches_total", "Pairs of images of which a patch was to be made.", &values);
+    let bytes = updates.patch_bytes.get();
+    family("fleetfn_update_patch_bytes_total", "Bytes of patches that were made.", &[(String::new(), bytes)]);
 }
 
 fn render_measures(text: &mut String, measures: &[((FunctionName, String), Measure)]) {

@@ -78,10 +78,11 @@ pub(super) fn start_patches(
     options: &Options,
     artifacts: &Artifacts,
     registry: &Registry,
+    metrics: &Arc<Metrics>,
 ) -> anyhow::Result<Patches> {
     let mut named = registry.images();
-    let patches =
-        Patches::start(&options.data, artifacts, &named).context("cannot read which patches there are")?;
+    let patches = Patches::start(&options.data, artifacts, &named, metrics)
+        .context("cannot read which patches there are")?;
     named.append(&mut patches.digests());
     artifacts.keep(&named).context("cannot tidy the directory of artifacts")?;
     Ok(patches)

@@ -1,6 +1,7 @@
 //! What an engine says of itself: its functions, and what was counted.
 
 use crate::metrics::FunctionSums;
+use fleetfn_broker::Queues;
 use fleetfn_core::deployment::Deployment;
 use fleetfn_protocol::FunctionName;
 
@@ -22,6 +23,8 @@ pub(crate) struct Status {
     pub(crate) devices_online: u64,
     /// MQTT connections of any kind.
     pub(crate) connections: u64,
+    /// What waits in the broker for those who listen.
+    pub(crate) queues: Queues,
     /// Events made durable.
     pub(crate) events: u64,
     /// Events handled.

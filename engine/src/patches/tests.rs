@@ -8,13 +8,14 @@ const PATIENCE: Duration = Duration::from_secs(60);
 struct Fixture {
     directory: tempfile::TempDir,
     artifacts: Artifacts,
+    metrics: Arc<Metrics>,
 }
 
 impl Fixture {
     fn new() -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let artifacts = Artifacts::open(directory.path()).expect("opens");
-        Self { directory, artifacts }
+        Self { directory, artifacts, metrics: Arc::default() }
     }
 
     fn put(&self, image: &[u8]) -> Digest {
@@ -26,8 +27,8 @@ impl Fixture {
     }
 
     fn start(&self, images: &[Digest]) -> Patches {
-        Patches::start(self.directory.path(), &self.artifacts, &images.iter().copied().collect())
-            .expect("starts")
+        let images = images.iter().copied().collect();
+        Patches::start(self.directory.path(), &self.artifacts, &images, &self.metrics).expect("starts")
     }
 }
 
@@ -53,6 +54,11 @@ fn a_patch_is_made_once_and_is_known_after_a_restart() {
     patches.want(pair);
     let made = patches.find(&pair, PATIENCE).expect("it is made");
     let Made::Patch { digest, size } = made else { panic!("it is worth it") };
+    assert_eq!(patches.to(pair.target), [(pair.base, made)]);
+    assert_eq!(patches.to(pair.base), []);
+    let counters = &fixture.metrics.updates;
+    assert_eq!(counters.patches(), [(PatchOutcome::Made, 1)].into());
+    assert_eq!(counters.patch_bytes.get(), u64::from(size));
     assert!(size < 4_000, "runs of what is the same pack to a sixteenth: {size}");
     assert_eq!(fixture.artifacts.image(&digest).expect("is kept").size(), size);
     patches.stop();

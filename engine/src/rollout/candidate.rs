@@ -11,27 +11,34 @@ use fleetfn_protocol::{ClassId, DeviceId, ProductId};
 /// Some devices that were looked at.
 #[derive(Debug)]
 pub(crate) struct Found {
-    /// Those that match the selection.
+    /// Those that a rollout is to hear of.
     pub(crate) candidates: Vec<Candidate>,
     /// The last that was looked at; `None` if there are no more after these.
     pub(crate) after: Option<DeviceId>,
 }
 
-/// Looks at up to `limit` devices after one. Those that another rollout is for (`taken`) do not count. Blocks, for about ten
-/// microseconds a device.
+/// Looks at up to `limit` devices after one: those that match the selection, and of the others those of which
+/// `knows` says that the rollout has found them before. Those that another rollout is for (`taken`) do not count. Blocks,
+/// for about ten microseconds a device.
 pub(crate) fn candidates(
     engine: &Engine,
     selection: &Selection,
     taken: &[Selection],
     after: Option<DeviceId>,
     limit: usize,
+    knows: impl Fn(&DeviceId) -> Result<bool, Error>,
 ) -> Result<Found, Error> {
     let devices = engine.devices(after, limit)?;
     let after = if devices.len() < limit { None } else { devices.last().map(|device| device.id) };
     let mut candidates = Vec::new();
     for device in devices {
-        if engine.is_meant(selection, &device)? && !is_taken(engine, taken, &device)? {
-            candidates.push(candidate(engine, &device)?);
+        if engine.is_meant(selection, &device)? {
+            if !is_taken(engine, taken, &device)? {
+                candidates.push(candidate(engine, &device)?);
+            }
+        } else if knows(&device.id)? {
+            let unmet = engine.unmet(selection, &device)?;
+            candidates.push(Candidate { unmet, ..candidate(engine, &device)? });
         }
     }
     Ok(Found { candidates, after })
@@ -62,6 +69,7 @@ pub(super) fn candidate(engine: &Engine, device: &DeviceInfo) -> Result<Candidat
         cadence_ms: device.habit.cadence_ms,
         jitter_ms: device.habit.jitter_ms,
         failures: update.failures,
+        unmet: None,
         zone: device.time_zone.as_deref().and_then(|zone| calendar::clock(zone, now_ms)),
     })
 }

@@ -11,11 +11,17 @@ use serde_json::{Map, Value, json};
 /// Reads a policy in which a release may be written as `PRODUCT@VERSION`, and all but the release may be missing. Releases
 /// are verified, and their signed manifests filled in. Blocks while an image is hashed.
 pub(crate) fn policy(engine: &Engine, mut draft: Map<String, Value>) -> Result<Policy, Error> {
-    let release = named(engine, "release", draft.remove("release"))?;
+    let release = named(engine, "release", draft.remove("release"), None)?;
     let product = release.manifest()?.product;
     let class = release.manifest()?.class;
+    if let Some(variants) = draft.get_mut("variants").and_then(Value::as_array_mut) {
+        for (index, variant) in variants.iter_mut().enumerate() {
+            let wanted = named(engine, &format!("variants[{index}]"), Some(variant.take()), Some(class))?;
+            *variant = whole(engine, &wanted)?;
+        }
+    }
     if let Some(repair) = draft.get_mut("repair").and_then(Value::as_object_mut) {
-        let wanted = named(engine, "repair.release", repair.remove("release"))?;
+        let wanted = named(engine, "repair.release", repair.remove("release"), None)?;
         repair.insert("release".into(), whole(engine, &wanted)?);
     }
     let mut filled = defaults(product.as_str(), class);
@@ -41,8 +47,13 @@ fn defaults(product: &str, class: ClassId) -> Map<String, Value> {
     ])
 }
 
-/// The release that is meant.
-fn named(engine: &Engine, field: &str, value: Option<Value>) -> Result<Release, Error> {
+/// The release that is meant; of several classes that of `class`, if that is known.
+fn named(
+    engine: &Engine,
+    field: &str,
+    value: Option<Value>,
+    class: Option<ClassId>,
+) -> Result<Release, Error> {
     let wrong = |wrong: &str| {
         Error::Policy(PolicyError::Field {
             field: field.into(),
@@ -51,7 +62,7 @@ fn named(engine: &Engine, field: &str, value: Option<Value>) -> Result<Release, 
     };
     let registry = engine.registry();
     match value {
-        Some(Value::String(reference)) => Ok(registry.resolve_release(&reference, None)?),
+        Some(Value::String(reference)) => Ok(registry.resolve_release(&reference, class)?),
         Some(Value::Object(release)) => {
             // As the policy of another rollout shows it.
             let text = |name: &str| {

@@ -1,11 +1,9 @@
 //! Walks over all devices, some at a time, and tells a rollout of those that match its selection and that it does not know
-//! yet, or not as they are.
+//! yet, or not as they are; and of those that it knows and that match no longer.
 
 use super::{Error, Found, candidates, reader, tell_and_wait};
 use crate::engine::Engine;
-use fleetfn_core::rollout::{
-    self, CANDIDATES, CANDIDATES_MAX, Candidate, Candidates, Device, ENROLLED, Policy, Step,
-};
+use fleetfn_core::rollout::{self, CANDIDATES, CANDIDATES_MAX, Candidates, ENROLLED, Policy};
 use fleetfn_core::selection::Selection;
 use fleetfn_protocol::{DeviceId, RolloutName};
 use serde::Serialize;
@@ -116,22 +114,23 @@ fn look(
         Task::Enrol => &[],
         Task::Join(newer) => &newer[..],
     };
-    let mut found = candidates(engine, &selection, newer, after, LOOKED_AT)?;
     let reader = reader(engine, name)?;
+    let Some(head) = rollout::head(&reader)? else {
+        return Err(Error::Missing(*name));
+    };
+    let knows = |id: &DeviceId| match task {
+        // Whoever was found so far was found now.
+        Task::Enrol => Ok(false),
+        Task::Join(_) => Ok(rollout::device(&reader, id)?.is_some_and(|known| !known.step.is_end())),
+    };
+    let mut found = candidates(engine, &selection, newer, after, LOOKED_AT, knows)?;
     let mut news = Vec::new();
     for candidate in found.candidates {
         let known = rollout::device(&reader, &candidate.id)?;
-        if known.is_none_or(|known| is_news(&candidate, &known, policy)) {
+        if known.is_none_or(|known| rollout::is_news(policy, &head, &candidate, &known)) {
             news.push(candidate);
         }
     }
     found.candidates = news;
     Ok(found)
-}
-
-/// Whether a rollout knows a device otherwise than it is, where that makes a difference to it.
-fn is_news(candidate: &Candidate, known: &Device, policy: &Policy) -> bool {
-    let other_clock = policy.window.is_some() && candidate.zone.is_some() && candidate.zone != known.zone;
-    let other_firmware = candidate.sequence.is_some() && candidate.sequence != known.sequence;
-    other_clock || (known.step < Step::Offered && other_firmware)
 }

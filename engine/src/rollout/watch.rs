@@ -2,7 +2,7 @@
 
 use super::enrol::{Task, Walk};
 use super::load::{self, Meter};
-use super::{Error, abort_withheld, running, tell};
+use super::{Error, abort_withheld, patches, running, tell};
 use crate::engine::Engine;
 use fleetfn_core::rollout::{Head, Late, PACE, Policy, State};
 use fleetfn_core::selection::Selection;
@@ -59,10 +59,13 @@ impl Watch {
         if is_paced {
             self.paced = Instant::now();
         }
+        if is_paced {
+            patches::tell_of_patches(engine).await?;
+        }
         let mut rest = EVERY;
         for (name, policy, head) in &known {
             if let Some(load) = &load {
-                slow_down(engine, name, head, load).await?;
+                slow_down(engine, name, policy, head, load).await?;
             }
             let task = match head.is_enrolled {
                 false => Task::Enrol,
@@ -117,13 +120,19 @@ fn newer(policy: &Policy, known: &[(RolloutName, Policy, Head)]) -> Vec<Selectio
 }
 
 /// Tells a rollout that runs how much the node allows.
-async fn slow_down(engine: &Engine, name: &RolloutName, head: &Head, load: &load::Load) -> Result<(), Error> {
+async fn slow_down(
+    engine: &Engine,
+    name: &RolloutName,
+    policy: &Policy,
+    head: &Head,
+    load: &load::Load,
+) -> Result<(), Error> {
     if head.state != State::Running || head.paused.is_some() {
         return Ok(());
     }
     let now_ms = engine.clock().now_ms();
     let held = head.pace.held(now_ms).map(|allowed| allowed.per_minute);
-    if let Some(pace) = load::pace(load, head.pace.begun_per_minute(now_ms), held) {
+    if let Some(pace) = load::pace(load, policy.load, head.pace.begun_per_minute(now_ms), held) {
         tell(engine, name, PACE, &pace).await?;
     }
     Ok(())

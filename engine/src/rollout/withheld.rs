@@ -3,7 +3,7 @@
 use super::{Error, running, tell_and_wait};
 use crate::engine::Engine;
 use crate::registry::Release;
-use fleetfn_core::rollout::{ACT, Act, Policy, Verb, WHY_BYTES_MAX};
+use fleetfn_core::rollout::{self, ACT, Act, Policy, Verb, WHY_BYTES_MAX};
 
 /// The node, as one who acts.
 const NODE: &str = "fleetfn";
@@ -25,9 +25,12 @@ pub(crate) async fn abort_withheld(engine: &Engine) -> Result<usize, Error> {
     Ok(count)
 }
 
-/// Why the release of a policy may not be offered, if it may not.
+/// Why a release that a policy names may not be offered, if one may not.
 fn withheld(engine: &Engine, policy: &Policy) -> Option<String> {
-    let release = &policy.release;
+    policy.releases().find_map(|release| withheld_release(engine, release))
+}
+
+fn withheld_release(engine: &Engine, release: &rollout::Release) -> Option<String> {
     let (product, version) = (&release.product, &release.version);
     let signed = release.envelope().and_then(|envelope| Release::new(envelope.into()).ok());
     let why = match signed {

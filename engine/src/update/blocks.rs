@@ -14,7 +14,7 @@ use crate::metrics::Metrics;
 use bytes::Bytes;
 use fleetfn_broker::{Mailboxes, Reports};
 use fleetfn_protocol::limits::BLOCK_BYTES_MAX;
-use fleetfn_protocol::update::{Block, BlockRequest};
+use fleetfn_protocol::update::{Block, BlockRequest, Delivery};
 use fleetfn_protocol::{DeviceId, EffectId};
 use fleetfn_store::Store;
 use std::collections::{HashMap, VecDeque};
@@ -216,8 +216,8 @@ impl Server {
     fn answer(&self, device: DeviceId, request: &BlockRequest) {
         let metrics = &self.parts.metrics.updates;
         match self.image(device, request) {
-            Ok(image) => {
-                if let Err(refusal) = self.send(device, request, &image) {
+            Ok((image, delivery)) => {
+                if let Err(refusal) = self.send(device, request, &image, delivery) {
                     metrics.refuse(refusal);
                 }
             }
@@ -225,18 +225,25 @@ impl Server {
         }
     }
 
-    /// The file whose blocks are asked for.
-    fn image(&self, device: DeviceId, request: &BlockRequest) -> Result<Arc<Image>, Refusal> {
+    /// The file whose blocks are asked for, and what it is of the image.
+    fn image(&self, device: DeviceId, request: &BlockRequest) -> Result<(Arc<Image>, Delivery), Refusal> {
         let update = self.parts.store.view().update(device).ok().flatten();
         let job = update.and_then(|update| update.job).filter(|job| job.is_open());
         let job = job.filter(|job| job.number == request.job).ok_or(Refusal::NoJob)?;
         let (digest, size) = payload(&job).ok_or(Refusal::NoJob)?;
+        let delivery = job.delivery().map_err(|_| Refusal::NoJob)?;
         let is_offered = release_of(&job).is_some_and(|release| (self.parts.is_offered)(&release));
         let image = self.parts.artifacts.image(&digest).ok().filter(|image| image.size() == size);
-        image.filter(|_| is_offered).ok_or(Refusal::NoImage)
+        image.filter(|_| is_offered).map(|image| (image, delivery)).ok_or(Refusal::NoImage)
     }
 
-    fn send(&self, device: DeviceId, request: &BlockRequest, image: &Image) -> Result<(), Refusal> {
+    fn send(
+        &self,
+        device: DeviceId,
+        request: &BlockRequest,
+        image: &Image,
+        delivery: Delivery,
+    ) -> Result<(), Refusal> {
         let block_bytes = u32::from(request.block_bytes.get());
         let mut data = [0; BLOCK_BYTES_MAX as usize];
         for index in request.indices() {
@@ -256,7 +263,11 @@ impl Server {
             match self.parts.mailboxes.send_block(&device, Bytes::from(message)) {
                 Ok(()) => {
                     metrics.blocks.add(1);
-                    metrics.block_bytes.add(u64::try_from(len).unwrap_or_default());
+                    let len = u64::try_from(len).unwrap_or_default();
+                    metrics.block_bytes.add(len);
+                    if let Delivery::Patch { .. } = delivery {
+                        metrics.patch_block_bytes.add(len);
+                    }
                 }
                 Err(fleetfn_broker::Undelivered::Full) => return Err(Refusal::NoRoom),
                 Err(fleetfn_broker::Undelivered::NoListener) => return Err(Refusal::NoListener),

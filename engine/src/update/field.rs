@@ -90,6 +90,30 @@ pub(crate) fn patches(engine: &Engine, release: &Release) -> Result<Vec<Patch>, 
     Ok(bases.iter().filter_map(|base| patch(engine, base, left())).collect())
 }
 
+/// Patches to a release that are made: those from the newest releases, if they are many. Does not wait, and looks at no device.
+pub(crate) fn made(engine: &Engine, release: &Release) -> Result<Vec<Patch>, Error> {
+    let manifest = release.manifest()?;
+    let from = engine.patches().to(manifest.digest);
+    if from.is_empty() {
+        return Ok(Vec::new());
+    }
+    let releases = engine.registry().releases();
+    let manifests = releases.iter().filter_map(|release| release.manifest().ok());
+    let mut bases: Vec<Base> = manifests
+        .filter(|known| (known.product, known.class) == (manifest.product, manifest.class))
+        .filter(|known| known.sequence < manifest.sequence)
+        .filter(|known| from.iter().any(|(base, _)| *base == known.digest))
+        .map(|known| Base {
+            sequence: known.sequence,
+            size: known.size,
+            pair: Pair { base: known.digest, target: manifest.digest },
+        })
+        .collect();
+    bases.sort_by_key(|base| std::cmp::Reverse(base.sequence));
+    let patches = bases.iter().filter_map(|base| patch(engine, base, Duration::ZERO));
+    Ok(patches.take(PATCHES_MAX).collect())
+}
+
 /// Begins to make patches to a release that was published.
 pub(crate) fn prepare(engine: &Engine, release: Release) {
     let engine = engine.clone();

@@ -1,12 +1,13 @@
-//! Offers that are not taken: the device is not there, puts it off, or refuses.
+//! What becomes of offers before they are taken: the device is not there, puts it off, refuses, or gets a variant.
 
 use super::RolloutError;
-use super::device::{Device, Step};
+use super::device::{Choice, Device, Step};
 use super::enrol::clip;
 use super::head::State;
-use super::input::{Absent, Deferred, Heard, Refused, WHY_BYTES_MAX};
+use super::input::{Absent, Chosen, Deferred, Heard, Refused, WHY_BYTES_MAX};
 use super::machine::Machine;
 use super::why::Why;
+use alloc::format;
 use alloc::string::ToString;
 use fleetfn_protocol::DeviceId;
 
@@ -84,6 +85,24 @@ impl Machine<'_> {
         let why = clip(&refused.why, WHY_BYTES_MAX).to_string();
         after.go(Step::Rejected, Why::Refused { why }, self.now_ms);
         self.keep(&refused.device, Some(&before), &after);
+        Ok(())
+    }
+
+    /// A function has chosen a variant for a device: what it reports from now on is of that.
+    pub(super) fn chosen(&mut self, chosen: &Chosen) -> Result<(), RolloutError> {
+        let newest = self.newest(&chosen.device, chosen.generation)?;
+        let Some(before) = newest.filter(|device| device.step == Step::Offered) else {
+            self.ignore_nonsense("it has no such offer");
+            return Ok(());
+        };
+        if !self.policy.variants.iter().any(|variant| variant.reference() == chosen.release) {
+            self.ignore_nonsense(format!("the policy names no variant '{}'", chosen.release));
+            return Ok(());
+        }
+        let mut after = before.clone();
+        let why = clip(&chosen.why, WHY_BYTES_MAX).to_string();
+        after.chosen = Some(Choice { release: chosen.release.clone(), why });
+        self.keep(&chosen.device, Some(&before), &after);
         Ok(())
     }
 

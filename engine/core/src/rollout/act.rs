@@ -123,7 +123,11 @@ impl Machine<'_> {
     pub(super) fn started(&mut self) {
         let Done { by, why, .. } = self.head.started.clone();
         let release = &self.policy.release;
-        let what = format!("starts {} {} (sequence {})", release.product, release.version, release.sequence);
+        let mut what =
+            format!("starts {} {} (sequence {})", release.product, release.version, release.sequence);
+        for variant in &self.policy.variants {
+            what.push_str(&format!(", or {} (sequence {})", variant.version, variant.sequence));
+        }
         self.note(&by, what, why);
         if self.policy.approval {
             self.enter(State::WaitingForApproval, "a second person must approve");

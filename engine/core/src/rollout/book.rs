@@ -8,6 +8,7 @@
 //! | `queue/PHASE/ORDER/ID`, `queue/all/ORDER/ID` | nothing: waits for the phase that reserves it, or for any |
 //! | `ready/PHASE/ORDER/ID` | nothing: waits for its turn |
 //! | `due/MS/ID` | nothing: is to be looked at then |
+//! | `patches` | patches that were made since the start (`patches`) |
 //! | `history/NUMBER` | what happened, the newest lines |
 //!
 //! Order and times are hexadecimal numbers of sixteen digits, so that keys are in their order. The rows of queues and times

@@ -1,5 +1,6 @@
 //! One device's row: how far it is, why, and when what happened.
 
+use super::policy::{Policy, Release};
 use super::silence::Habit;
 use super::tally::is_zero;
 use super::why::Why;
@@ -112,6 +113,16 @@ impl fmt::Display for JobState {
     }
 }
 
+/// That a function of the manufacturer has chosen a variant of the release for a device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Choice {
+    /// Which, as in `fan@2.4.1-lite`.
+    pub release: String,
+    /// By whom and why.
+    pub why: String,
+}
+
 /// What is known of one device in one rollout.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -142,6 +153,12 @@ pub struct Device {
     /// Whether it is to get the whole image: a patch has failed.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub whole: bool,
+    /// Whether its newest offer was with patches.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub patched: bool,
+    /// The variant of the release that its newest offer is of, if it is not the release itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chosen: Option<Choice>,
     /// Bytes that it has.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub have: u32,
@@ -199,6 +216,8 @@ impl Device {
             attempts: 0,
             deliveries: 0,
             whole: false,
+            patched: false,
+            chosen: None,
             have: 0,
             of: 0,
             enrolled_ms: now_ms,
@@ -225,6 +244,13 @@ impl Device {
         self.why = why;
         self.due_ms = None;
         self.ended_ms = step.is_end().then_some(now_ms);
+    }
+
+    /// What its newest offer is of.
+    pub(super) fn release<'p>(&self, policy: &'p Policy) -> &'p Release {
+        let is_chosen =
+            |one: &&Release| self.chosen.as_ref().is_some_and(|chosen| one.reference() == chosen.release);
+        policy.variants.iter().find(is_chosen).unwrap_or(&policy.release)
     }
 
     /// How regularly it used to be heard.

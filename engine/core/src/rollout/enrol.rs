@@ -1,15 +1,18 @@
-//! Devices that match the selection: who takes part, in which order, and who does not and why.
+//! Devices that match the selection: who takes part, in which order, and who does not and why; and devices that match it
+//! otherwise than before.
 
 use super::RolloutError;
+use super::change::{Change, change, group, left_out};
 use super::device::{Device, Step};
 use super::head::State;
 use super::input::{Candidate, NodePace};
 use super::machine::Machine;
 use super::pace::Allowed;
-use super::policy::{Late, Order, Policy, Size};
+use super::policy::{Order, Policy};
 use super::why::Why;
 use super::words::Devices;
 use crate::position::fnv1a;
+use alloc::string::ToString;
 use fleetfn_protocol::{DeviceId, RolloutName};
 
 /// Longest reason of a node, in bytes: a few words for a status line.
@@ -20,7 +23,8 @@ impl Machine<'_> {
         for candidate in candidates {
             match self.find(&candidate.id)? {
                 Some(device) => self.refresh(candidate, &device),
-                None => self.enrol_new(candidate),
+                None if candidate.unmet.is_none() => self.enrol_new(candidate),
+                None => {}
             }
         }
         Ok(())
@@ -28,72 +32,51 @@ impl Machine<'_> {
 
     fn enrol_new(&mut self, candidate: &Candidate) {
         let order = order(&self.policy, &self.name, candidate);
-        let mut device = Device::new(order, self.group(candidate), self.now_ms);
+        let mut device = Device::new(order, group(&self.policy, &self.head, candidate), self.now_ms);
         device.sequence = candidate.sequence;
         device.cadence_ms = candidate.cadence_ms;
         device.jitter_ms = candidate.jitter_ms;
         device.zone = candidate.zone;
-        if let Some(why) = self.left_out(candidate) {
+        if let Some(why) = left_out(&self.policy, &self.head, candidate) {
             device.go(Step::Removed, why, self.now_ms);
             device.group = None;
         }
         self.keep(&candidate.id, None, &device);
     }
 
-    /// The phase that reserves a device: the first of those not begun whose tag it carries.
-    fn group(&self, candidate: &Candidate) -> Option<u8> {
-        let phases = (0_u8..).zip(self.policy.phases.iter().zip(&self.head.phases));
-        let mut reserving = phases.filter(|(_, (phase, progress))| match &phase.size {
-            Size::Tag(tag) => progress.begun_ms.is_none() && candidate.tags.contains(tag),
-            Size::Count(_) | Size::Percent(_) => false,
-        });
-        reserving.next().map(|(index, _)| index)
-    }
-
-    /// Why a device is no part of the rollout, if it is not.
-    fn left_out(&self, candidate: &Candidate) -> Option<Why> {
-        let release = &self.policy.release;
-        if self.head.state == State::Aborted {
-            return Some(Why::Aborted);
-        }
-        if let Some(product) = &candidate.product
-            && product != release.product.as_str()
-        {
-            return Some(Why::OtherProduct { product: product.clone() });
-        }
-        if let Some(class) = &candidate.class
-            && class != release.class.as_str()
-        {
-            return Some(Why::OtherClass { class: class.clone() });
-        }
-        if let Some(sequence) = candidate.sequence
-            && sequence >= release.sequence
-        {
-            return Some(Why::RunsItAlready { sequence });
-        }
-        if let Some(penalty) = self.policy.penalty
-            && candidate.failures >= penalty.failures
-        {
-            return Some(Why::Penalty { failures: candidate.failures });
-        }
-        (self.head.is_enrolled && self.policy.late == Late::Ignore).then_some(Why::TooLate)
-    }
-
     /// Takes over what has changed of a device that is known.
     fn refresh(&mut self, candidate: &Candidate, before: &Device) {
         let mut after = before.clone();
         after.zone = candidate.zone.or(before.zone);
-        if before.step < Step::Offered {
+        let change = change(&self.policy, &self.head, candidate, before);
+        if before.step < Step::Offered || change == Some(Change::Joins) {
             after.sequence = candidate.sequence.or(before.sequence);
             after.cadence_ms = candidate.cadence_ms.or(before.cadence_ms);
             after.jitter_ms = candidate.jitter_ms;
-            if let Some(sequence) = candidate.sequence
-                && sequence >= self.policy.release.sequence
-            {
-                after.go(Step::Removed, Why::RunsItAlready { sequence }, self.now_ms);
-            } else if let (Step::Later, Why::WindowClosed { .. }) = (before.step, &before.why) {
-                // Its clock may be another now.
-                self.make_ready(&mut after, Why::InTurn);
+        }
+        match change {
+            Some(Change::Leaves(why)) => {
+                if before.step == Step::Offered {
+                    self.withdraw(&candidate.id, before.generation, false, &why.to_string());
+                }
+                after.go(Step::Removed, why, self.now_ms);
+                after.group = None;
+            }
+            Some(Change::Joins) => {
+                after.go(Step::Undrawn, Why::Waits, self.now_ms);
+                if before.phase.is_some() {
+                    // A phase has taken it, and counts it.
+                    self.make_ready(&mut after, Why::InTurn);
+                } else {
+                    after.group = group(&self.policy, &self.head, candidate);
+                }
+            }
+            Some(Change::Regroups(group)) => after.group = group,
+            None => {
+                if let (Step::Later, Why::WindowClosed { .. }) = (before.step, &before.why) {
+                    // Its clock may be another now.
+                    self.make_ready(&mut after, Why::InTurn);
+                }
             }
         }
         self.keep(&candidate.id, Some(before), &after);

@@ -2,7 +2,7 @@
 
 use super::RolloutError;
 use super::book::Book;
-use super::device::{Device, JobState, Step};
+use super::device::{Choice, Device, JobState, Step};
 use super::head::{Head, State};
 use super::ledger::device_key;
 use super::policy::{Policy, Size};
@@ -52,20 +52,24 @@ pub fn explain(id: &DeviceId, reader: &dyn StateReader) -> Result<Option<Explana
         device: *id,
         state: row.step.state(),
         phase: row.phase.and_then(name),
-        because: because(&row),
+        because: because(&policy, &row),
         rollout: held_up(&policy, &head, &row),
         times: times(&row),
         row,
     }))
 }
 
-fn because(row: &Device) -> String {
+fn because(policy: &Policy, row: &Device) -> String {
     let mut words = row.why.to_string();
     if let (Step::Downloading, 1..) = (row.step, row.of) {
         words.push_str(&format!(", has {} of {} bytes", row.have, row.of));
     }
     if let (Step::Succeeded, Why::Confirmed, None) = (row.step, &row.why, row.trial_ms) {
         words.push_str("; nothing was heard of its trial");
+    }
+    if let Some(Choice { release, why }) = &row.chosen {
+        let sequence = row.release(policy).sequence;
+        words.push_str(&format!("; its release is the variant {release} (sequence {sequence}): {why}"));
     }
     if row.confidence > 0 {
         words.push_str(&format!("; a failure with a confidence of {}%", row.confidence / 10));

@@ -50,14 +50,23 @@ pub(crate) fn costs_attempt(phase: Phase, reason: Reason) -> bool {
     blame(phase, reason) == Blame::Attempt
 }
 
+/// Whether the whole image may do where a patch has failed. What was made out of a patch and is not what was signed would come
+/// out the same again; an image that arrived whole may come better at the next try.
+fn is_of_patch(reason: Reason, patched: bool) -> bool {
+    match reason {
+        Reason::Base | Reason::Patch => true,
+        Reason::Size | Reason::Format | Reason::Digest => patched,
+        _ => false,
+    }
+}
+
 impl Machine<'_> {
     /// A device has failed.
     pub(super) fn fail(&self, device: &mut Device, failure: Failure, blame: Blame) {
         let retries = self.policy.retries;
-        let is_patched = !device.whole && !self.policy.release.patches.is_empty();
         let blame = match blame {
             // It may be the patch that does not fit, or that the device knows nothing of patches.
-            Blame::Hopeless(Reason::Size | Reason::Format) if is_patched => Blame::Delivery,
+            Blame::Hopeless(Reason::Size | Reason::Format) if device.patched => Blame::Delivery,
             blame => blame,
         };
         let is_spent = match blame {
@@ -72,12 +81,8 @@ impl Machine<'_> {
             }
             Blame::Delivery => {
                 device.deliveries = device.deliveries.saturating_add(1);
-                if let Failure::Reported {
-                    reason: Reason::Base | Reason::Patch | Reason::Size | Reason::Format,
-                    ..
-                } = failure
-                {
-                    device.whole = true;
+                if let Failure::Reported { reason, .. } = failure {
+                    device.whole |= is_of_patch(reason, device.patched);
                 }
                 device.deliveries > retries.deliveries
             }

@@ -6,10 +6,12 @@
 //! | `rollout/candidates` | `operator`: a node that has run the selection | devices that match it |
 //! | `rollout/enrolled` | `operator` | these were all for now |
 //! | `rollout/pace` | `operator` | how many devices the node allows in a minute |
+//! | `rollout/patches` | `operator` | patches to a release of the policy that the node has |
 //! | `rollout/report` | `update`, the function of devices | how far a device's job is |
 //! | `rollout/absent`, `rollout/here` | `update` | a device did not take its offer; it was heard, or is free again |
 //! | `rollout/silent`, `rollout/heard` | `update` | a device that was to be watched is quiet; it was heard again |
 //! | `rollout/deferred`, `rollout/refused` | `update` | an offer was put off or refused, by whom and why |
+//! | `rollout/chosen` | `update` | a function chose a variant of the release for a device |
 //! | `rollout/verdict` | the gate | its answer |
 //!
 //! The name of the sender is the engine's word, not the payload's: no function can act for an operator, report for a
@@ -18,10 +20,11 @@
 mod payload;
 
 pub use payload::{
-    Absent, Act, CANDIDATES_MAX, Candidate, Candidates, Deferred, GateAnswer, Heard, NodePace, Refused,
-    Report, Silent, Verb, WHO_BYTES_MAX, WHY_BYTES_MAX,
+    Absent, Act, CANDIDATES_MAX, Candidate, Candidates, Chosen, Deferred, GateAnswer, Heard, NewPatches,
+    NodePace, Refused, Report, Silent, Verb, WHO_BYTES_MAX, WHY_BYTES_MAX,
 };
 
+use super::policy::PATCHES_MAX;
 use crate::event::{Event, EventKind, Purpose};
 use crate::partition::OPERATOR;
 use alloc::format;
@@ -44,6 +47,8 @@ pub const CANDIDATES: &str = "rollout/candidates";
 pub const ENROLLED: &str = "rollout/enrolled";
 /// What the node allows.
 pub const PACE: &str = "rollout/pace";
+/// Patches to a release.
+pub const PATCHES: &str = "rollout/patches";
 /// How far a device's job is.
 pub const REPORT: &str = "rollout/report";
 /// A device did not take its offer.
@@ -58,6 +63,8 @@ pub const HEARD: &str = "rollout/heard";
 pub const DEFERRED: &str = "rollout/deferred";
 /// An offer was refused.
 pub const REFUSED: &str = "rollout/refused";
+/// A function chose a variant of the release for a device.
+pub const CHOSEN: &str = "rollout/chosen";
 /// The answer of a gate.
 pub const VERDICT: &str = "rollout/verdict";
 
@@ -72,6 +79,7 @@ pub enum Input {
     Candidates(Candidates),
     Enrolled,
     Pace(NodePace),
+    Patches(NewPatches),
     Report(Report),
     Absent(Absent),
     Here(Heard),
@@ -79,6 +87,7 @@ pub enum Input {
     Heard(Heard),
     Deferred(Deferred),
     Refused(Refused),
+    Chosen(Chosen),
     Verdict(FunctionName, GateAnswer),
     Tick,
 }
@@ -145,6 +154,7 @@ impl Input {
                 Self::Enrolled
             }
             PACE => Self::Pace(read(name, payload)?),
+            PATCHES => Self::Patches(read(name, payload)?),
             REPORT => Self::Report(read(name, payload)?),
             ABSENT => Self::Absent(read(name, payload)?),
             HERE => Self::Here(read(name, payload)?),
@@ -152,6 +162,7 @@ impl Input {
             HEARD => Self::Heard(read(name, payload)?),
             DEFERRED => Self::Deferred(read(name, payload)?),
             REFUSED => Self::Refused(read(name, payload)?),
+            CHOSEN => Self::Chosen(read(name, payload)?),
             VERDICT => Self::Verdict(*sender, read(name, payload)?),
             _ => return Err(InputError::Name(name.into())),
         };
@@ -166,14 +177,17 @@ impl Input {
         let sender = sender.as_str();
         match self {
             Self::Act(Act { verb: Verb::Start(_), .. }) => sender == OPERATOR || sender == FUNCTION,
-            Self::Act(_) | Self::Candidates(_) | Self::Enrolled | Self::Pace(_) => sender == OPERATOR,
+            Self::Act(_) | Self::Candidates(_) | Self::Enrolled | Self::Pace(_) | Self::Patches(_) => {
+                sender == OPERATOR
+            }
             Self::Report(_)
             | Self::Absent(_)
             | Self::Here(_)
             | Self::Silent(_)
             | Self::Heard(_)
             | Self::Deferred(_)
-            | Self::Refused(_) => sender == DEVICE_FUNCTION,
+            | Self::Refused(_)
+            | Self::Chosen(_) => sender == DEVICE_FUNCTION,
             // Whether the sender is a gate of the phase is known to the rollout.
             Self::Verdict(..) | Self::Tick => true,
         }
@@ -188,6 +202,9 @@ impl Input {
                     return Err(format!("{count} devices in one message, at most {CANDIDATES_MAX}"));
                 }
                 candidates.devices.iter().filter_map(|one| one.zone).try_for_each(|zone| zone.check())
+            }
+            Self::Patches(new) if new.patches.len() > PATCHES_MAX => {
+                Err(format!("{} patches, at most {PATCHES_MAX}", new.patches.len()))
             }
             _ => Ok(()),
         }

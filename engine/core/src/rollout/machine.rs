@@ -135,6 +135,7 @@ impl Machine<'_> {
                 self.set_pace(pace);
                 Ok(())
             }
+            Input::Patches(new) => self.take_patches(new),
             Input::Report(report) => self.report(&report),
             Input::Absent(absent) => self.absent(&absent),
             Input::Here(heard) => self.here(&heard),
@@ -142,6 +143,7 @@ impl Machine<'_> {
             Input::Heard(heard) => self.heard(&heard),
             Input::Deferred(deferred) => self.deferred(&deferred),
             Input::Refused(refused) => self.refused(&refused),
+            Input::Chosen(chosen) => self.chosen(&chosen),
             Input::Verdict(gate, answer) => {
                 self.verdict(&gate, &answer);
                 Ok(())

@@ -17,6 +17,7 @@ use super::tally::Counts;
 use crate::effect::Effect;
 use crate::event::Entity;
 use alloc::string::String;
+use alloc::vec::Vec;
 use bytes::Bytes;
 use fleetfn_protocol::DeviceId;
 use serde::{Deserialize, Serialize};
@@ -40,6 +41,9 @@ pub struct Offer {
     pub generation: u32,
     /// What to install.
     pub release: Release,
+    /// What functions of the manufacturer may choose for the device instead.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub variants: Vec<Release>,
     /// Of two rollouts the one with the higher weight goes first.
     pub weight: u16,
     /// Whether it must be the whole image, because a patch has failed.

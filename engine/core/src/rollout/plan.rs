@@ -132,6 +132,7 @@ impl Draft {
         let mut policy = policy.clone();
         (policy.window, policy.rate, policy.concurrency) = (None, None, u32::MAX);
         policy.release.envelope = None;
+        policy.variants.clear();
         let head = first_head(&policy, "plan".into(), String::new(), now_ms);
         Self { name: *name, policy: Rc::new(policy), head, rows: Rows::default(), now_ms }
     }

@@ -17,7 +17,7 @@ mod check;
 mod defaults;
 mod release;
 
-pub use check::{CRITERIA_MAX, GATES_MAX, PHASES_MAX, POLICY_BYTES_MAX, PolicyError};
+pub use check::{CRITERIA_MAX, GATES_MAX, PHASES_MAX, POLICY_BYTES_MAX, PolicyError, VARIANTS_MAX};
 pub use release::{PATCHES_MAX, Patch, Release};
 
 use super::decimal::Decimal;
@@ -108,6 +108,16 @@ pub enum Rate {
         /// Devices per minute at most.
         max_per_minute: u32,
     },
+}
+
+/// From which load of the node on a rollout is held back, in percent of what the node can do; above 100 for never.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Load {
+    /// It becomes no faster.
+    pub hold_percent: u32,
+    /// It becomes slower: half as fast, again and again.
+    pub slow_percent: u32,
 }
 
 /// How long things may take.
@@ -214,6 +224,9 @@ pub struct Repair {
 pub struct Policy {
     /// What it brings.
     pub release: Release,
+    /// What functions of the manufacturer may choose for a device instead, of the same product and class.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub variants: Vec<Release>,
     /// Whom it is for, as [`Selection`](crate::selection::Selection) reads it.
     pub selection: String,
     /// In which steps.
@@ -236,6 +249,9 @@ pub struct Policy {
     /// Devices that may begin in a minute; as many as the rest allows if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<Rate>,
+    /// From which load of the node on it is held back.
+    #[serde(default, skip_serializing_if = "Load::is_default")]
+    pub load: Load,
     /// How long things may take.
     #[serde(default)]
     pub timeouts: Timeouts,

@@ -51,6 +51,7 @@ pub fn rehearse(
     let one_of = fleet.one_of().saturating_mul(u32::try_from(step).unwrap_or(u32::MAX));
     let mut policy = sample::shrink(policy, one_of);
     (policy.approval, policy.repair, policy.release.envelope) = (false, None, None);
+    policy.variants.clear();
     let given = assumptions;
     let assumptions = given.shrink(one_of);
     let most = DEVICE_RUNS_MAX.checked_div(sampled.len()).unwrap_or(usize::MAX);

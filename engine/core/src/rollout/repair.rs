@@ -30,6 +30,7 @@ fn repair_policy(policy: &Policy, repair: &Repair) -> Policy {
     };
     Policy {
         release: repair.release.clone(),
+        variants: Vec::new(),
         selection: policy.repair_selection(),
         phases: vec![all],
         approval: false,

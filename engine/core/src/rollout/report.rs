@@ -33,7 +33,7 @@ impl Machine<'_> {
         let mut after = before.clone();
         if before.step.is_active() {
             self.move_on(report, &mut after);
-        } else if self.confirms(report) && before.step != Step::Succeeded {
+        } else if self.confirms(report, &before) && before.step != Step::Succeeded {
             self.succeed(&report.device, &mut after, Why::ConfirmedLate);
         } else {
             self.ignore_nonsense(format!("its job is over ({})", before.step.state()));
@@ -54,8 +54,8 @@ impl Machine<'_> {
         self.keep(&report.device, Some(before), &after);
     }
 
-    fn confirms(&self, report: &Report) -> bool {
-        report.phase == Phase::Confirmed && report.sequence == self.policy.release.sequence
+    fn confirms(&self, report: &Report, device: &Device) -> bool {
+        report.phase == Phase::Confirmed && report.sequence == device.release(&self.policy).sequence
     }
 
     fn move_on(&mut self, report: &Report, device: &mut Device) {
@@ -73,12 +73,13 @@ impl Machine<'_> {
                 device.why = Why::Busy;
                 device.due_ms = Some(self.job_due_ms(started_ms));
             }
-            Phase::Confirmed if self.confirms(report) => {
+            Phase::Confirmed if self.confirms(report, device) => {
                 self.succeed(&report.device, device, Why::Confirmed);
             }
             Phase::Confirmed => self.ignore_nonsense(format!(
                 "it confirms sequence {}, the release is {}",
-                report.sequence, self.policy.release.sequence
+                report.sequence,
+                device.release(&self.policy).sequence
             )),
             Phase::RolledBack | Phase::Failed => self.failed(report, device),
         }
@@ -102,10 +103,10 @@ impl Machine<'_> {
     }
 
     fn failed(&mut self, report: &Report, device: &mut Device) {
-        let sequence = report.sequence;
-        if report.reason == Reason::Sequence && sequence >= self.policy.release.sequence {
+        let (sequence, offered) = (report.sequence, device.release(&self.policy).sequence);
+        if report.reason == Reason::Sequence && sequence >= offered {
             // It got the release another way: an offer of which it could not say that it has confirmed.
-            let step = if sequence == self.policy.release.sequence { Step::Succeeded } else { Step::Removed };
+            let step = if sequence == offered { Step::Succeeded } else { Step::Removed };
             device.go(step, Why::RunsItAlready { sequence }, self.now_ms);
             return;
         }

@@ -7,7 +7,7 @@ use super::head::State;
 use super::ledger::device_id;
 use super::machine::Machine;
 use super::output::{OFFER, Offer, to_device};
-use super::policy::Size;
+use super::policy::{Release, Size};
 use super::why::Why;
 use alloc::string::ToString;
 use alloc::vec::Vec;
@@ -25,6 +25,9 @@ struct Budget {
     looks: u32,
     begun: u32,
 }
+
+/// What an event offers.
+type Offered = (Release, Vec<Release>);
 
 impl Machine<'_> {
     /// Devices per minute that may begin at the moment; `None` for any number.
@@ -45,11 +48,12 @@ impl Machine<'_> {
         let permits = self.head.pace.permits(per_minute, self.now_ms);
         let starts = permits.min(self.free()).min(STARTS_MAX);
         let mut budget = Budget { starts, looks: LOOKS_MAX, begun: 0 };
+        let offered = self.offered()?;
         if self.head.in_phases().ready > 0 {
-            self.offer_queue(READY, u32::MAX, &mut budget)?;
+            self.offer_queue(READY, u32::MAX, &offered, &mut budget)?;
         }
         for source in self.sources() {
-            self.offer_queue(&queue_prefix(source), self.room(), &mut budget)?;
+            self.offer_queue(&queue_prefix(source), self.room(), &offered, &mut budget)?;
         }
         if budget.begun > 0 {
             self.head.pace.take(budget.begun, self.now_ms);
@@ -60,7 +64,13 @@ impl Machine<'_> {
     }
 
     /// Offers the release to as many devices of a queue as the budget allows, and `room` of them at most.
-    fn offer_queue(&mut self, prefix: &str, mut room: u32, budget: &mut Budget) -> Result<(), RolloutError> {
+    fn offer_queue(
+        &mut self,
+        prefix: &str,
+        mut room: u32,
+        offered: &Offered,
+        budget: &mut Budget,
+    ) -> Result<(), RolloutError> {
         loop {
             let count = budget.starts.min(budget.looks).min(room);
             let keys = self.book.keys(prefix, None, usize::try_from(count).unwrap_or(usize::MAX))?;
@@ -75,7 +85,7 @@ impl Machine<'_> {
                 after.group = None;
                 self.make_ready(&mut after, Why::InTurn);
                 if after.step == Step::Ready {
-                    self.offer(&id, &mut after);
+                    self.offer(&id, &mut after, offered);
                     budget.starts -= 1;
                     budget.begun += 1;
                 }
@@ -99,7 +109,7 @@ impl Machine<'_> {
         device.go(Step::Ready, why, self.now_ms);
     }
 
-    fn offer(&mut self, id: &DeviceId, device: &mut Device) {
+    fn offer(&mut self, id: &DeviceId, device: &mut Device, (release, variants): &Offered) {
         let offer_ms = u64::from(self.policy.timeouts.offer_s) * 1_000;
         let closes_ms =
             self.policy.window.as_ref().and_then(|window| window.closes_at(device.zone, self.now_ms));
@@ -109,11 +119,14 @@ impl Machine<'_> {
         device.due_ms = Some(expires_ms);
         device.offered_ms = Some(self.now_ms);
         (device.started_ms, device.trial_ms) = (None, None);
-        (device.have, device.of) = (0, 0);
+        (device.have, device.of, device.chosen) = (0, 0, None);
+        let has_patches = |one: &Release| !one.patches.is_empty();
+        device.patched = !device.whole && (has_patches(release) || variants.iter().any(has_patches));
         let offer = Offer {
             rollout: self.name.to_string(),
             generation: device.generation,
-            release: self.policy.release.clone(),
+            release: release.clone(),
+            variants: variants.clone(),
             weight: self.policy.weight,
             whole: device.whole,
             expires_ms,

@@ -114,6 +114,11 @@ pub enum Why {
         /// Which.
         class: String,
     },
+    /// It was changed so that the selection does not mean it any more.
+    NoMatch {
+        /// What of the selection it does not meet.
+        unmet: String,
+    },
     /// It has failed too often in other rollouts.
     Penalty {
         /// How often.
@@ -181,6 +186,7 @@ impl fmt::Display for Why {
             Self::Refused { why } => write!(f, "refused: {why}"),
             Self::OtherProduct { product } => write!(f, "left out: it is a '{product}'"),
             Self::OtherClass { class } => write!(f, "left out: its hardware is '{class}'"),
+            Self::NoMatch { unmet } => write!(f, "no longer matches: {unmet}"),
             Self::Penalty { failures } => {
                 write!(f, "left out: {failures} of its updates have failed before")
             }

@@ -71,6 +71,24 @@ pub(super) fn parse(text: &str) -> Result<Expression, SelectionError> {
     }
 }
 
+/// The terms of a selection that must all hold; the whole of it if it is not made of such.
+pub(super) fn terms(text: &str) -> Vec<&str> {
+    let mut parser = Parser { text, at: 0 };
+    let mut found = Vec::new();
+    loop {
+        let start = parser.at;
+        if parser.term(0).is_err() {
+            return vec![text];
+        }
+        found.extend(text.get(start..parser.at).map(str::trim));
+        if !parser.separator(";", "and") {
+            break;
+        }
+    }
+    parser.space();
+    if parser.rest().is_empty() { found } else { vec![text] }
+}
+
 impl<'a> Parser<'a> {
     const fn error(&self, wrong: Wrong) -> SelectionError {
         SelectionError { at: self.at, wrong }

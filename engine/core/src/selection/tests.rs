@@ -2,7 +2,7 @@
 
 extern crate std;
 
-use super::{Selection, Traits};
+use super::{Selection, Traits, terms};
 use crate::twin::Twin;
 use proptest::prelude::proptest;
 use std::string::{String, ToString};
@@ -202,5 +202,21 @@ proptest! {
             let [one, other] = [text, opposite].map(|text| Selection::parse(&text).expect("a selection").matches(&device));
             assert!(one != other);
         }
+    }
+}
+
+#[test]
+fn terms_are_what_must_hold_together_as_it_was_written() {
+    for (text, expected) in [
+        ("product==fan;tag==eu", &["product==fan", "tag==eu"][..]),
+        (
+            "tag=in=(a,b) and (zone==UTC,tag==c) ; version<2",
+            &["tag=in=(a,b)", "(zone==UTC,tag==c)", "version<2"],
+        ),
+        ("tag=='a;b';online==true", &["tag=='a;b'", "online==true"]),
+        ("tag==a,tag==b;tag==c", &["tag==a,tag==b;tag==c"]),
+        ("online==true", &["online==true"]),
+    ] {
+        assert_eq!(terms(&Selection::parse(text).expect(text)), expected, "{text}");
     }
 }

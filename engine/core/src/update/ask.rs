@@ -4,7 +4,7 @@
 
 use super::input::{NEWS, OfferAnswer, QUESTION, Says};
 use super::machine::Machine;
-use super::rows::{Awaits, Stage};
+use super::rows::{Awaits, Choice, Stage};
 use super::{JobError, State};
 use crate::event::Entity;
 use crate::rollout::{Release, send, text};
@@ -40,6 +40,9 @@ pub struct OfferQuestion {
     pub version: String,
     /// Sequence of the release.
     pub sequence: u32,
+    /// What may be chosen instead.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub variants: Vec<Variant>,
     /// What people call the image that runs, if the device has said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub running_version: Option<String>,
@@ -50,6 +53,25 @@ pub struct OfferQuestion {
     pub expires_ms: u64,
     /// Until when there must be an answer.
     pub answer_by_ms: u64,
+}
+
+/// A release that a function may choose instead of the one that is offered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Variant {
+    /// As it is to be named in the answer: `fan@2.4.1-lite`.
+    pub release: String,
+    /// Its sequence.
+    pub sequence: u32,
+}
+
+/// What a rollout offers a device.
+pub(super) struct Choosable {
+    pub(super) release: Release,
+    /// What functions may choose instead.
+    pub(super) variants: Vec<Release>,
+    pub(super) whole: bool,
+    pub(super) expires_ms: u64,
 }
 
 /// How far a device's job is: what functions are told.
@@ -82,42 +104,39 @@ pub struct News {
 }
 
 impl Machine<'_> {
-    /// Asks the functions that want to be asked about an offer; whether there are any.
-    pub(super) fn ask(
-        &mut self,
-        rollout: &str,
-        release: &Release,
-        whole: bool,
-        expires_ms: u64,
-    ) -> Result<bool, JobError> {
-        let functions = self.reader.listeners(QUESTION)?;
-        let Some(standing) = self.offers.of.get_mut(rollout).filter(|_| !functions.is_empty()) else {
-            return Ok(false);
+    /// Asks functions about an offer.
+    pub(super) fn ask(&mut self, rollout: &str, offered: Choosable, functions: &[FunctionName]) {
+        let Choosable { release, variants, whole, expires_ms } = offered;
+        let Some(standing) = self.offers.of.get_mut(rollout) else {
+            return;
         };
         let until_ms = self.now_ms.saturating_add(ANSWER_MS).min(expires_ms);
         let generation = standing.generation;
-        standing.stage = Stage::Asked {
-            release: Box::new(release.clone()),
-            whole,
-            expires_ms,
-            until_ms,
-            open: functions.iter().map(FunctionName::to_string).collect(),
-        };
         let running = self.update.report.as_ref();
+        let variant = |one: &Release| Variant { release: one.reference(), sequence: one.sequence };
         let question = OfferQuestion {
             device: self.device,
             rollout: rollout.into(),
             generation,
             version: release.version.clone(),
             sequence: release.sequence,
+            variants: variants.iter().map(variant).collect(),
             running_version: running.map(|said| said.version.clone()),
             running_sequence: running.map(|said| said.sequence),
             expires_ms,
             answer_by_ms: until_ms,
         };
+        standing.stage = Stage::Asked {
+            release: Box::new(release),
+            variants,
+            whole,
+            expires_ms,
+            until_ms,
+            open: functions.iter().map(FunctionName::to_string).collect(),
+            choice: None,
+        };
         self.messages.push(send(Entity::Device(self.device), QUESTION, &question));
         self.note(format!("offer {generation} of rollout '{rollout}' waits for functions to agree"));
-        Ok(true)
     }
 
     /// A function has answered. One that says no decides; all must say yes.
@@ -132,30 +151,20 @@ impl Machine<'_> {
         };
         let said = |why: &str| format!("function '{function}' said: {}", clip(why));
         match says {
-            Says::Accept => {
+            Says::Accept { release, why } => {
                 open.remove(place);
-                if open.is_empty() {
+                let is_last = open.is_empty();
+                if let Some(release) = release
+                    && let Err(why) = self.choose(&rollout, Choice { release, by: function.to_string(), why })
+                {
+                    return self.refuse(&rollout, why);
+                }
+                if is_last {
                     self.agreed(&rollout);
                 }
             }
             Says::Defer { until_ms, why } => self.defer(&rollout, until_ms, Awaits::Nothing, said(&why)),
             Says::Refuse { why } => self.refuse(&rollout, said(&why)),
-        }
-    }
-
-    /// All have agreed: the offer becomes a job, unless an operator was faster.
-    fn agreed(&mut self, rollout: &str) {
-        let Some(Stage::Asked { release, whole, expires_ms, .. }) =
-            self.offers.of.get(rollout).map(|standing| standing.stage.clone())
-        else {
-            return;
-        };
-        match self.update.job.as_ref().filter(|job| job.is_open()).map(|job| job.number) {
-            Some(number) => {
-                let until_ms = self.now_ms.saturating_add(super::machine::DEFER_MS);
-                self.defer(rollout, until_ms, Awaits::Freedom, format!("an operator gave it job {number}"));
-            }
-            None => self.give(rollout, &release, whole, expires_ms),
         }
     }
 
@@ -206,7 +215,7 @@ impl Machine<'_> {
 }
 
 /// At most so much of what a function says.
-fn clip(text: &str) -> &str {
+pub(super) fn clip(text: &str) -> &str {
     let mut end = text.len().min(WHY_BYTES_MAX);
     while !text.is_char_boundary(end) {
         end -= 1;

@@ -5,9 +5,11 @@ use super::JobError;
 use crate::event::Origin;
 use crate::rollout::{FUNCTION, OFFER, Offer, WATCH, WITHDRAW, Watch, Withdraw};
 use alloc::string::{String, ToString};
+use core::fmt;
 use fleetfn_protocol::FunctionName;
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, DeserializeOwned, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Asks a manufacturer's functions whether a device may be offered a release.
 pub const QUESTION: &str = "update/offer";
@@ -30,10 +32,17 @@ pub struct OfferAnswer {
 
 /// What a manufacturer's function says to an offer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[serde(rename_all = "snake_case", deny_unknown_fields, remote = "Self")]
 pub enum Says {
-    /// The device may have it.
-    Accept,
+    /// The device may have it: `"accept"`, or with a choice `{"accept": {"release": "fan@2.4.1-lite", "why": "..."}}`.
+    Accept {
+        /// Which of the releases that the question names, if the function chooses.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        release: Option<String>,
+        /// Why that one, in words.
+        #[serde(default)]
+        why: String,
+    },
     /// Not now.
     Defer {
         /// When to ask again, in milliseconds since 1970.
@@ -48,6 +57,40 @@ pub enum Says {
         #[serde(default)]
         why: String,
     },
+}
+
+impl Serialize for Says {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Says {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(WordOrMap)
+    }
+}
+
+/// Reads [`Says`], of which one is a word alone if there is no more to say.
+struct WordOrMap;
+
+impl<'de> Visitor<'de> for WordOrMap {
+    type Value = Says;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("\"accept\", or an object with accept, defer or refuse")
+    }
+
+    fn visit_str<E: de::Error>(self, word: &str) -> Result<Says, E> {
+        match word {
+            "accept" => Ok(Says::Accept { release: None, why: String::new() }),
+            other => Err(E::invalid_value(de::Unexpected::Str(other), &self)),
+        }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Says, A::Error> {
+        Says::deserialize(MapAccessDeserializer::new(map))
+    }
 }
 
 /// What the function is told by a message.

@@ -12,6 +12,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use bytes::Bytes;
+use core::cmp::Reverse;
 use fleetfn_protocol::{DeviceId, RolloutName};
 use serde::Serialize;
 
@@ -23,6 +24,10 @@ pub(super) const QUIET: &str = "quiet";
 
 /// How long a rollout whose offer was put off waits before it asks again: it hears before that when the device is free.
 pub(super) const DEFER_MS: u64 = 3_600_000;
+
+/// How long a rollout has to offer something to a device that others wait for as well: it takes it milliseconds, unless it is
+/// paused, or not at that device yet.
+const TURN_MS: u64 = 10_000;
 
 /// What came of one event.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -185,21 +190,45 @@ impl Machine<'_> {
     fn tell_the_free(&mut self) {
         let is_asked = |standing: &Standing| matches!(standing.stage, Stage::Asked { .. });
         let has_job = self.update.job.as_ref().is_some_and(super::Job::is_open);
-        if !has_job && !self.offers.of.values().any(is_asked) {
-            self.tell_awaiting(Awaits::Freedom);
+        if has_job || self.offers.of.values().any(is_asked) {
+            return self.end_turns();
+        }
+        self.take_turns();
+        self.tell_awaiting(Awaits::Freedom);
+    }
+
+    /// Of the rollouts that wait for something the one that goes first may offer again, and the others have their turn after
+    /// that: else whoever is quickest would come first.
+    fn tell_awaiting(&mut self, what: Awaits) {
+        let waiting = self.offers.of.iter().filter(|(_, standing)| standing.awaits == what);
+        let first = waiting.max_by_key(|(name, standing)| (standing.precedence(), Reverse(*name)));
+        let Some(first) = first.map(|(name, _)| name.clone()) else {
+            return;
+        };
+        let turn = Awaits::Turn { at_ms: self.now_ms.saturating_add(TURN_MS) };
+        for (name, standing) in self.offers.of.iter_mut().filter(|(_, standing)| standing.awaits == what) {
+            standing.awaits = if *name == first { Awaits::Nothing } else { turn };
+        }
+        self.tell(&first, HERE, &Heard { device: self.device });
+    }
+
+    /// It is the turn of another rollout, as the one before it has offered nothing.
+    fn take_turns(&mut self) {
+        let due = self.offers.of.values().find_map(|standing| match standing.awaits {
+            Awaits::Turn { at_ms } if at_ms <= self.now_ms => Some(standing.awaits),
+            Awaits::Turn { .. } | Awaits::Nothing | Awaits::Device | Awaits::Freedom => None,
+        });
+        if let Some(due) = due {
+            self.tell_awaiting(due);
         }
     }
 
-    /// Rollouts that wait for something may offer again: the one with the highest weight first.
-    fn tell_awaiting(&mut self, what: Awaits) {
-        let mut told = Vec::new();
-        for (name, standing) in self.offers.of.iter_mut().filter(|(_, standing)| standing.awaits == what) {
-            standing.awaits = Awaits::Nothing;
-            told.push((standing.weight, name.clone()));
-        }
-        told.sort_by(|one, other| other.0.cmp(&one.0).then_with(|| one.1.cmp(&other.1)));
-        for (_, name) in told {
-            self.tell(&name, HERE, &Heard { device: self.device });
+    /// The device has another job: whose turn would have come waits for its end.
+    fn end_turns(&mut self) {
+        for standing in self.offers.of.values_mut() {
+            if let Awaits::Turn { .. } = standing.awaits {
+                standing.awaits = Awaits::Freedom;
+            }
         }
     }
 
@@ -276,6 +305,11 @@ impl Machine<'_> {
 }
 
 impl Standing {
+    /// Of two offers the one with more goes first: more weight, and of the same weight the newer release.
+    pub(super) fn precedence(&self) -> (u16, u32) {
+        (self.weight, self.sequence)
+    }
+
     /// Number of the job that it is, as long as it is one.
     pub(super) fn given(&self) -> Option<u32> {
         match self.stage {

@@ -1,6 +1,9 @@
-//! Offers of rollouts, and how they become jobs: one at a time, the one with the highest weight first.
+//! Offers of rollouts, and how they become jobs: one at a time, the one with the highest weight first, and of several with the
+//! same weight the one with the newest release.
 
+use super::ask::Choosable;
 use super::fold::rank;
+use super::input::QUESTION;
 use super::machine::{DEFER_MS, Machine};
 use super::rows::{Awaits, OFFERS_MAX, Stage, Standing};
 use super::{Job, JobError, Phase};
@@ -44,6 +47,7 @@ impl Machine<'_> {
         let standing = Standing {
             generation: offer.generation,
             weight: offer.weight,
+            sequence: offer.release.sequence,
             job: None,
             stage: Stage::Over,
             awaits: Awaits::Nothing,
@@ -59,7 +63,7 @@ impl Machine<'_> {
 
     /// Makes a job of an offer, or says why not.
     fn consider(&mut self, offer: Offer) -> Result<(), JobError> {
-        let Offer { rollout, generation, release, weight, whole, expires_ms } = offer;
+        let Offer { rollout, generation, release, variants, weight, whole, expires_ms } = offer;
         if let Some(running) = self.runs_already(&release) {
             self.tell(&rollout, REPORT, &Report { device: self.device, generation, ..running });
             return Ok(());
@@ -69,27 +73,35 @@ impl Machine<'_> {
             return Ok(());
         }
         let until_ms = self.now_ms.saturating_add(DEFER_MS);
-        match self.obstacle(&rollout, weight) {
+        let precedence = (weight, release.sequence);
+        match self.obstacle(&rollout, precedence) {
             Some(Obstacle::Job(why)) => {
                 self.defer(&rollout, until_ms, Awaits::Freedom, why);
                 return Ok(());
             }
             Some(Obstacle::Lighter(other)) => {
-                let why = format!("rollout '{rollout}' has a higher weight");
+                let given_way = self.offers.of.get(&other).map(|standing| standing.weight);
+                let why = if given_way == Some(weight) {
+                    format!("rollout '{rollout}' brings a newer release")
+                } else {
+                    format!("rollout '{rollout}' has a higher weight")
+                };
                 self.take_back(&other, &why);
                 self.defer(&other, until_ms, Awaits::Freedom, why);
             }
             None => {}
         }
-        if self.ask(&rollout, &release, whole, expires_ms)? {
-            return Ok(());
+        let functions = self.reader.listeners(QUESTION)?;
+        if functions.is_empty() {
+            self.give(&rollout, &release, whole, expires_ms);
+        } else {
+            self.ask(&rollout, Choosable { release, variants, whole, expires_ms }, &functions);
         }
-        self.give(&rollout, &release, whole, expires_ms);
         Ok(())
     }
 
     /// What the device says if it runs the release, or a newer one.
-    fn runs_already(&self, release: &Release) -> Option<Report> {
+    pub(super) fn runs_already(&self, release: &Release) -> Option<Report> {
         let said = self.update.report.as_ref()?;
         let is_trying = said.phase == Phase::Trial;
         (said.sequence >= release.sequence && !is_trying).then_some(Report {
@@ -104,7 +116,7 @@ impl Machine<'_> {
     }
 
     /// What speaks against a release, of what is known here. The device judges for itself as well.
-    fn objection(&self, release: &Release) -> Option<String> {
+    pub(super) fn objection(&self, release: &Release) -> Option<String> {
         let Some(envelope) = release.envelope() else {
             return Some("the rollout has no signed manifest of the release".into());
         };
@@ -126,8 +138,8 @@ impl Machine<'_> {
         })
     }
 
-    /// What stands in the way of an offer with a weight.
-    fn obstacle(&self, rollout: &str, weight: u16) -> Option<Obstacle> {
+    /// What stands in the way of an offer with a weight and a sequence.
+    fn obstacle(&self, rollout: &str, (weight, sequence): (u16, u32)) -> Option<Obstacle> {
         let open = self.update.job.as_ref().filter(|job| job.is_open());
         for (name, standing) in self.offers.of.iter().filter(|(name, _)| *name != rollout) {
             let reached = match (&standing.stage, open) {
@@ -136,11 +148,13 @@ impl Machine<'_> {
                 (Stage::Given { .. } | Stage::Over | Stage::Ended, _) => continue,
             };
             let is_installing = reached.is_some_and(|phase| rank(phase) >= rank(Phase::Armed));
-            if standing.weight >= weight {
-                return Some(Obstacle::Job(format!(
-                    "rollout '{name}' has a weight of {}, this one of {weight}",
-                    standing.weight
-                )));
+            if standing.precedence() >= (weight, sequence) {
+                let theirs = standing.precedence();
+                return Some(Obstacle::Job(if theirs.0 > weight || theirs.1 == sequence {
+                    format!("rollout '{name}' has a weight of {}, this one of {weight}", theirs.0)
+                } else {
+                    format!("rollout '{name}' brings a newer release")
+                }));
             }
             if is_installing {
                 return Some(Obstacle::Job(format!("it is installing what rollout '{name}' brought")));
@@ -206,6 +220,7 @@ impl Machine<'_> {
         let standing = self.offers.of.entry(withdraw.rollout.clone()).or_insert_with(|| Standing {
             generation,
             weight: 0,
+            sequence: 0,
             job: None,
             stage: Stage::Over,
             awaits: Awaits::Nothing,
@@ -284,6 +299,11 @@ impl Machine<'_> {
             Stage::Given { expires_ms, .. } => self.waits_for_device(standing).then_some(*expires_ms),
             Stage::Over | Stage::Ended => None,
         };
-        self.offers.of.values().filter_map(next).min()
+        let turn = |standing: &Standing| match standing.awaits {
+            Awaits::Turn { at_ms } => Some(at_ms),
+            Awaits::Nothing | Awaits::Device | Awaits::Freedom => None,
+        };
+        let all = self.offers.of.values();
+        all.flat_map(|standing| [next(standing), turn(standing)]).flatten().min()
     }
 }

@@ -29,7 +29,7 @@ pub(super) const OFFERS: &str = "offers";
 pub const WATCH_ROW: &str = "watch";
 
 /// Rollouts whose newest offer is remembered: more for one device at a time is a mistake, and each is a few hundred bytes,
-/// or two thousand while functions are asked about it.
+/// or some thousand while functions are asked about it, which they are about one at a time.
 pub const OFFERS_MAX: usize = 16;
 
 /// Rollouts that watch one device: it is updated by one after the other.
@@ -51,6 +51,9 @@ pub(super) struct Offers {
 pub(super) struct Standing {
     pub(super) generation: u32,
     pub(super) weight: u16,
+    /// Sequence of the release that is offered.
+    #[serde(default)]
+    pub(super) sequence: u32,
     /// The job that it became.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) job: Option<u32>,
@@ -68,12 +71,18 @@ pub(super) enum Stage {
     /// Manufacturer's functions were asked whether the device may have it.
     Asked {
         release: Box<Release>,
+        /// What they may choose instead.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        variants: Vec<Release>,
         whole: bool,
         expires_ms: u64,
         /// Until when they may answer.
         until_ms: u64,
         /// Those that have not.
         open: Vec<String>,
+        /// What one of them has chosen.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        choice: Option<Choice>,
     },
     /// It is a job of the device.
     Given {
@@ -86,6 +95,16 @@ pub(super) enum Stage {
     Over,
     /// The device came to an end with its job, and the rollout knows.
     Ended,
+}
+
+/// Which release a function has chosen for the device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Choice {
+    pub(super) release: String,
+    /// Which function.
+    pub(super) by: String,
+    pub(super) why: String,
 }
 
 /// What a rollout was told last about a job.
@@ -113,6 +132,8 @@ pub(super) enum Awaits {
     Device,
     /// When the device has no other job.
     Freedom,
+    /// At this time, unless a rollout that goes before it has given the device a job by then.
+    Turn { at_ms: u64 },
 }
 
 /// Who wants to know when the device is quiet.

@@ -328,3 +328,96 @@ fn rows_are_small_and_none_grows_with_the_fleet() {
     assert!(size(99, "head") < size(9, "head") + 16, "the counts have more digits");
     assert!(size(99, "head") < 1_000 && size(99, "device/d-00") < 300);
 }
+
+/// One device with an offer of which the function `lite` may choose a variant with sequence 8.
+fn with_variant() -> Stage {
+    let variant = json!({
+        "product": "fan", "class": "m3", "version": "2.4.1-lite", "sequence": 8, "digest": "cd".repeat(32),
+    });
+    one(json!({"variants": [variant], "retries": {"attempts": 2, "delay_s": 60}}))
+}
+
+fn choose(stage: &mut Stage, release: &str) -> Option<String> {
+    let generation = stage.row("d-00").map_or(0, |row| row.generation);
+    let chosen =
+        json!({"generation": generation, "release": release, "why": "function 'lite' said: little flash"});
+    stage.about("d-00", "rollout/chosen", chosen)
+}
+
+fn confirm(stage: &mut Stage, sequence: u32) -> Option<String> {
+    let report = json!({"generation": 1, "phase": "confirmed", "reason": "none", "sequence": sequence});
+    stage.about("d-00", "rollout/report", report)
+}
+
+#[test]
+fn a_device_that_gets_a_variant_has_succeeded_with_that_alone_and_the_rollout_says_why() {
+    let mut stage = with_variant();
+    assert_eq!(choose(&mut stage, "fan@2.4.1-lite"), None);
+    assert_eq!(confirm(&mut stage, 7).as_deref(), Some("it confirms sequence 7, the release is 8"));
+    assert_eq!(confirm(&mut stage, 8), None);
+    let explained = stage.explain("d-00").because;
+    let expected =
+        "its release is the variant fan@2.4.1-lite (sequence 8): function 'lite' said: little flash";
+    assert!(explained.contains(expected), "{explained}");
+    stage.replay();
+}
+
+#[test]
+fn a_variant_that_the_policy_does_not_name_changes_nothing_and_each_offer_is_chosen_for_anew() {
+    let mut stage = with_variant();
+    let ignored = choose(&mut stage, "fan@2.4.1");
+    assert_eq!(ignored.as_deref(), Some("the policy names no variant 'fan@2.4.1'"));
+    choose(&mut stage, "fan@2.4.1-lite");
+    stage.report("d-00", "rolled_back", "unhealthy");
+    stage.pass(10 * MINUTE_MS);
+    assert_eq!(stage.row("d-00").and_then(|row| row.chosen), None);
+    stage.report("d-00", "downloading", "none");
+    let late = choose(&mut stage, "fan@2.4.1-lite");
+    assert_eq!(late.as_deref(), Some("it has no such offer"), "what is being fetched is not another thing");
+}
+
+fn patch(from: u32) -> serde_json::Value {
+    json!({"from": from, "base_size": 9, "base": "01".repeat(32), "size": 3, "digest": "02".repeat(32)})
+}
+
+/// Whether the newest offer asks for the whole image, and from which sequences it has patches.
+fn last_offer(stage: &mut Stage) -> (bool, Vec<u64>) {
+    let (_, offer) = stage.taken("rollout/offer").pop().expect("an offer");
+    let patches = offer["release"]["patches"].as_array().cloned().unwrap_or_default();
+    let from = patches.iter().map(|patch| patch["from"].as_u64().expect("a sequence"));
+    (offer["whole"].as_bool().expect("it says"), from.collect())
+}
+
+#[test]
+fn patches_that_are_made_later_go_with_every_offer_from_then_on() {
+    let mut stage = Stage::started(policy(all(), json!({"concurrency": 1})), 2);
+    assert_eq!(last_offer(&mut stage), (false, vec![]));
+    let made = json!({"release": "fan@2.4.1", "patches": [patch(5), patch(6)]});
+    let told =
+        |stage: &mut Stage, made| stage.tell("operator", "rollout/patches", made).expect("patches").ignored;
+    assert_eq!(told(&mut stage, &made), None);
+    assert_eq!(told(&mut stage, &made).as_deref(), Some("these patches were known"));
+    let other = json!({"release": "fan@9", "patches": []});
+    assert_eq!(told(&mut stage, &other).as_deref(), Some("the policy names no release 'fan@9'"));
+    stage.report("d-00", "confirmed", "none");
+    assert_eq!(last_offer(&mut stage), (false, vec![5, 6]));
+    assert!(stage.tell("update", "rollout/patches", &made).is_err(), "no device makes patches");
+    stage.replay();
+}
+
+#[test]
+fn what_was_made_out_of_a_patch_and_is_not_what_was_signed_is_sent_whole_and_costs_no_attempt() {
+    let mut stage = Stage::started(policy(all(), json!({"retries": {"attempts": 1, "delay_s": 60}})), 1);
+    stage.report("d-00", "failed", "digest");
+    stage.pass(MINUTE_MS);
+    assert_eq!(last_offer(&mut stage), (false, vec![]), "it came whole, and comes so again");
+    let made = json!({"release": "fan@2.4.1", "patches": [patch(6)]});
+    let _ = stage.tell("operator", "rollout/patches", &made).expect("patches");
+    stage.report("d-00", "failed", "digest");
+    stage.pass(2 * MINUTE_MS);
+    assert_eq!(last_offer(&mut stage), (false, vec![6]));
+    stage.report("d-00", "failed", "digest");
+    stage.pass(4 * MINUTE_MS);
+    assert_eq!(last_offer(&mut stage), (true, vec![6]), "a patch that gives something else does so again");
+    assert_eq!(stage.row("d-00").expect("a row").attempts, 0);
+}

@@ -54,7 +54,7 @@ impl Rules {
         self.offers(&policy, &after, &offers, &rows, seen.now_ms);
         self.pace(&policy, offers.len() as u64);
         for (id, before) in &rows.0 {
-            moves_on(before, &rows.1[id]);
+            moves_on(before, &rows.1[id], seen.input);
         }
         if let Some(before) = head(seen.before) {
             phases_pass(&policy, &before, &after, seen.input);
@@ -111,7 +111,10 @@ impl Rules {
             let phase = after.phase.expect("a phase took it");
             assert!(phase <= head.phase);
             assert!(before.and_then(|before| before.phase).is_none_or(|before| before == phase));
-            if let Size::Tag(tag) = &policy.phases[usize::from(phase)].size {
+            // Whoever loses the tag after that stays in the phase that has taken it.
+            if let Size::Tag(tag) = &policy.phases[usize::from(phase)].size
+                && before.is_none_or(|before| before.phase.is_none())
+            {
                 assert!(tags.contains(tag), "{id} is not one of {tag}");
             }
         }
@@ -147,12 +150,16 @@ fn offer(effect: &Effect) -> Option<(DeviceId, Offer)> {
 
 /// A device moves forwards within an offer, and what has ended stays so but for what an operator or the device itself
 /// may change.
-fn moves_on(before: &Device, after: &Device) {
+fn moves_on(before: &Device, after: &Device, input: &Input) {
     assert!(after.generation >= before.generation && after.phase >= before.phase);
     match before.step {
         Step::Succeeded => assert_eq!(after.step, Step::Succeeded),
         Step::Canceled | Step::Removed if after.step == Step::Succeeded => {
             assert!(before.generation > 0, "it confirms what it never got");
+        }
+        // It matches again, or turns out to be what the release is for.
+        Step::Removed if matches!(input, Input::Candidates(_)) && after.step != Step::Removed => {
+            assert!(after.step <= Step::Offered && after.attempts == before.attempts);
         }
         Step::Canceled | Step::Removed => assert_eq!(after.step, before.step),
         _ if before.step.is_active() && after.step.is_active() && before.generation == after.generation => {

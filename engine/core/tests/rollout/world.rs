@@ -182,12 +182,16 @@ impl World {
     }
 
     fn candidate(&mut self, index: u8, facts: &Value) {
-        if self.row(index).is_none() {
+        let known = self.row(index);
+        let waits = |row: &Device| matches!(row.step, Step::Undrawn | Step::Removed);
+        if known.as_ref().is_none_or(waits) {
             let can = |name: &str, good: fn(&Value) -> bool| facts.get(name).is_none_or(good);
             let penalty = self.policy.get("penalty").is_some() && facts["failures"] == 3;
-            let late = self.policy["late"] == "ignore" && self.stage.head().is_enrolled;
+            let late = known.is_none() && self.policy["late"] == "ignore" && self.stage.head().is_enrolled;
             let fits =
                 can("class", |class| class == "m3") && can("sequence", |number| number.as_u64() < Some(7));
+            // Whoever waits already was no penalty case when it was found.
+            let penalty = penalty && known.is_none_or(|row| row.step == Step::Removed);
             if fits && !penalty && !late && self.stage.head().state != State::Aborted {
                 let tags = facts["tags"].as_array().expect("tags").iter();
                 let tags = tags.map(|tag| tag.as_str().expect("a tag").to_string()).collect();

@@ -51,7 +51,7 @@ fn the_higher_weight_goes_first_and_the_other_hears_when_the_device_is_free() {
     let mut stage = Stage::new();
     stage.offer("slow", 1, 100, 7);
     stage.says(1, RUNNING, Phase::Downloading, 0);
-    stage.offer("same", 1, 100, 8);
+    stage.offer("same", 1, 100, 7);
     assert_eq!(stage.heard(), ["slow report downloading", "same deferred"]);
     stage.offer("urgent", 1, 200, 9);
     assert_eq!(stage.heard(), ["slow deferred"]);
@@ -60,9 +60,60 @@ fn the_higher_weight_goes_first_and_the_other_hears_when_the_device_is_free() {
     stage.offer("more", 1, 300, 10);
     assert_eq!(stage.heard(), ["urgent report armed", "more deferred"]);
     stage.says(2, 9, Phase::Confirmed, 8_000);
-    assert_eq!(stage.heard(), ["urgent report confirmed", "more here", "same here", "slow here"]);
+    assert_eq!(stage.heard(), ["urgent report confirmed", "more here"]);
+    stage.wait(9_000);
+    assert_eq!(stage.heard(), [""; 0], "that one may offer first");
+    stage.wait(11_000);
+    assert_eq!(stage.heard(), ["same here", "slow here"], "one after the other");
     stage.offer("slow", 2, 100, 7);
     assert_eq!(stage.heard(), ["slow report failed"], "it runs something newer");
+}
+
+#[test]
+fn of_the_same_weight_the_newer_release_goes_first() {
+    let mut stage = Stage::new();
+    stage.offer("old", 1, 100, 7);
+    stage.says(1, RUNNING, Phase::Downloading, 0);
+    stage.offer("new", 1, 100, 8);
+    assert_eq!(stage.heard(), ["old report downloading", "old deferred"]);
+    assert_eq!(stage.brought.last(), Some(&8));
+    stage.offer("old", 2, 100, 7);
+    let waits = stage.sent.pop().expect("it is put off");
+    assert_eq!(waits.payload["why"], "rollout 'new' brings a newer release");
+}
+
+#[test]
+fn a_device_that_comes_back_gets_the_newest_of_what_waits_for_it_and_nothing_before() {
+    let mut stage = Stage::new();
+    for (rollout, sequence) in [("fw-7", 7), ("fw-8", 8)] {
+        stage.offer(rollout, 1, 100, sequence);
+        stage.withdraw(rollout, 1, true);
+    }
+    stage.sent.clear();
+    stage.connects();
+    assert_eq!(stage.heard(), ["fw-8 here"]);
+    stage.offer("fw-8", 2, 100, 8);
+    let job = stage.orders.last().expect("it is one").0;
+    stage.wait(60 * 1_000);
+    stage.says(job, 8, Phase::Confirmed, 8_000);
+    assert_eq!(stage.heard(), ["fw-8 report confirmed", "fw-7 here"], "not before");
+    stage.offer("fw-7", 2, 100, 7);
+    assert_eq!(stage.heard(), ["fw-7 report failed"], "it runs something newer");
+}
+
+#[test]
+fn whoever_goes_first_and_offers_nothing_holds_up_nobody_for_long() {
+    let mut stage = Stage::new();
+    for (rollout, weight) in [("paused", 200), ("other", 100)] {
+        stage.offer(rollout, 1, weight, 7);
+        stage.withdraw(rollout, 1, true);
+    }
+    stage.sent.clear();
+    stage.connects();
+    stage.wait(10_000);
+    assert_eq!(stage.heard(), ["paused here", "other here"]);
+    stage.offer("other", 2, 100, 7);
+    assert_eq!(stage.brought.last(), Some(&7));
 }
 
 #[test]

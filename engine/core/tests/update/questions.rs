@@ -95,3 +95,75 @@ fn only_rollouts_make_offers() {
         assert!(!matches!(error, JobError::Unavailable(_)), "{error} is not worth another try");
     }
 }
+
+/// A choice of a function, as it answers.
+fn accept(release: &str, why: &str) -> String {
+    format!(r#"{{"accept":{{"release":"{release}","why":"{why}"}}}}"#)
+}
+
+#[test]
+fn a_function_chooses_a_variant_and_the_rollout_hears_of_it_before_anything_else() {
+    let mut stage = Stage::new();
+    stage.listen(QUESTION, &["battery", "surgery"]);
+    stage.offer_variants("fw-2", 1, &[("2.0-lite", 8)]);
+    let question = stage.sent.pop().expect("they are asked");
+    let variants = serde_json::json!([{"release": "fan@2.0-lite", "sequence": 8}]);
+    assert_eq!(question.payload["variants"], variants);
+    answer(&mut stage, "battery", 1, &accept("fan@2.0-lite", "it has little flash"));
+    answer(&mut stage, "surgery", 1, r#""accept""#);
+    assert_eq!((stage.orders.as_slice(), stage.brought.as_slice()), (&[(1, false)][..], &[8][..]));
+    let chosen = stage.sent.pop().expect("the rollout is told");
+    assert_eq!(chosen.line(), "fw-2 chosen");
+    assert_eq!(chosen.payload["release"], "fan@2.0-lite");
+    assert_eq!(chosen.payload["why"], "function 'battery' said: it has little flash");
+}
+
+#[test]
+fn a_release_that_the_rollout_does_not_name_is_refused_and_so_are_two() {
+    let mut stage = Stage::new();
+    stage.listen(QUESTION, &["battery", "surgery"]);
+    stage.offer_variants("fw-2", 1, &[("2.0-lite", 8)]);
+    answer(&mut stage, "battery", 1, &accept("fan@3.0", ""));
+    let refused = stage.sent.pop().expect("it is refused");
+    assert_eq!(
+        refused.payload["why"],
+        "function 'battery' chose fan@3.0, which the rollout does not name: it names fan@2.0, fan@2.0-lite"
+    );
+    stage.offer_variants("fw-2", 2, &[("2.0-lite", 8)]);
+    answer(&mut stage, "battery", 2, &accept("fan@2.0-lite", ""));
+    answer(&mut stage, "surgery", 2, &accept("fan@2.0", ""));
+    let refused = stage.sent.pop().expect("it is refused");
+    assert_eq!(
+        refused.payload["why"],
+        "function 'surgery' chose fan@2.0, and function 'battery' fan@2.0-lite"
+    );
+    assert_eq!(stage.orders, [(0, false); 0]);
+}
+
+#[test]
+fn a_variant_that_is_not_newer_than_what_runs_becomes_no_job() {
+    let mut stage = Stage::new();
+    stage.listen(QUESTION, &["battery"]);
+    stage.offer_variants("fw-2", 1, &[("2.0-lite", RUNNING)]);
+    stage.sent.clear();
+    answer(&mut stage, "battery", 1, &accept("fan@2.0-lite", ""));
+    assert_eq!(stage.heard(), ["fw-2 chosen", "fw-2 report failed"]);
+    assert_eq!(stage.orders, [(0, false); 0]);
+    stage.offer_variants("fw-2", 2, &[("2.0-lite", 8)]);
+    answer(&mut stage, "battery", 2, &accept("fan@2.0", "the release itself"));
+    assert_eq!((stage.heard(), stage.brought), (vec!["devices/fan-7 update/offer".to_string()], vec![7]));
+}
+
+#[test]
+fn an_answer_that_is_none_says_what_would_be_one() {
+    let mut stage = Stage::new();
+    for (says, wrong) in [
+        (r#""maybe""#, r#""accept", or an object with accept, defer or refuse"#),
+        (r#"{"accept":{"version":"2.0"}}"#, "unknown field `version`"),
+        ("7", "invalid type"),
+    ] {
+        let payload = format!(r#"{{"rollout":"fw-2","generation":1,"says":{says}}}"#);
+        let error = stage.message(ANSWER, "battery", payload.as_bytes()).expect_err(says);
+        assert!(error.to_string().contains(wrong), "{error}");
+    }
+}

@@ -94,6 +94,8 @@ pub(crate) struct Stage {
     pub(crate) sent: Vec<Sent>,
     /// Orders that the device was given: the job's number, and whether it was withdrawn.
     pub(crate) orders: Vec<(u32, bool)>,
+    /// The sequence that each job brings.
+    pub(crate) brought: Vec<u32>,
     /// Each offer that became a job, in words.
     pub(crate) jobs: Vec<String>,
     pub(crate) moves: Moves,
@@ -110,10 +112,14 @@ pub(crate) fn function(name: &str) -> FunctionName {
 
 /// A signed manifest that nobody verifies here.
 pub(crate) fn envelope(sequence: u32) -> Vec<u8> {
+    signed("2.0", sequence)
+}
+
+fn signed(version: &str, sequence: u32) -> Vec<u8> {
     let manifest = Manifest {
         product: ProductId::parse("fan").expect("a name"),
         class: ClassId::parse("m3").expect("a name"),
-        version: "2.0",
+        version,
         sequence,
         size: 8_000,
         digest: Digest([7; 32]),
@@ -127,14 +133,18 @@ pub(crate) fn envelope(sequence: u32) -> Vec<u8> {
 }
 
 pub(crate) fn release(sequence: u32) -> Release {
+    named("2.0", sequence)
+}
+
+fn named(version: &str, sequence: u32) -> Release {
     let hex = |bytes: Vec<u8>| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     Release {
         product: ProductId::parse("fan").expect("a name"),
         class: ClassId::parse("m3").expect("a name"),
-        version: "2.0".into(),
+        version: version.into(),
         sequence,
         digest: Digest([7; 32]),
-        envelope: Some(hex(envelope(sequence))),
+        envelope: Some(hex(signed(version, sequence))),
         patches: Vec::new(),
     }
 }
@@ -148,6 +158,7 @@ impl Stage {
             timers: BTreeMap::new(),
             sent: Vec::new(),
             orders: Vec::new(),
+            brought: Vec::new(),
             jobs: Vec::new(),
             moves: Moves::default(),
             offset: 0,
@@ -191,8 +202,19 @@ impl Stage {
         whole: bool,
     ) {
         let expires_ms = self.now_ms + 60 * MINUTE_MS;
-        let offer = Offer { rollout: rollout.into(), generation, release, weight, whole, expires_ms };
-        self.told(OFFER, &offer);
+        let (rollout, variants) = (rollout.into(), Vec::new());
+        self.told(OFFER, &Offer { rollout, generation, release, variants, weight, whole, expires_ms });
+    }
+
+    /// Offers sequence 7, with variants of these versions and sequences.
+    pub(crate) fn offer_variants(&mut self, rollout: &str, generation: u32, variants: &[(&str, u32)]) {
+        let variants = variants.iter().map(|(version, sequence)| named(version, *sequence)).collect();
+        let (release, expires_ms) = (release(7), self.now_ms + 60 * MINUTE_MS);
+        let rollout = rollout.into();
+        self.told(
+            OFFER,
+            &Offer { rollout, generation, release, variants, weight: 100, whole: false, expires_ms },
+        );
     }
 
     pub(crate) fn withdraw(&mut self, rollout: &str, generation: u32, await_device: bool) {
@@ -373,6 +395,8 @@ impl Stage {
                 self.orders.push((parsed.job, withdrawn));
                 let followed = self.rows.update.handle_order(offer.clone(), Offset(self.offset), self.now_ms);
                 assert_eq!(followed, Ok(()), "the partition would not follow");
+                let job = self.rows.update.job.as_ref().and_then(|job| job.manifest().ok());
+                self.brought.extend(job.map(|manifest| manifest.sequence));
             }
             other => unreachable!("the function of jobs does not ask for {other:?}"),
         }

@@ -39,6 +39,9 @@ pub(crate) struct PolicyArguments {
     /// PRODUCT@VERSION, or the beginning of the release's id
     #[arg(long, value_name = "RELEASE", required_unless_present = "policy")]
     release: Option<String>,
+    /// A release that a function of the manufacturer may choose for a device instead; may be repeated
+    #[arg(long = "variant", value_name = "RELEASE")]
+    variants: Vec<String>,
     /// For whom, as in 'tag==eu;version<2.4' [default: all of the release's product and class]
     #[arg(long = "where", value_name = "EXPR")]
     selection: Option<String>,
@@ -61,6 +64,7 @@ impl PolicyArguments {
         };
         let said = [
             ("release", self.release.clone().map(Value::from)),
+            ("variants", (!self.variants.is_empty()).then(|| Value::from(self.variants.clone()))),
             ("selection", self.selection.clone().map(Value::from)),
             ("phases", self.phases.clone()),
         ];

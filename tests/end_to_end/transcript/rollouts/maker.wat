@@ -1,5 +1,5 @@
-;; What the maker of the devices fan-N says to the first offer of the rollout fw-2: fan-1 refuses it, fan-2 puts it off, others
-;; take it.
+;; What the maker of the devices fan-N says to the first offer of the rollout fw-2: fan-1 refuses it, fan-2 puts it off, fan-4 gets
+;; another release, others take it.
 (module
   (@custom "fleetfn_v1_manifest" "{\"abi\":1,\"name\":\"maker\",\"triggers\":[{\"update\":\"offer\"}]}")
   (import "fleetfn_v1" "send" (func $send (param i32 i32 i32 i32 i32 i32 i32) (result i32)))
@@ -9,6 +9,7 @@
   (data (i32.const 256) "{\"rollout\":\"fw-2\",\"generation\":1,\"says\":\"accept\"}")
   (data (i32.const 512) "{\"rollout\":\"fw-2\",\"generation\":1,\"says\":{\"refuse\":{\"why\":\"it is a museum piece\"}}}")
   (data (i32.const 768) "{\"rollout\":\"fw-2\",\"generation\":1,\"says\":{\"defer\":{\"until_ms\":99999999999999,\"why\":\"its arm is in use\"}}}")
+  (data (i32.const 1024) "{\"rollout\":\"fw-2\",\"generation\":1,\"says\":{\"accept\":{\"release\":\"fan@1.3.0\",\"why\":\"it has a second fan\"}}}")
   (func (export "fleetfn_v1_buffer") (result i64)
     (i64.or (i64.shl (i64.const 32768) (i64.const 32)) (i64.const 4096)))
   (func $answer (param $at i32) (param $length i32)
@@ -23,5 +24,7 @@
       (then (call $answer (i32.const 512) (i32.const 82)))
       (else (if (i32.eq (local.get $digit) (i32.const 50))
         (then (call $answer (i32.const 768) (i32.const 104)))
-        (else (call $answer (i32.const 256) (i32.const 49))))))
+        (else (if (i32.eq (local.get $digit) (i32.const 52))
+          (then (call $answer (i32.const 1024) (i32.const 103)))
+          (else (call $answer (i32.const 256) (i32.const 49))))))))
     (i32.const 0)))

@@ -1,7 +1,7 @@
 //! What messages to a rollout hold: strict JSON, each type one message.
 
 use crate::rollout::head::Verdict;
-use crate::rollout::policy::Policy;
+use crate::rollout::policy::{Patch, Policy};
 use crate::rollout::text;
 use crate::rollout::window::Zone;
 use alloc::boxed::Box;
@@ -55,7 +55,7 @@ pub struct Act {
     pub verb: Verb,
 }
 
-/// A device that matches the selection. Sent again when something of it has changed.
+/// A device that matches the selection, or has matched it. Sent again when something of it has changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Candidate {
@@ -89,6 +89,9 @@ pub struct Candidate {
     /// Its clock; UTC if not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone: Option<Zone>,
+    /// What of the selection it does not meet any more, of one that the rollout knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unmet: Option<String>,
 }
 
 /// Devices that match the selection.
@@ -183,6 +186,21 @@ pub struct Refused {
     pub why: String,
 }
 
+/// A function of the manufacturer chose a variant of the release for a device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Chosen {
+    /// Which device.
+    #[serde(with = "text")]
+    pub device: DeviceId,
+    /// Which offer.
+    pub generation: u32,
+    /// Which, as in `fan@2.4.1-lite`.
+    pub release: String,
+    /// By whom and why.
+    pub why: String,
+}
+
 /// The answer of a gate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -194,6 +212,16 @@ pub struct GateAnswer {
     /// In words.
     #[serde(default)]
     pub text: String,
+}
+
+/// Patches that a node has made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewPatches {
+    /// What they make, as in `fan@2.4.1`.
+    pub release: String,
+    /// All that there are.
+    pub patches: Vec<Patch>,
 }
 
 /// What the node allows.

@@ -4,7 +4,7 @@ use super::PlannedPhase;
 use crate::rollout::criteria;
 use crate::rollout::device::Device;
 use crate::rollout::input::Candidate;
-use crate::rollout::policy::{Policy, Size};
+use crate::rollout::policy::{Policy, Release, Size};
 use crate::rollout::rehearsal::Member;
 use crate::rollout::sample::Sample;
 use crate::rollout::window::{Clock, Window};
@@ -30,6 +30,13 @@ pub(super) fn notes(
     }
     if let Some(start_ms) = policy.start_at_ms.filter(|start_ms| *start_ms > now_ms) {
         notes.push(format!("it starts at {}", Instant(start_ms)));
+    }
+    if !policy.variants.is_empty() {
+        let variants: Vec<String> = policy.variants.iter().map(Release::reference).collect();
+        notes.push(format!(
+            "a function of the manufacturer may choose {} for a device",
+            variants.join(" or ")
+        ));
     }
     empty_phases(policy, phases, &mut notes);
     unknown(fleet.items(), one_of, &mut notes);

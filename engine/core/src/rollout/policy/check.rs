@@ -8,6 +8,7 @@ use crate::selection::Selection;
 use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use fleetfn_protocol::limits::NAME_BYTES_MAX;
 
 /// Longest policy in bytes of JSON: read with every event of its rollout.
@@ -21,6 +22,9 @@ pub const GATES_MAX: usize = 8;
 
 /// Most criteria: each is asked with every event.
 pub const CRITERIA_MAX: usize = 8;
+
+/// Most variants of the release: each makes every offer, and every question to a function, longer.
+pub const VARIANTS_MAX: usize = 4;
 
 /// Most devices at it at once, and most in a minute: far above what one node serves.
 const DEVICES_MAX: u32 = 1_000_000;
@@ -85,6 +89,7 @@ impl Policy {
             return Err(PolicyError::TooLong(bytes));
         }
         release("release", &self.release)?;
+        self.check_variants()?;
         Selection::parse(&self.selection).map_err(|error| wrong("selection", error.to_string()))?;
         self.check_phases()?;
         if let Some(window) = &self.window {
@@ -92,6 +97,8 @@ impl Policy {
         }
         within("concurrency", self.concurrency, 1, DEVICES_MAX)?;
         self.rate.as_ref().map_or(Ok(()), rate)?;
+        within("load.hold_percent", self.load.hold_percent, 1, 101)?;
+        within("load.slow_percent", self.load.slow_percent, self.load.hold_percent, 101)?;
         within("timeouts.offer_s", self.timeouts.offer_s, 1, TIME_S_MAX)?;
         within("timeouts.step_s", self.timeouts.step_s, 1, TIME_S_MAX)?;
         within("timeouts.in_progress_s", self.timeouts.in_progress_s, 1, TIME_S_MAX)?;
@@ -107,6 +114,24 @@ impl Policy {
         self.abort.iter().enumerate().try_for_each(|(index, one)| self.criterion(index, one))?;
         self.silence.as_ref().map_or(Ok(()), |silence| self.check_silence(silence))?;
         self.repair.as_ref().map_or(Ok(()), |repair| self.check_repair(repair))
+    }
+
+    fn check_variants(&self) -> Checked {
+        if self.variants.len() > VARIANTS_MAX {
+            return Err(wrong("variants", format!("there are at most {VARIANTS_MAX}")));
+        }
+        for (index, variant) in self.variants.iter().enumerate() {
+            let field = format!("variants[{index}]");
+            release(&field, variant)?;
+            if (variant.product, variant.class) != (self.release.product, self.release.class) {
+                return Err(wrong(field, "it is for another product or class than the release"));
+            }
+            let mut others = self.variants.iter().take(index).chain([&self.release]);
+            if others.any(|other| other.version == variant.version) {
+                return Err(wrong(field, format!("{} is named already", variant.reference())));
+            }
+        }
+        Ok(())
     }
 
     fn check_phases(&self) -> Checked {
@@ -196,10 +221,11 @@ impl Policy {
         if repair.release.product != self.release.product || repair.release.class != self.release.class {
             return Err(wrong("repair.release", "it is for another product or class than the release"));
         }
-        if repair.release.sequence <= self.release.sequence {
+        let newest = self.releases().map(|one| one.sequence).max().unwrap_or_default();
+        if repair.release.sequence <= newest {
             let what = format!(
-                "{} is not above {}: devices never go back below a sequence that they have confirmed",
-                repair.release.sequence, self.release.sequence
+                "{} is not above {newest}: devices never go back below a sequence that they have confirmed",
+                repair.release.sequence
             );
             return Err(wrong("repair.release.sequence", what));
         }
@@ -208,10 +234,20 @@ impl Policy {
             .map_err(|error| wrong("selection", format!("with what a repair adds: {error}")))
     }
 
-    /// Whom a repair is for: those of the selection that run the release.
+    /// What it may bring: the release, then its variants.
+    pub fn releases(&self) -> impl Iterator<Item = &Release> {
+        [&self.release].into_iter().chain(&self.variants)
+    }
+
+    /// Whom a repair is for: those of the selection that run the release, or a variant of it.
     #[must_use]
     pub fn repair_selection(&self) -> String {
-        format!("({});sequence=={}", self.selection, self.release.sequence)
+        let sequence = |one: &Release| format!("sequence=={}", one.sequence);
+        let runs: Vec<String> = self.releases().map(sequence).collect();
+        match runs.as_slice() {
+            [release] => format!("({});{release}", self.selection),
+            several => format!("({});({})", self.selection, several.join(",")),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a policy means where it says nothing.
 
-use super::{Retries, Timeouts};
+use super::{Load, Retries, Timeouts};
 
 /// Devices at it at once: what a node serves blocks to without noticing.
 pub(super) fn concurrency() -> u32 {
@@ -30,6 +30,19 @@ pub(super) fn floor_s() -> u32 {
 /// What is quiet only after a day is not quiet because of the update.
 pub(super) fn watch_s() -> u32 {
     86_400
+}
+
+impl Default for Load {
+    fn default() -> Self {
+        // What waits is seen every few seconds: the last third is for what comes until then.
+        Self { hold_percent: 70, slow_percent: 90 }
+    }
+}
+
+impl Load {
+    pub(super) fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 impl Default for Timeouts {

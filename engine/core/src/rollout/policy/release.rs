@@ -96,6 +96,12 @@ impl Release {
         Ok(())
     }
 
+    /// As operators and functions write it: `fan@2.4.1`.
+    #[must_use]
+    pub fn reference(&self) -> String {
+        format!("{}@{}", self.product, self.version)
+    }
+
     /// How its bytes best come to a device that runs a sequence.
     #[must_use]
     pub fn delivery(&self, running: Option<u32>) -> Delivery {

@@ -1,6 +1,7 @@
 use super::*;
 use alloc::format;
 use alloc::string::ToString;
+use alloc::vec;
 use alloc::vec::Vec;
 use fleetfn_protocol::limits::{ENVELOPE_BYTES_MAX, MANIFEST_BYTES_MAX};
 use fleetfn_protocol::update::{Dependencies, Envelope, KeyId, Manifest, Signature};
@@ -8,6 +9,12 @@ use serde_json::{Value, json};
 
 fn release(sequence: u32) -> Value {
     json!({"product": "fan", "class": "m3", "version": "2.4.1", "sequence": sequence, "digest": "ab".repeat(32)})
+}
+
+fn variant(product: &str, sequence: u32) -> Value {
+    let mut variant = release(sequence);
+    (variant["product"], variant["version"]) = (product.into(), "2.4.1-lite".into());
+    variant
 }
 
 fn minimal() -> Value {
@@ -110,6 +117,8 @@ fn what_cannot_be_is_refused_by_the_name_of_its_field() {
         ("/release/version", json!("a\nb"), "release.version: one line"),
         ("/window", json!({"from": "05:00", "to": "05:00"}), "window: from and to are both 05:00"),
         ("/rate", json!({"constant": {"per_minute": 0}}), "rate.constant.per_minute: 0 is not from 1"),
+        ("/load", json!({"hold_percent": 0}), "load.hold_percent: 0 is not from 1 to 101"),
+        ("/load", json!({"slow_percent": 60}), "load.slow_percent: 60 is not from 70 to 101"),
         ("/abort", json!([{"of": [], "percent": 3, "at_least": 1}]), "abort[0].of: one to five"),
         (
             "/abort",
@@ -124,6 +133,15 @@ fn what_cannot_be_is_refused_by_the_name_of_its_field() {
         ("/abort", silent, "abort[0].of: SILENT needs the field 'silence'"),
         ("/silence", json!({"floor_s": 60, "watch_s": 59}), "silence.watch_s: 59 is not from 60"),
         ("/repair", json!({"release": release(7)}), "repair.release.sequence: 7 is not above 7"),
+        ("/variants", json!([release(8)]), "variants[0]: fan@2.4.1 is named already"),
+        ("/variants", json!([variant("pump", 8)]), "variants[0]: it is for another product or class"),
+        ("/variants", json!([variant("fan", 0)]), "variants[0].sequence: 0 is not from 1"),
+        (
+            "/variants",
+            json!([variant("fan", 8), variant("fan", 9)]),
+            "variants[1]: fan@2.4.1-lite is named already",
+        ),
+        ("/variants", Value::from(vec![release(8); VARIANTS_MAX + 1]), "variants: there are at most 4"),
     ] {
         let refused = parse(&with(place, value)).expect_err(place).to_string();
         assert!(refused.starts_with(error), "{place}: {refused}");
@@ -206,4 +224,11 @@ fn a_signed_manifest_must_be_the_one_of_the_release() {
 fn a_repair_is_for_those_that_run_the_release() {
     let policy = parse(&with("/repair", json!({"release": release(8)}))).expect("a policy");
     assert_eq!(policy.repair_selection(), "(product==fan);sequence==7");
+    let mut repaired = with("/repair", json!({"release": release(9)}));
+    repaired["variants"] = json!([variant("fan", 8)]);
+    let policy = parse(&repaired).expect("a policy");
+    assert_eq!(policy.repair_selection(), "(product==fan);(sequence==7,sequence==8)");
+    repaired["repair"]["release"]["sequence"] = 8.into();
+    let refused = parse(&repaired).expect_err("those with the variant could not take it").to_string();
+    assert!(refused.starts_with("repair.release.sequence: 8 is not above 8"), "{refused}");
 }
