@@ -105,10 +105,9 @@ impl<'a> Reader<'a> {
     /// UTF-8 text without U+0000 (MQTT 5, section 1.5.4).
     pub(super) fn text(&mut self) -> &'a str {
         let data = self.data();
-        self.require(super::topic::is_without_null(data), Violation::Text);
-        let text = data.utf8_chunks().next().map_or("", |chunk| chunk.valid());
-        self.require(text.len() == data.len(), Violation::Text);
-        text
+        let text = fleetfn_protocol::text(data).filter(|_| super::topic::is_without_null(data));
+        self.require(text.is_some(), Violation::Text);
+        text.unwrap_or_default()
     }
 
     /// A packet id, which is never 0 (MQTT 5, section 2.2.1).
