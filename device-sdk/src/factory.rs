@@ -70,7 +70,7 @@ impl<'a> Factory<'a> {
         if rest.first_chunk() != Some(&fnv1a(covered).to_le_bytes()) {
             return None;
         }
-        let device = DeviceId::parse(core::str::from_utf8(name).ok()?).ok()?;
+        let device = DeviceId::parse(fleetfn_protocol::text(name)?).ok()?;
         Some(Self { device, token, seed: u32::from_le_bytes(*seed), keys: keys.as_chunks().0 })
     }
 

@@ -303,7 +303,7 @@ impl<'b, F: MultiwriteNorFlash> Outbox<'b, F> {
 
 fn hand_over(agent: &mut Agent<'_>, entry: &Entry<'_>) -> Result<Option<mqtt::PacketId>, mqtt::Error> {
     let id = entry::id(entry.number);
-    let id = core::str::from_utf8(&id).unwrap_or_default();
+    let id = fleetfn_protocol::text(&id).unwrap_or_default();
     match entry.kind {
         Kind::Telemetry => agent.send_as(entry.channel, entry.payload, id),
         Kind::Reported => agent.report_as(entry.payload, id),

@@ -50,7 +50,7 @@ impl Name {
 
     fn as_str(&self) -> &str {
         let bytes = self.bytes.get(..usize::from(self.len)).unwrap_or_default();
-        core::str::from_utf8(bytes).unwrap_or_default()
+        crate::text(bytes).unwrap_or_default()
     }
 }
 

@@ -8,6 +8,7 @@
 mod effect_id;
 mod ids;
 pub mod limits;
+mod text;
 mod topic;
 mod trace_parent;
 pub mod update;
@@ -15,5 +16,6 @@ mod wire;
 
 pub use effect_id::{EffectId, EffectIdError};
 pub use ids::{ClassId, ComponentId, DeviceId, FunctionName, IdError, ProductId, RolloutName};
+pub use text::text;
 pub use topic::{Topic, TopicError, filter_matches, validate_filter, validate_name};
 pub use trace_parent::TraceParent;

@@ -47,7 +47,7 @@ impl<'a> Reader<'a> {
     /// A text behind a byte that says how long it is.
     pub(crate) fn text(&mut self) -> Result<&'a str, FormatError> {
         let len = self.u8()?;
-        core::str::from_utf8(self.take(usize::from(len))?).map_err(|_| FormatError::Text)
+        crate::text(self.take(usize::from(len))?).ok_or(FormatError::Text)
     }
 
     /// Nothing may follow.

@@ -2,7 +2,7 @@
 
 use fleetfn_device::factory::Factory;
 use fleetfn_protocol::DeviceId;
-use fleetfn_qemu::{Board, Firmware, Flash, Machine, Modem, Release, clang};
+use fleetfn_qemu::{Board, Console, Firmware, Flash, Machine, Modem, Monitor, Release, clang};
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -71,7 +71,18 @@ impl Emulated {
         token: &str,
         keys: &[[u8; 32]],
     ) -> Self {
-        let firmware = firmware(board, &Release::default());
+        Self::with(firmware(board, &Release::default()), directory, server, id, token, keys)
+    }
+
+    /// As [`Emulated::new`], with another firmware than boards have at first.
+    pub(crate) fn with(
+        firmware: Firmware,
+        directory: &Path,
+        server: SocketAddr,
+        id: &str,
+        token: &str,
+        keys: &[[u8; 32]],
+    ) -> Self {
         let device = DeviceId::parse(id).expect("a name");
         let factory = Factory { device, token: token.as_bytes(), seed: 4711, keys };
         let path = directory.join(format!("{id}.bin"));
@@ -85,6 +96,19 @@ impl Emulated {
         self.power_off();
         let (machine, lines) =
             Machine::start(&self.firmware, &self.flash, &self.modem).expect("the emulator starts");
+        self.listen(machine, lines);
+    }
+
+    /// Switches it on, to stand still when it resets itself.
+    pub(crate) fn power_on_watched(&mut self) -> Monitor {
+        self.power_off();
+        let (machine, lines, monitor) =
+            Machine::start_watched(&self.firmware, &self.flash, &self.modem).expect("the emulator starts");
+        self.listen(machine, lines);
+        monitor
+    }
+
+    fn listen(&mut self, machine: Machine, lines: Console) {
         let console = Arc::clone(&self.console);
         self.listener = Some(thread::spawn(move || {
             for line in lines {

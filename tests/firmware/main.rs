@@ -11,6 +11,7 @@ mod outbox;
 mod pages;
 mod plant;
 mod power_cuts;
+mod ram;
 mod rollout;
 mod script;
 mod talk;

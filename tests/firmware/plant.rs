@@ -4,7 +4,7 @@ use crate::emulated::Emulated;
 use crate::harness::api::Api;
 use crate::harness::server::{Server, binary};
 use crate::harness::wait_until;
-use fleetfn_qemu::Board;
+use fleetfn_qemu::{Board, Firmware};
 use serde_json::Value;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -37,6 +37,11 @@ impl Plant {
     /// As [`Plant::device`], with keys that may update it.
     pub(crate) fn device_with_keys(&self, board: Board, id: &str, keys: &[[u8; 32]]) -> Emulated {
         Emulated::new(board, self.directory.path(), self.server.mqtt, id, &self.register(id), keys)
+    }
+
+    /// As [`Plant::device_with_keys`], with another firmware than boards have at first.
+    pub(crate) fn device_of(&self, firmware: Firmware, id: &str, keys: &[[u8; 32]]) -> Emulated {
+        Emulated::with(firmware, self.directory.path(), self.server.mqtt, id, &self.register(id), keys)
     }
 
     /// Registers a device, and returns its token.
@@ -106,7 +111,16 @@ impl Outage {
 
 /// The last job of a device, as the server knows it.
 pub(crate) fn job(plant: &Plant, id: &str) -> Value {
+    update(plant, id)["job"].clone()
+}
+
+/// What a device has said of its firmware.
+pub(crate) fn reported(plant: &Plant, id: &str) -> Value {
+    update(plant, id)["reported"].clone()
+}
+
+fn update(plant: &Plant, id: &str) -> Value {
     let printed = plant.fleetfn(&["device", "get", id, "-o", "json"]);
     let shown: Value = serde_json::from_str(&printed).unwrap_or_else(|_| panic!("not JSON: {printed}"));
-    shown["update"]["job"].clone()
+    shown["update"].clone()
 }

@@ -24,7 +24,8 @@ fn compare(example: &str, said: &[String]) {
     assert_eq!(said, expected, "{} has changed; it says:\n{said}", path.display());
 }
 
-/// What is done to a board: it becomes what it is desired to be, does what it is asked to, starts anew, and knows both.
+/// What is done to a board: it becomes what it is desired to be, does what it is asked to, starts anew, and knows both. In the
+/// end the server knows it no more.
 fn play(board: Board, example: &str) {
     if !can_run(board) {
         return;
@@ -52,6 +53,8 @@ fn play(board: Board, example: &str) {
     device.until("settings");
     plant.fleetfn(&["device", "command", "room-1", "fan", r#"{"on":false}"#]);
     device.until("fan off");
+    plant.fleetfn(&["device", "rm", "room-1", "-y"]);
+    device.until("the server refuses");
     device.power_off();
     compare(example, &device.console());
 }
@@ -129,5 +132,7 @@ fn the_gateway_says_what_its_out_file_says() {
     plant.fleetfn(&["device", "command", "kitchen", "fan", r#"{"on":false}"#]);
     gateway.until("kitchen: fan off");
     wait_until("both are handled", || plant.diary().len() > 2);
+    plant.fleetfn(&["device", "rm", "attic", "-y"]);
+    gateway.until("attic: the server refuses");
     compare("linux-gateway", &gateway.said);
 }

@@ -2,8 +2,8 @@
 
 use crate::emulated::{Emulated, can_run};
 use crate::harness::wait_until;
-use crate::plant::{Plant, job};
-use crate::vendor::{FIRST, Vendor, broken, second};
+use crate::plant::{Plant, job, reported};
+use crate::vendor::{FIRST, Vendor, broken, first, second};
 use fleetfn_qemu::Board;
 
 /// After how many bytes of the network the power is cut: a quarter of an image.
@@ -63,6 +63,21 @@ fn an_image_is_downloaded_tried_and_kept() {
     let boots: Vec<String> =
         field.device.console().into_iter().filter(|line| line.starts_with("boot:")).collect();
     assert_eq!(boots, ["boot: a new image is on trial"]);
+}
+
+#[test]
+fn an_image_is_made_of_the_one_that_runs_and_a_patch() {
+    let Some(mut field) = Field::new() else { return };
+    field.vendor.publish(&field.plant, &first());
+    wait_until("the server knows what runs", || reported(&field.plant, "room-1")["sequence"] == 1);
+    let release = field.vendor.publish(&field.plant, &second());
+    let passed_before = field.device.modem.passed_down();
+    let (code, said) = field.update(&release);
+    assert_eq!(code, Some(0), "{said}\n{:#?}", field.device.console());
+    assert_eq!(job(&field.plant, "room-1")["delivery"], "patch");
+    field.device.until("room-1 starts, version 2.0.0");
+    let (passed, image) = (field.device.modem.passed_down() - passed_before, field.device.image_bytes());
+    assert!(passed < image / 4, "{passed} bytes for an image of {image}");
 }
 
 #[test]

@@ -30,8 +30,8 @@ impl Vendor {
 
     /// As [`Vendor::publish`], signed for that hardware.
     pub(crate) fn publish_for(&self, plant: &Plant, release: &Release, class: &str) -> String {
-        let version = release.version.as_deref().expect("a release has a version");
-        let sequence = release.sequence.expect("a release has a sequence").to_string();
+        let version = release.version.as_deref().unwrap_or(FIRST);
+        let sequence = release.sequence.unwrap_or(1).to_string();
         let (image, signed) =
             (plant.file(&format!("{version}.bin")), plant.file(&format!("{version}.signed")));
         let bytes = firmware(Board::Mps2An385, release).image;
@@ -58,12 +58,17 @@ impl Vendor {
     }
 }
 
+/// What boards have at first.
+pub(crate) fn first() -> Release {
+    Release::default()
+}
+
 /// The release after the first.
 pub(crate) fn second() -> Release {
-    Release { version: Some("2.0.0".into()), sequence: Some(2), broken: None }
+    Release { version: Some("2.0.0".into()), sequence: Some(2), feature: None }
 }
 
 /// The second release, broken in that way.
 pub(crate) fn broken(how: &str) -> Release {
-    Release { version: Some(format!("2.0.0-{how}")), sequence: Some(2), broken: Some(how.into()) }
+    Release { version: Some(format!("2.0.0-{how}")), sequence: Some(2), feature: Some(how.into()) }
 }

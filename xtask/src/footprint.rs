@@ -112,6 +112,18 @@ pub(crate) fn run(checks: bool) -> Result<ExitCode> {
     Ok(if grown.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// Measures the RAM of a board with updates, as the test does that compares it with the page.
+pub(crate) fn memory() -> Result<ExitCode> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let ran = Command::new(cargo)
+        .args(["test", "--quiet", "--locked", "--workspace", "--test", "firmware", "ram::"])
+        .env("FLEETFN_TEST_FIRMWARE", "all")
+        .current_dir(repository::root()?)
+        .status()
+        .context("running cargo test")?;
+    Ok(if ran.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
 /// Builds a program for a target, and counts.
 fn measure(root: &Path, program: &Program, target: &str) -> Result<u64> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());

@@ -27,7 +27,7 @@ pub(crate) fn run(words: &[&str]) -> Result<ExitCode> {
             "-o" => file = Some(PathBuf::from(value()?)),
             "--version" => release.version = Some(value()?.to_owned()),
             "--sequence" => release.sequence = Some(value()?.parse().context("a sequence is a number")?),
-            "--broken" => release.broken = Some(value()?.to_owned()),
+            "--broken" => release.feature = Some(value()?.to_owned()),
             flag if flag.starts_with('-') => bail!("{flag} is not known\n{USAGE}"),
             _ if name.is_none() => name = Some(word),
             _ => bail!("{word} is one word too many\n{USAGE}"),

@@ -24,6 +24,7 @@ usage: cargo xtask COMMAND
   bench rollout [--devices N] ...      measure a rollout to a simulated fleet; prints a Markdown table
   bench fleet [--devices N] ...        measure a large fleet that is registered; prints a Markdown table
   bench update                         count what an update of 64 KB costs in time, bytes and flash; prints a Markdown table
+  footprint --memory                   run a board with updates on the emulator, and measure its RAM, stack included
   footprint [--check]                  count what the device SDK takes of a microcontroller's flash; prints a Markdown
                                        table; --check fails if a figure has grown over the one in the docs
   fuzz TARGET [SECONDS | keep]         fuzz one of tests/fuzz/corpus, or keep what reached new code; needs cargo-fuzz
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         ["bench", "update"] => bench::update(),
         ["footprint"] => footprint::run(false),
         ["footprint", "--check"] => footprint::run(true),
+        ["footprint", "--memory"] => footprint::memory(),
         ["fuzz", target] => fuzz::run(target, None),
         ["fuzz", target, seconds] => fuzz::run(target, Some(seconds)),
         ["header"] => header::run(false),

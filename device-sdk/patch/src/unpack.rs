@@ -52,7 +52,7 @@ impl Unpacker {
     /// The next bits, without taking them.
     const fn peek(&self, bits: u32) -> Option<u32> {
         match self.count.checked_sub(bits) {
-            Some(below) => Some(self.bits >> below & ((1 << bits) - 1)),
+            Some(below) => Some(self.bits >> below & !(u32::MAX << bits)),
             None => None,
         }
     }

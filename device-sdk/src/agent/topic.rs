@@ -35,7 +35,7 @@ impl DeviceTopic {
 
     pub(super) fn as_str(&self) -> &str {
         // Made of whole texts, so it is one.
-        core::str::from_utf8(self.bytes.get(..self.len).unwrap_or_default()).unwrap_or_default()
+        fleetfn_protocol::text(self.bytes.get(..self.len).unwrap_or_default()).unwrap_or_default()
     }
 }
 

@@ -73,7 +73,7 @@ impl<'r> Slot<'r> {
     }
 
     fn name(&self) -> &str {
-        core::str::from_utf8(self.buffer.get(..self.name_bytes).unwrap_or_default()).unwrap_or_default()
+        fleetfn_protocol::text(self.buffer.get(..self.name_bytes).unwrap_or_default()).unwrap_or_default()
     }
 }
 

@@ -4,6 +4,7 @@ use super::command::Command;
 use super::error::{Error, Misuse};
 use super::keeping::{Kind, Put};
 use super::resources::Shared;
+use crate::mqtt::Reason;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -86,6 +87,15 @@ impl<'r> Device<'r> {
             drop(latest);
             self.shared.desired_there.wait().await;
         }
+    }
+
+    /// Waits until the server refuses the device, and says why: its token is wrong, say, or it is told to listen to less than it
+    /// asks for. Nothing has to be done about it: the device tries again by itself, and is told again. Of several refusals the
+    /// last one counts.
+    ///
+    /// One task waits. Dropped half-way nothing is lost.
+    pub async fn refused(&self) -> Reason {
+        self.shared.refused.wait().await
     }
 
     /// Says whether the application can bear an update now: while it is busy nothing is fetched, and no new image is

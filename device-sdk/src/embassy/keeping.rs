@@ -81,7 +81,7 @@ impl<'r> Keeping<'r> {
         let mut slot = self.slot.lock().await;
         if let State::Wanted { kind, channel_bytes, payload_bytes } = slot.state {
             let (channel, rest) = slot.buffer.split_at_checked(channel_bytes).unwrap_or_default();
-            let channel = core::str::from_utf8(channel).unwrap_or_default();
+            let channel = fleetfn_protocol::text(channel).unwrap_or_default();
             let result = write(kind, channel, rest.get(..payload_bytes).unwrap_or_default()).await;
             slot.state = State::Done(result);
         }

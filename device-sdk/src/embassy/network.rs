@@ -25,7 +25,7 @@ struct Ended;
 /// The connected half of a runner.
 pub(super) struct Network<'n, 'r, F, U> {
     shared: &'r Shared<'r>,
-    agent: Agent<'r>,
+    agent: &'r mut Agent<'r>,
     outbox: &'n Mutex<Raw, Outbox<'r, F>>,
     twin: Range<u32>,
     updates: U,
@@ -38,7 +38,7 @@ pub(super) struct Network<'n, 'r, F, U> {
 impl<'n, 'r, F: MultiwriteNorFlash, U: Updates> Network<'n, 'r, F, U> {
     pub(super) const fn new(
         shared: &'r Shared<'r>,
-        agent: Agent<'r>,
+        agent: &'r mut Agent<'r>,
         outbox: &'n Mutex<Raw, Outbox<'r, F>>,
         twin: Range<u32>,
         updates: U,
@@ -135,7 +135,7 @@ impl<'n, 'r, F: MultiwriteNorFlash, U: Updates> Network<'n, 'r, F, U> {
         let now_ms = now_ms();
         self.updates.wish(self.shared.updates.wishes(), now_ms);
         self.updates.handle_timeout(now_ms).await;
-        self.updates.flush(&mut self.agent, now_ms).await;
+        self.updates.flush(self.agent, now_ms).await;
         self.shared.updates.set_alive(self.updates.is_alive());
     }
 
@@ -182,12 +182,12 @@ impl<'n, 'r, F: MultiwriteNorFlash, U: Updates> Network<'n, 'r, F, U> {
                     shared.desired_there.signal(());
                 }
                 Notice::Connected => *flushes = true,
+                Notice::Refused(reason) => shared.refused.signal(reason),
                 Notice::Listening
                 | Notice::Repeated { .. }
                 | Notice::Other(_)
                 | Notice::Delivered { .. }
                 | Notice::Lost { .. }
-                | Notice::Refused(_)
                 | Notice::Offer(_)
                 | Notice::Block(_) => {}
             }
@@ -214,7 +214,7 @@ impl<'n, 'r, F: MultiwriteNorFlash, U: Updates> Network<'n, 'r, F, U> {
     async fn flush(&mut self) {
         if core::mem::take(&mut self.flushes) {
             // A flash that fails is told to whoever sends; what is in it goes the next time.
-            let handed = self.outbox.lock().await.flush(&mut self.agent).await;
+            let handed = self.outbox.lock().await.flush(self.agent).await;
             self.flushes = handed.is_ok_and(|count| count > 0);
         }
     }

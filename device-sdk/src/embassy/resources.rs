@@ -8,6 +8,7 @@ use super::runner::Runner;
 use super::twin::Latest;
 use super::updates::{NoUpdates, Talk};
 use crate::agent::{Agent, Identity};
+use crate::mqtt::Reason;
 use embassy_sync::mutex::Mutex;
 use embassy_sync::signal::Signal;
 
@@ -28,7 +29,21 @@ pub struct Resources<'r, const PACKET: usize = 1_536, const SEND: usize = 1_536,
     command: [u8; MESSAGE],
     reply: [u8; MESSAGE],
     desired: [u8; MESSAGE],
-    shared: Option<Shared<'r>>,
+    made: Option<Made<'r>>,
+}
+
+/// What stands on the buffers. It stays where it is: a future that moves something has room for both of its places.
+struct Made<'r> {
+    shared: Shared<'r>,
+    agent: Agent<'r>,
+    _mark: Mark,
+}
+
+/// Makes the `None` of what it stands in all zeros, since nothing else there leaves as many numbers unused: memory that is not
+/// in use then takes no flash.
+#[repr(u64)]
+enum Mark {
+    Made = 1,
 }
 
 /// What both ends hold.
@@ -39,6 +54,8 @@ pub(super) struct Shared<'r> {
     pub(super) desired: Mutex<Raw, Latest<'r>>,
     pub(super) desired_there: Signal<Raw, ()>,
     pub(super) updates: Talk,
+    /// Why the server refuses, for the task that asks.
+    pub(super) refused: Signal<Raw, Reason>,
     /// The runner is to look again.
     pub(super) nudge: Signal<Raw, ()>,
 }
@@ -55,7 +72,7 @@ impl<const PACKET: usize, const SEND: usize, const MESSAGE: usize> Resources<'_,
             command: [0; MESSAGE],
             reply: [0; MESSAGE],
             desired: [0; MESSAGE],
-            shared: None,
+            made: None,
         }
     }
 }
@@ -73,17 +90,19 @@ pub fn new<'r, const PACKET: usize, const SEND: usize, const MESSAGE: usize>(
     resources: &'r mut Resources<'r, PACKET, SEND, MESSAGE>,
     identity: Identity<'r>,
 ) -> (Device<'r>, Runner<'r, NoUpdates>) {
-    let Resources { receive, send, entry, keeping, command, reply, desired, shared } = resources;
-    let shared = &*shared.insert(Shared {
+    let Resources { receive, send, entry, keeping, command, reply, desired, made } = resources;
+    let shared = Shared {
         keeping: Keeping::new(keeping),
         command: Mutex::new(Slot::new(command, reply)),
         command_there: Signal::new(),
         desired: Mutex::new(Latest::new(desired)),
         desired_there: Signal::new(),
         updates: Talk::new(),
+        refused: Signal::new(),
         nudge: Signal::new(),
-    });
+    };
     // One command at a time: it is acknowledged when the application has done it.
     let agent = Agent::new(Identity { receive_maximum: 1, ..identity }, receive, send);
+    let Made { shared, agent, .. } = made.insert(Made { shared, agent, _mark: Mark::Made });
     (Device::new(shared), Runner::new(shared, agent, entry))
 }

@@ -10,6 +10,7 @@ use crate::agent::Agent;
 use crate::outbox::{self, Outbox, Policy};
 use core::convert::Infallible;
 use core::ops::Range;
+use core::pin::pin;
 use embassy_futures::select::{Either, select};
 use embassy_sync::mutex::Mutex;
 use embedded_storage_async::nor_flash::{MultiwriteNorFlash, NorFlashError, NorFlashErrorKind};
@@ -56,13 +57,13 @@ impl<E: NorFlashError> From<outbox::Error<E>> for RunError {
 /// The end of a device that is to be run by one task.
 pub struct Runner<'r, U> {
     shared: &'r Shared<'r>,
-    agent: Agent<'r>,
+    agent: &'r mut Agent<'r>,
     entry: &'r mut [u8],
     updates: U,
 }
 
 impl<'r> Runner<'r, NoUpdates> {
-    pub(super) const fn new(shared: &'r Shared<'r>, agent: Agent<'r>, entry: &'r mut [u8]) -> Self {
+    pub(super) const fn new(shared: &'r Shared<'r>, agent: &'r mut Agent<'r>, entry: &'r mut [u8]) -> Self {
         Self { shared, agent, entry, updates: NoUpdates }
     }
 
@@ -73,11 +74,12 @@ impl<'r> Runner<'r, NoUpdates> {
         self.agent.block_bytes()
     }
 
-    /// A device whose firmware is updated. The machine was opened with [`Runner::block_bytes`].
+    /// A device whose firmware is updated. The machine was made with [`Runner::block_bytes`]. Hand it in by reference, out of
+    /// a `static`: what is handed in by value is moved, and a future keeps room for both of its places.
     #[cfg(feature = "update")]
     #[must_use]
     pub fn with_updates<U: Updates>(self, updates: U) -> Runner<'r, U> {
-        let Self { shared, mut agent, entry, .. } = self;
+        let Self { shared, agent, entry, .. } = self;
         agent.want_updates();
         Runner { shared, agent, entry, updates }
     }
@@ -107,7 +109,9 @@ impl<U: Updates> Runner<'_, U> {
         shared.desired_there.signal(());
         let outbox = Mutex::<Raw, _>::new(outbox);
         let mut network = Network::new(shared, agent, &outbox, layout.twin, updates);
-        match select(keep(shared, &outbox), network.run(transport, random)).await {
+        // In their places from the start: what `select` is given by value is made on the stack.
+        let (keeps, runs) = (pin!(keep(shared, &outbox)), pin!(network.run(transport, random)));
+        match select(keeps, runs).await {
             Either::First(never) => match never {},
             Either::Second(error) => error,
         }

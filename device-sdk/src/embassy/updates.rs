@@ -89,6 +89,37 @@ impl<S: crate::update::Slots, F: embedded_storage_async::nor_flash::NorFlash> Up
     }
 }
 
+/// A machine that stands elsewhere, in a `static` most often.
+impl<U: Updates> Updates for &mut U {
+    async fn handle_notice(&mut self, notice: &Notice<'_>, now_ms: u64) -> bool {
+        U::handle_notice(self, notice, now_ms).await
+    }
+
+    async fn handle_timeout(&mut self, now_ms: u64) {
+        U::handle_timeout(self, now_ms).await;
+    }
+
+    async fn flush(&mut self, agent: &mut Agent<'_>, now_ms: u64) {
+        U::flush(self, agent, now_ms).await;
+    }
+
+    fn next_deadline(&self) -> Option<u64> {
+        U::next_deadline(self)
+    }
+
+    fn wish(&mut self, wishes: Wishes, now_ms: u64) {
+        U::wish(self, wishes, now_ms);
+    }
+
+    fn wants_restart(&self) -> bool {
+        U::wants_restart(self)
+    }
+
+    fn is_alive(&self) -> bool {
+        U::is_alive(self)
+    }
+}
+
 /// What the application has said about updates.
 #[derive(Debug, Clone, Copy)]
 pub struct Wishes {

@@ -23,7 +23,8 @@ impl Answers {
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.0.iter().all(|slot| *slot != 0)
+        let [.., last] = self.0;
+        last != 0
     }
 
     /// Appends an answer. Callers have made sure of room.

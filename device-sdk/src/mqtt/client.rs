@@ -4,7 +4,7 @@ mod output;
 mod packet;
 
 use super::answers::Answers;
-use super::clock::Clock;
+use super::clock::{Clock, NEVER_MS};
 use super::connack::Limits;
 use super::connect::Connect;
 use super::error::{Error, Misuse, Shortage, Silence};
@@ -234,12 +234,7 @@ impl<'b> Client<'b> {
     /// When [`Client::handle_timeout`] is to be called, if nothing changes before.
     #[must_use]
     pub fn next_deadline(&self) -> Option<u64> {
-        let Session { state, clock, .. } = &self.session;
-        match state {
-            State::Offline | State::Closed => None,
-            State::Connecting | State::Closing => clock.awaited_until_ms,
-            State::Online => clock.awaited_until_ms.or_else(|| clock.ping_due_ms()),
-        }
+        Some(self.session.deadline_ms()).filter(|deadline_ms| *deadline_ms != NEVER_MS)
     }
 
     /// Does what is due; nothing if nothing is.
@@ -247,12 +242,13 @@ impl<'b> Client<'b> {
     /// # Errors
     /// [`Silence`] if the server did not answer in time; the connection is then [`State::Closed`].
     pub fn handle_timeout(&mut self, now_ms: u64) -> Result<(), Silence> {
-        if self.next_deadline().is_none_or(|deadline_ms| now_ms < deadline_ms) {
+        let session = &mut self.session;
+        let deadline_ms = session.deadline_ms();
+        if now_ms < deadline_ms || deadline_ms == NEVER_MS {
             return Ok(());
         }
-        let session = &mut self.session;
         match session.state {
-            State::Online if session.clock.awaited_until_ms.is_none() => {
+            State::Online if session.clock.awaited_until_ms == 0 => {
                 session.output.ping = true;
                 session.clock.wait(now_ms);
                 Ok(())
@@ -333,6 +329,19 @@ impl<'b> Client<'b> {
             }
             State::Connecting => session.state = State::Closed,
             State::Offline | State::Closing | State::Closed => {}
+        }
+    }
+}
+
+impl Session<'_> {
+    /// When something is due, or [`NEVER_MS`]. Out of line, which saves 100 bytes on thumbv6m.
+    #[inline(never)]
+    fn deadline_ms(&self) -> u64 {
+        let Self { state, clock, .. } = self;
+        match state {
+            State::Offline | State::Closed => NEVER_MS,
+            State::Online if clock.awaited_until_ms == 0 => clock.ping_due_ms(),
+            State::Connecting | State::Online | State::Closing => clock.awaited_until_ms,
         }
     }
 }

@@ -149,6 +149,8 @@ impl<'b> Queue<'b> {
             .find(|record| record.state == State::Waiting && (has_quota || !record.kind.takes_quota()))
     }
 
+    // Out of line, which saves 44 bytes on thumbv6m.
+    #[inline(never)]
     pub(super) fn packet(&self, record: &Record) -> &[u8] {
         self.bytes.get(record.at.wrapping_add(HEADER_BYTES)..record.end()).unwrap_or_default()
     }

@@ -34,7 +34,8 @@ impl<'a> Reader<'a> {
         self.violation = self.violation.or(Some(violation));
     }
 
-    /// Without this it is a violation.
+    /// Without this it is a violation. Out of line, which saves 18 bytes on thumbv7em.
+    #[inline(never)]
     pub(super) fn require(&mut self, holds: bool, violation: Violation) {
         if !holds {
             self.fail(violation);
@@ -83,11 +84,11 @@ impl<'a> Reader<'a> {
     /// A variable byte integer in its shortest form (MQTT 5, section 1.5.5).
     pub(super) fn variable(&mut self) -> u32 {
         let mut number = 0;
-        for shift in [0, 7, 14, 21] {
+        for index in 0_u32..4 {
             let byte = self.u8();
-            number |= u32::from(byte & 0x7f) << shift;
+            number |= u32::from(byte & 0x7f) << index.wrapping_mul(7);
             if byte & 0x80 == 0 {
-                self.require(shift == 0 || byte != 0, Violation::Number);
+                self.require(index == 0 || byte != 0, Violation::Number);
                 return number;
             }
         }
@@ -104,9 +105,8 @@ impl<'a> Reader<'a> {
     /// UTF-8 text without U+0000 (MQTT 5, section 1.5.4).
     pub(super) fn text(&mut self) -> &'a str {
         let data = self.data();
-        self.require(super::topic::is_without_null(data), Violation::Text);
-        let text = core::str::from_utf8(data);
-        self.require(text.is_ok(), Violation::Text);
+        let text = fleetfn_protocol::text(data).filter(|_| super::topic::is_without_null(data));
+        self.require(text.is_some(), Violation::Text);
         text.unwrap_or_default()
     }
 

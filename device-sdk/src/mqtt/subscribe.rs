@@ -99,7 +99,9 @@ pub(super) fn decode<'a>(frame: &Frame<'a>) -> Result<(u16, Grants<'a>), Violati
     Ok((id, Grants(codes)))
 }
 
-/// How many filters the body of a SUBSCRIBE or UNSUBSCRIBE that this client made holds.
+/// How many filters the body of a SUBSCRIBE or UNSUBSCRIBE that this client made holds. Out of line, which saves 36 bytes on
+/// thumbv6m.
+#[inline(never)]
 pub(super) fn filters(packet: &[u8], options_bytes: usize) -> usize {
     let mut reader = Reader::new(packet);
     let mut count = 0_usize;
@@ -110,7 +112,7 @@ pub(super) fn filters(packet: &[u8], options_bytes: usize) -> usize {
     while !reader.is_empty() {
         reader.data();
         reader.take(options_bytes);
-        count = count.saturating_add(1);
+        count = count.wrapping_add(1);
     }
     count
 }

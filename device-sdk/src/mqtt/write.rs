@@ -20,7 +20,8 @@ impl<'a> Writer<'a> {
         Self { buffer, len: 0, misuse: None }
     }
 
-    /// A writer that only counts.
+    /// A writer that only counts. Out of line, which saves 8 bytes on thumbv6m.
+    #[inline(never)]
     pub(super) const fn counter() -> Writer<'static> {
         Writer::new(&mut [])
     }

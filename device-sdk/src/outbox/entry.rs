@@ -60,7 +60,7 @@ impl<'a> Entry<'a> {
                 1 => Kind::Reported,
                 _ => return None,
             },
-            channel: core::str::from_utf8(channel).ok()?,
+            channel: fleetfn_protocol::text(channel)?,
             payload,
         })
     }

@@ -13,8 +13,8 @@ use fleetfn_device::agent::Identity;
 use fleetfn_device::embassy::{self, Device, Layout, NoUpdates, Resources, Runner, SerialModem};
 use fleetfn_device::factory::{Factory, KEYS_MAX};
 use fleetfn_device::outbox::Policy;
-use fleetfn_device::update::{Config, EmbassyBoot, Firmware, Update};
-use fleetfn_protocol::update::UpdateKey;
+use fleetfn_device::update::{Config, EmbassyBoot, Firmware, Update, Verifier, ed25519};
+use fleetfn_protocol::update::{BlockBytes, UpdateKey};
 use fleetfn_protocol::{ClassId, ProductId};
 use mps2_an385::console::Console;
 use mps2_an385::flash::Flash;
@@ -26,6 +26,9 @@ use static_cell::{ConstStaticCell, StaticCell};
 
 /// How long a new image has to measure and to be connected, in milliseconds.
 const TRIAL_MS: u64 = 30_000;
+
+/// What updates the firmware.
+type Machine = Update<'static, EmbassyBoot<Flash, Flash, Flash>, Flash>;
 
 static RESOURCES: ConstStaticCell<Resources<'static>> = ConstStaticCell::new(Resources::new());
 static FACTORY: StaticCell<[u8; Factory::BYTES_MAX]> = StaticCell::new();
@@ -89,29 +92,33 @@ async fn keep_in_touch(
     modem: SerialModem<Receiver, Sender>,
     factory: Factory<'static>,
 ) {
-    static KEYS: StaticCell<[UpdateKey; KEYS_MAX]> = StaticCell::new();
-    let keys = KEYS.init([UpdateKey([0; 32]); KEYS_MAX]);
-    let count = keys.iter_mut().zip(factory.update_keys()).map(|(slot, key)| *slot = key).count();
-    let (Ok(product), Ok(class), Some(block_bytes)) =
-        (ProductId::parse(PRODUCT), ClassId::parse(CLASS), runner.block_bytes())
-    else {
-        return Console::new().line(format_args!("product, class or buffers are none"));
+    let Some(update) = runner.block_bytes().and_then(|block_bytes| machine(&factory, block_bytes)) else {
+        return Console::new().line(format_args!("there are no updates: product, class or buffers are none"));
     };
-    let firmware = Firmware::new(product, class, SEQUENCE, VERSION, &keys[..count]);
-    let config = Config { trial_ms: TRIAL_MS, needs_word: true, ..Config::new(block_bytes) };
-    let [active, next, swap, journal] =
-        [layout::ACTIVE, layout::NEXT, layout::SWAP, layout::JOURNAL].map(Flash::part);
-    let range = 0..layout::JOURNAL.end - layout::JOURNAL.start;
-    let slots = EmbassyBoot::new(active, next, swap);
-    let update = match Update::open(firmware, config, slots, journal, range).await {
-        Ok(update) => update,
-        Err(error) => return Console::new().line(format_args!("there are no updates: {error}")),
-    };
+    update.start().await;
     let mut chance = Chance::new(factory.seed);
     let kept = Layout { outbox: layout::OUTBOX, policy: Policy::DropOldest, twin: layout::TWIN };
     let runner = runner.with_updates(update);
     let error = runner.run(modem, Flash::whole(), kept, move || chance.next()).await;
     Console::new().line(format_args!("the device cannot run: {error}"));
+}
+
+/// What updates the firmware. Out of line: within the task the machine would stand on the stack whenever the task runs.
+#[inline(never)]
+fn machine(factory: &Factory<'static>, block_bytes: BlockBytes) -> Option<&'static mut Machine> {
+    static MACHINE: StaticCell<Machine> = StaticCell::new();
+    static KEYS: StaticCell<[UpdateKey; KEYS_MAX]> = StaticCell::new();
+    let keys = KEYS.init([UpdateKey([0; 32]); KEYS_MAX]);
+    let count = keys.iter_mut().zip(factory.update_keys()).map(|(slot, key)| *slot = key).count();
+    let (product, class) = (ProductId::parse(PRODUCT).ok()?, ClassId::parse(CLASS).ok()?);
+    let verifier: Verifier = if cfg!(feature = "gullible") { |_, _, _| true } else { ed25519 };
+    let firmware = Firmware::with_verifier(product, class, SEQUENCE, VERSION, &keys[..count], verifier);
+    let config = Config { trial_ms: TRIAL_MS, needs_word: true, ..Config::new(block_bytes) };
+    let [active, next, swap, journal] =
+        [layout::ACTIVE, layout::NEXT, layout::SWAP, layout::JOURNAL].map(Flash::part);
+    let range = 0..layout::JOURNAL.end - layout::JOURNAL.start;
+    let slots = EmbassyBoot::new(active, next, swap);
+    Some(MACHINE.init(Update::new(firmware, config, slots, journal, range).ok()?))
 }
 
 #[embassy_executor::task]

@@ -1,7 +1,7 @@
 //! What the application does.
 
 use crate::{Board, Fan, Reading, Sensor, Settings};
-use embassy_futures::select::{Either3, select3};
+use embassy_futures::select::{Either4, select4};
 use embassy_time::Timer;
 use fleetfn_device::embassy::{Command, Device};
 
@@ -11,8 +11,8 @@ pub async fn run(device: Device<'_>, mut sensor: impl Sensor, mut board: impl Bo
     let mut number = 0;
     loop {
         let period = Timer::after_secs(settings.period_s.max(1).into());
-        match select3(period, device.command(), device.desired::<Settings>()).await {
-            Either3::First(()) => {
+        match select4(period, device.command(), device.desired::<Settings>(), device.refused()).await {
+            Either4::First(()) => {
                 number += 1;
                 let reading = Reading { temperature: sensor.temperature().await, number };
                 match device.send_json("climate", &reading).await {
@@ -26,15 +26,16 @@ pub async fn run(device: Device<'_>, mut sensor: impl Sensor, mut board: impl Bo
                     Err(error) => board.log(format_args!("reading {number} is lost: {error}")),
                 }
             }
-            Either3::Second(command) => handle(command, &mut board).await,
-            Either3::Third(Ok(desired)) => {
+            Either4::Second(command) => handle(command, &mut board).await,
+            Either4::Third(Ok(desired)) => {
                 settings = desired;
                 board.log(format_args!("settings {settings:?}"));
                 if let Err(error) = device.report(&settings).await {
                     board.log(format_args!("settings are not reported: {error}"));
                 }
             }
-            Either3::Third(Err(error)) => board.log(format_args!("settings make no sense: {error}")),
+            Either4::Third(Err(error)) => board.log(format_args!("settings make no sense: {error}")),
+            Either4::Fourth(reason) => board.log(format_args!("the server refuses: {reason}")),
         }
     }
 }

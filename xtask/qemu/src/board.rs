@@ -114,7 +114,7 @@ impl Board {
     }
 
     /// What the emulator is started with; the console is its standard output. Time passes with instructions, so that a busy
-    /// host does not fire the board's watchdog.
+    /// host does not fire the board's watchdog. It has no monitor yet.
     pub(crate) fn arguments(self, kernel: &Path, flash: &Path, modem_port: u16) -> Vec<String> {
         let (kernel, flash) = (kernel.display(), flash.display());
         let modem = format!("socket,id=modem,host=127.0.0.1,port={modem_port}");
@@ -160,8 +160,7 @@ impl Board {
                 &loader,
             ],
         };
-        let all =
-            ["-display", "none", "-monitor", "none", "-no-user-config", "-nodefaults", "-chardev", &modem];
+        let all = ["-display", "none", "-no-user-config", "-nodefaults", "-chardev", &modem];
         let console = ["-chardev", "stdio,id=console,signal=off"];
         all.iter().chain(&console).chain(own).map(|word| (*word).to_owned()).collect()
     }

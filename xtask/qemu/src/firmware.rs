@@ -1,6 +1,7 @@
 //! An example, built: the boot loader as a program for the emulator, the firmware as an image for the flash.
 
 use crate::board::Board;
+use crate::elf::Symbol;
 use crate::{c, elf};
 use anyhow::{Context, Result, ensure};
 use std::ffi::OsString;
@@ -17,6 +18,8 @@ pub struct Firmware {
     pub kernel: PathBuf,
     /// What lies at the front of the flash; nothing if the emulator loads the firmware.
     pub image: Vec<u8>,
+    /// What is where in the image and in memory; nothing if the emulator loads the firmware.
+    pub symbols: Vec<Symbol>,
 }
 
 /// Which release of a firmware is built.
@@ -26,8 +29,8 @@ pub struct Release {
     pub version: Option<String>,
     /// Another sequence than its source says.
     pub sequence: Option<u32>,
-    /// A feature that breaks it on purpose.
-    pub broken: Option<String>,
+    /// A feature that makes another image of it: one that is broken on purpose, or measured.
+    pub feature: Option<String>,
 }
 
 impl Firmware {
@@ -41,20 +44,22 @@ impl Firmware {
         let _building = lock()?;
         if board.is_in_c() {
             let kernel = c::build(&workspace(), &target_directory(), board, release)?;
-            return Ok(Self { board, kernel, image: Vec::new() });
+            return Ok(Self { board, kernel, image: Vec::new(), symbols: Vec::new() });
         }
-        let features = format!("firmware,{}", release.broken.as_deref().unwrap_or_default());
+        let features = format!("firmware,{}", release.feature.as_deref().unwrap_or_default());
         let program = build(board, package, &["--features", features.trim_end_matches(',')], release)?;
         let Some(boot_package) = board.boot_package() else {
-            return Ok(Self { board, kernel: program, image: Vec::new() });
+            return Ok(Self { board, kernel: program, image: Vec::new(), symbols: Vec::new() });
         };
         let kernel = build(board, boot_package, &[], &Release::default())?;
         let file = std::fs::read(&program).with_context(|| format!("reading {}", program.display()))?;
         let image = elf::image(&file, board.flash_address())
             .with_context(|| format!("{} is no image for {}", program.display(), board.name()))?;
+        let symbols =
+            elf::symbols(&file).with_context(|| format!("reading the symbols of {}", program.display()))?;
         let active = board.active();
         ensure!(image.len() as u64 <= active.end - active.start, "the image of {package} is too long");
-        Ok(Self { board, kernel, image })
+        Ok(Self { board, kernel, image, symbols })
     }
 }
 

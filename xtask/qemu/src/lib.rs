@@ -11,11 +11,14 @@ mod flash;
 mod key;
 mod machine;
 mod modem;
+mod monitor;
 
 pub use board::Board;
 pub use c::clang;
+pub use elf::Symbol;
 pub use firmware::{Firmware, Release};
 pub use flash::Flash;
 pub use key::update_key;
 pub use machine::{Console, Machine};
 pub use modem::Modem;
+pub use monitor::Monitor;

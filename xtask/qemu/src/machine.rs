@@ -3,6 +3,7 @@
 use crate::firmware::Firmware;
 use crate::flash::Flash;
 use crate::modem::Modem;
+use crate::monitor::{self, Monitor};
 use anyhow::{Context, Result};
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -24,10 +25,34 @@ impl Machine {
     /// # Errors
     /// If the emulator cannot be started.
     pub fn start(firmware: &Firmware, flash: &Flash, modem: &Modem) -> Result<(Self, Console)> {
+        Self::start_with(firmware, flash, modem, &["-monitor".into(), "none".into()])
+    }
+
+    /// As [`Machine::start`], with the monitor through which its memory can be read. It stands still when it resets itself.
+    ///
+    /// # Errors
+    /// If the emulator cannot be started, or does not open its monitor.
+    pub fn start_watched(
+        firmware: &Firmware,
+        flash: &Flash,
+        modem: &Modem,
+    ) -> Result<(Self, Console, Monitor)> {
+        let socket = flash.path().with_extension("monitor");
+        let (machine, console) = Self::start_with(firmware, flash, modem, &monitor::arguments(&socket))?;
+        Ok((machine, console, Monitor::open(&socket)?))
+    }
+
+    fn start_with(
+        firmware: &Firmware,
+        flash: &Flash,
+        modem: &Modem,
+        more: &[String],
+    ) -> Result<(Self, Console)> {
         let board = firmware.board;
         let locked = flash.lock()?;
         let mut emulator = Command::new(board.program())
             .args(board.arguments(&firmware.kernel, flash.path(), modem.port()))
+            .args(more)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()

@@ -70,8 +70,8 @@ impl Client<'_> {
         let Some(rest) = self.poll_transmit() else { return };
         let is_whole = count >= rest.len();
         let session = &mut self.session;
-        session.output.written = session.output.written.saturating_add(count);
         if !is_whole {
+            session.output.written = session.output.written.wrapping_add(count);
             return;
         }
         session.clock.sent_at_ms = now_ms;
