@@ -3,6 +3,7 @@
 //! a line, and beside it all that they print in a file `.out`.
 
 mod page;
+mod readme;
 mod shell;
 
 use crate::harness::server::binary;
