@@ -75,6 +75,17 @@ impl Outbox {
         Ok(self.delivery(partition, device)?.reserve(commands))
     }
 
+    /// Makes room for what a device is told about its job.
+    pub(crate) fn reserve_job(
+        &mut self,
+        partition: PartitionId,
+        device: DeviceId,
+        entries: usize,
+    ) -> Result<(), Error> {
+        self.delivery(partition, device)?.reserve_job(entries);
+        Ok(())
+    }
+
     /// An entry is taken away before the device has it.
     pub(crate) fn withdraw(&mut self, key: &OutboxKey) {
         if let Some(delivery) = self.deliveries.get_mut(&key.device) {
@@ -219,7 +230,8 @@ fn each(
     mut visit: impl FnMut(OutboxKey, &OutboxEntry),
 ) -> Result<(), Error> {
     let (mut visited, mut after) = (0, None);
-    while visited < ENTRIES_MAX {
+    // One more: what a device is told about its job.
+    while visited <= ENTRIES_MAX {
         let page = store.view().outbox(partition, device, after, PAGE_ENTRIES)?;
         for (key, entry) in &page {
             visit(*key, entry);

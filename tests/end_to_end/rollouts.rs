@@ -1,5 +1,7 @@
 //! Rollouts: a release for a fleet, in phases, through crashes of the engine; and what stops one.
 
+mod killed;
+
 use crate::harness::server::binary;
 use crate::harness::workshop::Workshop;
 use crate::harness::{api::Api, wait_until};

@@ -3,6 +3,7 @@
 //! a line, and beside it all that they print in a file `.out`.
 
 mod page;
+mod readme;
 mod shell;
 
 use crate::harness::server::binary;
@@ -64,7 +65,7 @@ fn play(name: &str) {
     let home = root().join("tests/end_to_end/transcript/rollouts");
     let read = |file: &str| std::fs::read_to_string(home.join(file)).expect("it is there");
     std::fs::write(directory.path().join("setup.sh"), read("setup.sh")).expect("written");
-    for function in ["gate_hold", "gate_go", "maker"] {
+    for function in ["gate_hold", "gate_go", "maker", "charging"] {
         let module = wat::parse_str(read(&format!("{function}.wat"))).expect("it is well formed");
         std::fs::write(directory.path().join(format!("{function}.wasm")), module).expect("written");
     }
@@ -145,4 +146,14 @@ fn a_device_that_is_changed_joins_a_running_rollout_or_leaves_it() {
 #[test]
 fn a_rollout_goes_on_where_it_was_when_the_engine_is_killed_in_each_of_its_states() {
     play("is_killed_in_each_phase");
+}
+
+#[test]
+fn a_gate_is_asked_once_and_its_word_counts_however_often_the_engine_is_killed() {
+    play("is_killed_while_judged");
+}
+
+#[test]
+fn devices_are_asked_in_the_hour_that_their_own_clock_shows_and_while_they_charge() {
+    play("keeps_to_windows");
 }

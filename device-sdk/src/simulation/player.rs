@@ -324,7 +324,8 @@ impl<S: Script> Player<S> {
         }
     }
 
-    /// Puts a message into the send buffer; it is given back if there is no room.
+    /// Puts a message into the send buffer; it is given back if there is no room. One that is away cannot wait for room: no
+    /// acknowledgement makes any before it is back, and what brings it back stands behind the message.
     fn send<D>(
         &mut self,
         stage: &Stage<D>,
@@ -332,7 +333,8 @@ impl<S: Script> Player<S> {
         message: Message,
         begin_ms: u64,
     ) -> Option<Message> {
-        if self.flights.len() >= FLIGHTS_MAX {
+        let is_full = self.flights.len() >= FLIGHTS_MAX;
+        if is_full && self.wants {
             return Some(message);
         }
         let topic = format!("devices/{}/{}", self.device, message.topic);
@@ -340,13 +342,18 @@ impl<S: Script> Player<S> {
         // By its id the engine drops what a lost connection makes a device send twice.
         let properties: &[(&str, &str)] = if message.qos == Qos::AtMostOnce { &[] } else { &[("id", &id)] };
         let publish = Publish { user_properties: properties, ..Publish::new(&topic, &message.payload) };
-        let happened = match agent.client().publish(&publish.with_qos(message.qos)) {
+        let published = match is_full {
+            true => Err(Error::Resource(Shortage::Offline)),
+            false => agent.client().publish(&publish.with_qos(message.qos)),
+        };
+        let happened = match published {
             Ok(id) => {
                 self.sequence = self.sequence.wrapping_add(1);
                 self.flights.extend(id.map(|id| Flight { id, sent_at_us: stage.now_us() }));
                 Happened::Sent(&message)
             }
             Err(Error::Resource(Shortage::Offline)) => Happened::Dropped,
+            Err(Error::Resource(_)) if !self.wants => Happened::Dropped,
             Err(Error::Caller(misuse)) => Happened::Unsendable(misuse),
             Err(Error::Resource(_) | Error::Peer(_) | Error::Silence(_)) => return Some(message),
         };

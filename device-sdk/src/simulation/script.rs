@@ -71,7 +71,7 @@ pub enum Happened<'a> {
     Lost,
     /// A message cannot be sent by this device.
     Unsendable(Misuse),
-    /// A message of QoS 0 was due without a connection.
+    /// A message was due without a connection: of QoS 0, or beyond what the device can keep.
     Dropped,
     /// A stream could not be opened, or has ended.
     Disconnected {

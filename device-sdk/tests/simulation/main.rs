@@ -186,6 +186,35 @@ async fn one_that_is_away_at_the_end_comes_back_for_what_it_sent() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_that_measures_more_than_it_can_keep_while_it_is_away_comes_back_all_the_same() {
+    let servers = Servers::default();
+    let story = Story::default();
+    let script = Sensor {
+        name: "d0".into(),
+        random: Random::new(0, "", 0),
+        next_ms: 50_000,
+        mean_ms: 1_000,
+        away: Some((60_000, 120_000)),
+        sent: 0,
+        story: Arc::clone(&story),
+    };
+    let device = DeviceId::parse("d0").expect("a name");
+    let member =
+        Member { device, token: [].into(), script, link: Link::FAST, receive_bytes: 256, send_bytes: 256 };
+    let clock = Arc::new(RuntimeClock::new());
+    let mut simulation = Simulation::start(servers.clone(), clock, Run { seed: 0, number: 0 }, [member]);
+    simulation.gathered().await;
+    simulation.begin();
+    tokio::time::sleep(Duration::from_secs(150)).await;
+    assert_eq!(servers.counts.connections.load(Ordering::Relaxed), 2);
+    simulation.end();
+    simulation.left().await;
+    let told = std::mem::take(&mut *story.lock().expect("nobody panics"));
+    assert!(told.iter().any(|(.., what)| what == "Dropped"), "not all that it measured had room");
+    assert_eq!(told.last().map(|(.., what)| what.as_str()), Some("Left { unacknowledged: 0 }"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_simulation_that_is_dropped_lets_its_devices_go() {
     let servers = Servers::default();
     let story = Story::default();

@@ -23,7 +23,8 @@ pub const WINDOW_MAX: usize = 16;
 const REFILL_AT: usize = WINDOW_MAX / 2;
 
 /// Entries that may wait for one device: an hour of a command every 4 seconds. An event that would add more
-/// becomes a dead letter as a whole: a full outbox holds up neither its partition nor other devices.
+/// becomes a dead letter as a whole: a full outbox holds up neither its partition nor other devices. What the device is told
+/// about its job comes on top: one entry at most.
 pub const ENTRIES_MAX: usize = 1_000;
 
 /// Whether it makes sense to offer anything.
@@ -94,6 +95,11 @@ impl Delivery {
             self.waiting = after;
         }
         fits
+    }
+
+    /// Makes room for what the device is told about its job, which takes the place of what it was told before.
+    pub fn reserve_job(&mut self, count: usize) {
+        self.waiting = self.waiting.saturating_add(count);
     }
 
     /// A reserved entry is committed. Whether to hand it over now.

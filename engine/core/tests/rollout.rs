@@ -1,5 +1,8 @@
 //! Rollouts, decided event by event: what operators rely on, as sentences; and a fleet that does what it likes.
 
+#[path = "update/stage.rs"]
+#[expect(dead_code, reason = "the tests of one device's jobs need more of it")]
+mod jobs;
 #[path = "rollout/stage.rs"]
 mod stage;
 
@@ -23,6 +26,8 @@ mod plan;
 mod rehearsal;
 #[path = "rollout/rules.rs"]
 mod rules;
+#[path = "rollout/together.rs"]
+mod together;
 #[path = "rollout/words.rs"]
 mod words;
 #[path = "rollout/world.rs"]

@@ -1,16 +1,19 @@
 //! `fleetfn serve`.
 
+mod rehearsal;
+
 use super::failure::Failure;
 use super::signals::{Signals, runtime};
-use super::{bytes, duration, logging, output};
+use super::{bytes, duration, logging, output, timestamp};
 use crate::api::{Running, Server};
+use crate::clock::Clock;
 use crate::engine::{Engine, Options, Retention};
 use crate::fetch::Private;
 use crate::registry::Access;
 use crate::worker::Recordings;
 use fleetfn_store::Durability;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Exit code after a second signal: nothing was drained.
@@ -39,6 +42,9 @@ pub(super) struct Arguments {
     /// How many bytes of updates are sent to devices in a second, all together: telemetry goes first
     #[arg(long, value_name = "BYTES", default_value = "16MiB", value_parser = bytes::parse)]
     update_rate: u64,
+    /// Begin at this time instead of the real one, as in 2027-03-28T00:30:00Z: for rehearsals, in a data directory of their own
+    #[arg(long, value_name = "TIME", value_parser = timestamp::parse_time)]
+    clock: Option<u64>,
     /// Send a span for each invocation to an OpenTelemetry collector (OTLP/HTTP with JSON)
     #[arg(long, value_name = "URL", value_parser = crate::otlp::check)]
     otlp: Option<String>,
@@ -83,6 +89,7 @@ pub(super) fn run(arguments: &Arguments, data: PathBuf) -> Result<(), Failure> {
     if arguments.recordings == Recordings::None {
         tracing::warn!("no invocation is recorded: tail, logs, trace and replay show nothing");
     }
+    let clock = clock(arguments.clock, &data)?;
     let (durability, recordings) = (arguments.durability.into(), arguments.recordings);
     let private = if arguments.http_allow_private { Private::Allowed } else { Private::Refused };
     let retention = Retention { bytes: arguments.retain_bytes, age: arguments.retain_for };
@@ -91,6 +98,7 @@ pub(super) fn run(arguments: &Arguments, data: PathBuf) -> Result<(), Failure> {
         durability,
         recordings,
         private,
+        clock,
         retention,
         update_bytes_per_s: arguments.update_rate,
         ..Options::new(data, arguments.mqtt)
@@ -100,6 +108,16 @@ pub(super) fn run(arguments: &Arguments, data: PathBuf) -> Result<(), Failure> {
     // What is left are tasks that wait for sockets.
     runtime.shutdown_background();
     served
+}
+
+/// The clock of the engine, and whether the data directory may be used with it.
+fn clock(start_ms: Option<u64>, data: &Path) -> Result<Clock, Failure> {
+    let Some(start_ms) = start_ms else {
+        return rehearsal::check(data, rehearsal::Clock::Real).map(|()| Clock::Real);
+    };
+    rehearsal::check(data, rehearsal::Clock::Set)?;
+    tracing::warn!("a rehearsal: the clock is set to {}", timestamp::rfc3339(start_ms));
+    Ok(Clock::set(start_ms))
 }
 
 async fn serve(http: SocketAddr, options: Options, otlp: Option<&str>) -> Result<(), Failure> {

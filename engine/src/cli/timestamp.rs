@@ -23,6 +23,13 @@ pub(super) fn parse_utc(text: &str) -> Result<u64, String> {
     u64::try_from(ms).map_err(|_| unfit())
 }
 
+/// Reads a time with a zone (RFC 3339), as milliseconds since 1970.
+pub(super) fn parse_time(text: &str) -> Result<u64, String> {
+    let unfit = || format!("{text:?} is no time with a zone, as in 2027-06-30T12:00:00Z");
+    let ms = text.parse::<jiff::Timestamp>().map_err(|_| unfit())?.as_millisecond();
+    u64::try_from(ms).map_err(|_| unfit())
+}
+
 /// Year, month and day of a day counted from 1970-01-01 (Howard Hinnant, "chrono-compatible low-level date
 /// algorithms", `civil_from_days`), for days that are not before it.
 fn civil(days: u64) -> (u64, u64, u64) {
@@ -38,7 +45,7 @@ fn civil(days: u64) -> (u64, u64, u64) {
 
 #[cfg(test)]
 mod tests {
-    use super::{parse_utc, rfc3339};
+    use super::{parse_time, parse_utc, rfc3339};
 
     #[test]
     fn a_day_lasts_until_its_end_and_a_time_has_a_zone() {
@@ -47,6 +54,14 @@ mod tests {
         assert_eq!(parse_utc("2027-01-01T00:59:59+01:00"), Ok(1_798_761_599_000));
         for wrong in ["", "2026", "2026-13-01", "2026-12-31T23:59:59", "1969-12-31", "tomorrow"] {
             assert!(parse_utc(wrong).is_err(), "{wrong:?} must be refused");
+        }
+    }
+
+    #[test]
+    fn a_time_has_a_zone() {
+        assert_eq!(parse_time("2027-01-01T00:59:59+01:00"), Ok(1_798_761_599_000));
+        for wrong in ["2026-12-31", "2026-12-31T23:59:59", "1969-12-31T00:00:00Z"] {
+            assert!(parse_time(wrong).is_err(), "{wrong:?} must be refused");
         }
     }
 

@@ -64,6 +64,10 @@ impl Outboxes<Error> for Endless {
         Ok(true)
     }
 
+    fn reserve_job(&mut self, _: DeviceId, _: usize) -> Result<(), Error> {
+        Ok(())
+    }
+
     fn withdraw(&mut self, _: &OutboxKey) {}
 }
 

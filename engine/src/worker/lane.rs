@@ -44,6 +44,10 @@ impl Outboxes<Error> for Room<'_> {
         self.outbox.reserve(self.partition, device, entries)
     }
 
+    fn reserve_job(&mut self, device: DeviceId, entries: usize) -> Result<(), Error> {
+        self.outbox.reserve_job(self.partition, device, entries)
+    }
+
     fn withdraw(&mut self, key: &OutboxKey) {
         self.outbox.withdraw(key);
     }

@@ -176,4 +176,10 @@ fn a_full_outbox_takes_all_of_an_event_or_nothing() {
     assert!(!delivery.reserve(2));
     assert!(delivery.reserve(1));
     assert!(!delivery.reserve(usize::MAX));
+    // But for what the device is told about its job.
+    delivery.reserve_job(1);
+    assert!(!delivery.reserve(1));
+    delivery.handle_expired(effect(1));
+    delivery.handle_expired(effect(2));
+    assert!(delivery.reserve(1) && !delivery.reserve(1));
 }

@@ -33,6 +33,8 @@ pub(super) struct Asked {
 #[derive(Debug, Default)]
 struct Wanted {
     parcels: usize,
+    /// Of these, what the device is told about its job.
+    orders: usize,
     requests: usize,
     sends_later: usize,
     /// Purposes of timers that are not set.
@@ -101,9 +103,11 @@ impl Partition {
                 return Ok(Some(failed("no-device", detail.into())));
             }
             Some(device) if wanted.parcels > 0 && invocation.role == Role::Live => {
-                if !outboxes.reserve(device, wanted.parcels)? {
+                let others = wanted.parcels - wanted.orders;
+                if others > 0 && !outboxes.reserve(device, others)? {
                     return Ok(Some(outbox_full(device)));
                 }
+                outboxes.reserve_job(device, wanted.orders)?;
             }
             Some(_) | None => {}
         }
@@ -145,6 +149,7 @@ impl Partition {
             }
             Effect::UpdateOrder { offer } => {
                 wanted.parcels += 1;
+                wanted.orders += 1;
                 let Some(device) = event.device() else { return Ok(None) };
                 let update = match &mut wanted.update {
                     Some(update) => update,

@@ -30,6 +30,14 @@ pub trait Outboxes<E> {
     /// If the store cannot say how many wait.
     fn reserve(&mut self, device: DeviceId, entries: usize) -> Result<bool, E>;
 
+    /// Makes room for so many entries about a device's job, however full its outbox is: the last of them takes the place of
+    /// those before it, so that one waits at most. What was to be refused would be worse than one entry more: the withdrawal
+    /// of an offer, without which the device takes it.
+    ///
+    /// # Errors
+    /// If the store cannot say how many wait.
+    fn reserve_job(&mut self, device: DeviceId, entries: usize) -> Result<(), E>;
+
     /// An entry that waits is taken away before the device has it.
     fn withdraw(&mut self, key: &OutboxKey);
 }

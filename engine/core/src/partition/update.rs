@@ -1,7 +1,6 @@
 //! A device's firmware: orders of operators, and what devices report.
 
 use super::Partition;
-use super::effects::outbox_full;
 use super::settle::Outboxes;
 use crate::commit::{OutboxKey, ParcelKind};
 use crate::event::Event;
@@ -32,14 +31,13 @@ impl Partition {
         if let Err(error) = update.handle_order(event.payload(), offset, event.received_at_ms()) {
             let outcome = Outcome::Failed { error_type: error.error_type(), detail: error.to_string() };
             self.refuse(offset, event, outcome);
-        } else if outboxes.reserve(device, 1)? {
+        } else {
+            outboxes.reserve_job(device, 1)?;
             if let Some(effect) = before {
                 self.take_back(OutboxKey { device, effect }, facts, outboxes)?;
             }
             self.note_step(state, &update);
             self.tell_job(event, self.operators(offset), device, update);
-        } else {
-            self.refuse(offset, event, outbox_full(device));
         }
         Ok(())
     }
@@ -89,8 +87,8 @@ impl Partition {
             Some(key) => self.waits(&key, facts)?,
             None => false,
         };
-        // The order of the tests matters: room is made only if it is used.
-        if heard == Heard::Unaware && !waits && outboxes.reserve(device, 1)? {
+        if heard == Heard::Unaware && !waits {
+            outboxes.reserve_job(device, 1)?;
             self.tell_job(event, self.operators(offset), device, update);
         } else {
             self.pending.set_update(device, update);

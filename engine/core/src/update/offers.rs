@@ -23,6 +23,8 @@ enum Obstacle {
     Job(String),
     /// An offer of another rollout that gives way.
     Lighter(String),
+    /// An image on trial whose job was given up: nobody can say when that ends but the device.
+    Trial,
 }
 
 impl Machine<'_> {
@@ -89,6 +91,10 @@ impl Machine<'_> {
                 self.take_back(&other, &why);
                 self.defer(&other, until_ms, Awaits::Freedom, why);
             }
+            Some(Obstacle::Trial) => {
+                self.await_device(&rollout);
+                return Ok(());
+            }
             None => {}
         }
         let functions = self.reader.listeners(QUESTION)?;
@@ -98,6 +104,20 @@ impl Machine<'_> {
             self.ask(&rollout, Choosable { release, variants, whole, expires_ms }, &functions);
         }
         Ok(())
+    }
+
+    /// Ends an offer as one that was not taken, until the device is heard again.
+    fn await_device(&mut self, rollout: &str) {
+        let Some(standing) = self.offers.of.get_mut(rollout) else {
+            return;
+        };
+        let generation = standing.generation;
+        standing.awaits = Awaits::Device;
+        standing.end(self.now_ms);
+        self.note(format!(
+            "offer {generation} of rollout '{rollout}' waits until the device has ended its trial"
+        ));
+        self.tell(rollout, ABSENT, &Absent { device: self.device, generation });
     }
 
     /// What the device says if it runs the release, or a newer one.
@@ -165,8 +185,7 @@ impl Machine<'_> {
             return Some(Obstacle::Job(format!("an operator gave it job {}", job.number)));
         }
         let said = self.update.report.as_ref()?;
-        (said.phase == Phase::Trial)
-            .then(|| Obstacle::Job(format!("it is trying out {} at the moment", said.version)))
+        (said.phase == Phase::Trial).then_some(Obstacle::Trial)
     }
 
     /// Gives the device a job.

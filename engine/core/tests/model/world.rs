@@ -87,6 +87,12 @@ impl Outboxes<Infallible> for Room<'_> {
         Ok(fits)
     }
 
+    fn reserve_job(&mut self, device: DeviceId, entries: usize) -> Result<(), Infallible> {
+        let reserved = self.reserved.entry(device).or_default();
+        *reserved = reserved.saturating_add_unsigned(entries);
+        Ok(())
+    }
+
     fn withdraw(&mut self, key: &OutboxKey) {
         self.withdrawn.insert(key.effect);
         *self.reserved.entry(key.device).or_default() -= 1;

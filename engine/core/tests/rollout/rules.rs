@@ -4,8 +4,8 @@ use crate::stage::device;
 use fleetfn_core::effect::Effect;
 use fleetfn_core::event::Entity;
 use fleetfn_core::rollout::{
-    self, Act, Decimal, Device, Head, Input, OFFER, Offer, Policy, Rate, Rows, Size, State, Step, Verb,
-    Verdict,
+    self, ACT, Act, Bad, Criterion, Decimal, Device, Head, Input, OFFER, Offer, Policy, Rate, Rows, Size,
+    State, Step, Verb, Verdict,
 };
 use fleetfn_protocol::DeviceId;
 use std::collections::BTreeMap;
@@ -20,6 +20,10 @@ pub(crate) struct Rules {
     at_ms: u64,
     /// How many began when.
     begun: Vec<(u64, u64)>,
+    /// Until when the node allows nothing.
+    forbidden_until_ms: u64,
+    /// Rollouts that were started to repair it.
+    repairs: usize,
     /// How many devices each phase may take, as its size says of the devices that took part when it began.
     shares: BTreeMap<usize, u32>,
 }
@@ -58,8 +62,10 @@ impl Rules {
         }
         if let Some(before) = head(seen.before) {
             phases_pass(&policy, &before, &after, seen.input);
-            assert!(before.state != State::Aborted || after.state == State::Aborted);
+            self.stops(&policy, &before, &after, seen.input, &rows.1);
         }
+        self.node(seen.input, seen.now_ms, offers.len());
+        self.repair(&policy, &after, seen.effects);
         assert!(after.in_phases().active() <= policy.concurrency);
         self.shares(&policy, &after);
     }
@@ -120,6 +126,63 @@ impl Rules {
         }
     }
 
+    /// It stops for a reason, and nothing that was not being installed goes on then.
+    fn stops(
+        &self,
+        policy: &Policy,
+        before: &Head,
+        after: &Head,
+        input: &Input,
+        devices: &BTreeMap<DeviceId, Device>,
+    ) {
+        let is_bad = policy.abort.iter().any(|criterion| {
+            let of_phase = devices.values().filter(|row| row.phase == Some(after.phase));
+            let of_all = devices.values().filter(|row| row.phase.is_some());
+            is_met(criterion, of_phase) || is_met(criterion, of_all)
+        });
+        let waits = [State::WaitingForApproval, State::Scheduled, State::Enrolling].contains(&before.state);
+        if after.state != State::Aborted {
+            assert!(before.state != State::Aborted, "it goes on after it was aborted");
+            return;
+        }
+        if before.state != State::Aborted {
+            let is_told = match input {
+                Input::Act(act) => act.verb == Verb::Abort,
+                Input::Verdict(_, answer) => answer.verdict == Verdict::Abort,
+                _ => false,
+            };
+            assert!(is_told || (is_bad && !waits), "it was aborted for nothing: {}", after.because);
+        }
+        if after.sweep.is_none() {
+            let goes_on = |row: &&Device| row.step < Step::Armed;
+            assert_eq!(devices.values().find(goes_on), None, "it was aborted");
+        }
+    }
+
+    /// A node that allows nothing is obeyed as long as it is heard.
+    fn node(&mut self, input: &Input, now_ms: u64, offers: usize) {
+        if let Input::Pace(pace) = input {
+            self.forbidden_until_ms = match pace.per_minute {
+                0 => now_ms.saturating_add(u64::from(pace.for_s) * 1_000),
+                _ => 0,
+            };
+        }
+        assert!(offers == 0 || now_ms >= self.forbidden_until_ms, "the node allows nothing");
+    }
+
+    /// One rollout repairs it at most, and not while it goes on.
+    fn repair(&mut self, policy: &Policy, head: &Head, effects: &[Effect]) {
+        let is_start =
+            |effect: &&Effect| matches!(effect, Effect::Send { name, .. } if name[..] == *ACT.as_bytes());
+        let started = effects.iter().filter(is_start).count();
+        self.repairs += started;
+        assert!(started == 0 || [State::Aborted, State::Completed, State::Held].contains(&head.state));
+        assert_eq!(self.repairs, usize::from(head.repaired_by.is_some()));
+        let must = policy.repair.as_ref().is_some_and(|repair| repair.on_abort);
+        let has_begun = head.phases.iter().any(|progress| progress.begun_ms.is_some());
+        assert!(!must || !has_begun || head.state != State::Aborted || head.repaired_by.is_some());
+    }
+
     fn pace(&mut self, policy: &Policy, begun: u64) {
         let per_minute = match &policy.rate {
             Some(Rate::Constant { per_minute }) => *per_minute,
@@ -146,6 +209,29 @@ fn offer(effect: &Effect) -> Option<(DeviceId, Offer)> {
     let to = Entity::from_canonical(entity).expect("an entity");
     (&name[..] == OFFER.as_bytes())
         .then(|| (device(to.name()), serde_json::from_slice(payload).expect("an offer")))
+}
+
+/// Whether so many of the devices whose job has ended are bad, a silent one by its confidence.
+fn is_met<'a>(criterion: &Criterion, devices: impl Iterator<Item = &'a Device>) -> bool {
+    let is = |bad: Bad| criterion.of.contains(&bad) || criterion.of.contains(&Bad::All);
+    let (mut ended, mut thousandths) = (0_u64, 0_u64);
+    for row in devices {
+        let counts = match row.step {
+            Step::Failed => is(Bad::Failed),
+            Step::TimedOut => is(Bad::TimedOut),
+            Step::Rejected => is(Bad::Rejected),
+            Step::Succeeded => {
+                thousandths += if is(Bad::Silent) { u64::from(row.confidence) } else { 0 };
+                false
+            }
+            _ if !row.step.is_end() => continue,
+            _ => false,
+        };
+        ended += u64::from(row.step != Step::Removed && row.step != Step::Canceled);
+        thousandths += if counts { 1_000 } else { 0 };
+    }
+    let percent = criterion.percent.hundredths();
+    ended >= criterion.at_least.into() && thousandths > 0 && thousandths * 10 >= u64::from(percent) * ended
 }
 
 /// A device moves forwards within an offer, and what has ended stays so but for what an operator or the device itself

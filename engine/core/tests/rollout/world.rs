@@ -15,7 +15,8 @@ enum Move {
     Forward(u8),
     Confirm(u8),
     Fail(u8, Phase, Reason),
-    Repeat(u8),
+    /// A message comes again, as so many messages led to it.
+    Repeat(u8, u8),
     Nonsense(u8, u32, Phase, Reason, u32),
     About(u8, &'static str, u64),
     Act(&'static str, Value),
@@ -53,7 +54,7 @@ fn steps() -> impl Strategy<Value = Move> {
         8 => id.clone().prop_map(Move::Confirm),
         3 => (id.clone(), sample::select(vec![Phase::Failed, Phase::RolledBack]), reasons())
             .prop_map(|(id, phase, reason)| Move::Fail(id, phase, reason)),
-        3 => any::<u8>().prop_map(Move::Repeat),
+        3 => (any::<u8>(), 0_u8..12).prop_map(|(back, hops)| Move::Repeat(back, hops)),
         3 => (id.clone(), 0_u32..5, phases_of_updates(), reasons(), 5_u32..9)
             .prop_map(|(id, generation, phase, reason, sequence)| {
                 Move::Nonsense(id, generation, phase, reason, sequence)
@@ -64,8 +65,9 @@ fn steps() -> impl Strategy<Value = Move> {
             .prop_map(|(gate, verdict, old)| Move::Verdict(gate, verdict, old)),
         2 => (id, facts()).prop_map(|(id, facts)| Move::Candidate(id, facts)),
         1 => Just(Move::Enrolled),
-        1 => (0_u32..60, 0_u32..600).prop_map(|(per_minute, for_s)| Move::Pace(per_minute, for_s)),
+        1 => (prop_oneof![Just(0), 0_u32..60], 0_u32..600).prop_map(|(per_minute, for_s)| Move::Pace(per_minute, for_s)),
         1 => Just(Move::Tick),
+        1 => sample::select(vec!["ann", "bob"]).prop_map(|by| Move::Act(by, "abort".into())),
         1 => sample::select(vec!["ABORT", "HOLD", "GO"]).prop_map(|verdict| Move::Verdict("heat", verdict, 0)),
     ]
 }
@@ -132,12 +134,19 @@ fn policies() -> impl Strategy<Value = Value> {
         Just(json!([])),
         Just(json!([{"of": ["FAILED", "TIMED_OUT"], "percent": 30, "at_least": 4}])),
         Just(json!([{"of": ["ALL"], "percent": 50, "at_least": 5}])),
+        Just(json!([
+            {"of": ["REJECTED"], "percent": 20, "at_least": 2},
+            {"of": ["FAILED", "REJECTED"], "percent": 10, "at_least": 3},
+        ])),
     ];
+    let repair = option::of(any::<bool>());
     let order = sample::select(vec!["random", "recently_active", "id"]);
     let times = (sample::select(vec![60_u32, 86_400]), sample::select(vec![120_u32, 3_600]), 1_u32..4);
     let late = sample::select(vec!["join", "ignore"]);
-    ((phases, rate, window, abort), (order, times, late), 1_u32..8, any::<(bool, bool, bool)>()).prop_map(
-        |((phases, rate, window, abort), (order, (offer_s, step_s, attempts), late), concurrency, flags)| {
+    let rest = (order, times, late, repair);
+    ((phases, rate, window, abort), rest, 1_u32..8, any::<(bool, bool, bool)>()).prop_map(
+        |((phases, rate, window, abort), rest, concurrency, flags)| {
+            let (order, (offer_s, step_s, attempts), late, repair) = rest;
             let mut more = json!({
                 "abort": abort, "order": order, "late": late, "concurrency": concurrency, "approval": flags.0,
                 "rate": rate, "window": window,
@@ -146,6 +155,11 @@ fn policies() -> impl Strategy<Value = Value> {
             });
             if flags.1 {
                 more["silence"] = json!({"floor_s": 300});
+            }
+            if let Some(on_abort) = repair {
+                let mut release = policy(json!([]), json!({}))["release"].clone();
+                (release["sequence"], release["version"]) = (8.into(), "2.4.2".into());
+                more["repair"] = json!({"release": release, "on_abort": on_abort});
             }
             if flags.2 {
                 more["penalty"] = json!({"failures": 3});
@@ -218,11 +232,11 @@ impl World {
         self.stage.report(&id(index), next, "none");
     }
 
-    fn repeat(&mut self, back: u8) {
+    fn repeat(&mut self, back: u8, hops: u8) {
         let is_message = |input: &Input| !matches!(input, Input::Act(_) | Input::Candidates(_) | Input::Tick);
         let inputs = self.stage.log.iter().rev().map(|logged| logged.input.clone()).filter(is_message);
         if let Some(input) = inputs.skip(usize::from(back) % 16).take(1).next() {
-            let _ = self.stage.handle(input, 1).expect("it was handled before");
+            let _ = self.stage.handle(input, hops).expect("it was handled before");
         }
     }
 
@@ -249,7 +263,7 @@ impl World {
             Move::Fail(index, phase, reason) => {
                 self.stage.report(&id(*index), phase.as_str(), reason.as_str());
             }
-            Move::Repeat(back) => self.repeat(*back),
+            Move::Repeat(back, hops) => self.repeat(*back, *hops),
             Move::Nonsense(index, generation, phase, reason, sequence) => {
                 let report = json!({
                     "generation": generation, "phase": phase.as_str(), "reason": reason.as_str(),

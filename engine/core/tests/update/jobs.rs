@@ -132,6 +132,21 @@ fn a_job_of_an_operator_is_a_job_as_well() {
 }
 
 #[test]
+fn a_device_whose_job_was_given_up_while_it_is_on_trial_is_awaited_and_not_asked_again_and_again() {
+    let mut stage = Stage::new();
+    stage.offer("fw-2", 1, 100, 7);
+    stage.says(1, 7, Phase::Trial, 8_000);
+    assert_eq!(stage.heard(), ["fw-2 report trial"]);
+    stage.withdraw("fw-2", 1, false);
+    stage.offer("fw-2", 2, 100, 7);
+    assert_eq!(stage.heard(), ["fw-2 absent"], "nobody says that it is free");
+    stage.says(1, RUNNING, Phase::RolledBack, 8_000);
+    assert_eq!(stage.heard(), ["fw-2 here"]);
+    stage.offer("fw-2", 3, 100, 7);
+    assert_eq!(stage.orders, [(1, false), (1, true), (2, false)]);
+}
+
+#[test]
 fn what_an_operator_withdraws_is_refused_and_what_a_rollout_withdraws_is_over() {
     let mut stage = Stage::new();
     stage.offer("fw-2", 1, 100, 7);

@@ -88,6 +88,7 @@ impl Sent {
 }
 
 pub(crate) struct Stage {
+    id: DeviceId,
     rows: Rows,
     pub(crate) now_ms: u64,
     timers: BTreeMap<String, (u64, Bytes)>,
@@ -100,10 +101,6 @@ pub(crate) struct Stage {
     pub(crate) jobs: Vec<String>,
     pub(crate) moves: Moves,
     offset: u64,
-}
-
-pub(crate) fn device() -> DeviceId {
-    DeviceId::parse("fan-7").expect("a name")
 }
 
 pub(crate) fn function(name: &str) -> FunctionName {
@@ -152,7 +149,13 @@ fn named(version: &str, sequence: u32) -> Release {
 impl Stage {
     /// A device that has said what it runs.
     pub(crate) fn new() -> Self {
+        Self::of("fan-7")
+    }
+
+    /// The same with another name.
+    pub(crate) fn of(id: &str) -> Self {
         let mut stage = Self {
+            id: DeviceId::parse(id).expect("a name"),
             rows: Rows::default(),
             now_ms: START_MS,
             timers: BTreeMap::new(),
@@ -314,7 +317,7 @@ impl Stage {
         payload: &[u8],
     ) -> Result<(), JobError> {
         let parts = EventParts {
-            entity: Entity::Device(device()),
+            entity: Entity::Device(self.id),
             kind,
             received_at_ms: self.now_ms,
             expiry_s: 0,

@@ -1,6 +1,6 @@
 # What every transcript begins with: two releases of one product, and an engine that knows them. Sourced by each.
 export FLEETFN_USER=ann
-WAIT=60
+WAIT=${WAIT:-60}
 
 # until_is WHAT COMMAND...: waits until a command succeeds.
 until_is() {
@@ -13,9 +13,9 @@ until_is() {
     done
 }
 
-# serve: starts the engine, where it was before if it ran before.
+# serve: starts the engine, where it was before if it ran before; by the real time, or by a clock that begins at CLOCK.
 serve() {
-    fleetfn serve --mqtt "127.0.0.1:${MQTT:-0}" --http 127.0.0.1:0 >serve.out 2>>serve.log &
+    fleetfn serve --mqtt "127.0.0.1:${MQTT:-0}" --http 127.0.0.1:0 ${CLOCK:+--clock $CLOCK} >serve.out 2>>serve.log &
     ENGINE=$!
     until_is "the engine is ready" grep -q ready serve.out
     MQTT=$(sed -n 's/.*mqtt=127.0.0.1:\([0-9]*\).*/\1/p' serve.out)
@@ -29,12 +29,19 @@ kill9() {
     serve
 }
 
+# at TIME: the engine is killed, and begins again at that time.
+at() {
+    CLOCK=$1
+    kill9
+}
+
 # devices PREFIX COUNT [UPDATES [MORE]]: simulated devices, which update within a second unless UPDATES says otherwise.
+MESSAGE='{"channel": "t", "every": "500ms", "payload": {"n": {"$counter": {}}}}'
 QUICK='"restart": "100ms", "trial": "200ms"'
 devices() {
     cat >"$1.json" <<JSON
 {"groups": [{"devices": $2, "prefix": "$1", "product": "fan", "class": "m3",
-  "messages": [{"channel": "t", "every": "500ms", "payload": {"n": {"\$counter": {}}}}], ${4:-}
+  "messages": [$MESSAGE], ${4:-}
   "updates": {${3:-$QUICK}}}]}
 JSON
     fleetfn sim --scenario "$1.json" --register --tokens "$1.tokens" --for 10m >"$1.out" 2>"$1.err" &
@@ -51,6 +58,12 @@ vanish() {
 }
 
 reported() { fleetfn device get "$1" -o json | grep -q '"reported": {'; }
+
+# heard_after DEVICE TIME: whether the device was heard after that time, as the engine's clock shows it.
+heard_after() {
+    seen_ms=$(fleetfn device get "$1" -o json | sed -n 's/.*"seen_at_ms": \([0-9]*\).*/\1/p')
+    [ "$seen_ms" -gt "$(date -d "$2" +%s)000" ]
+}
 
 # is ROLLOUT STATE: whether it is there, such as running or held.
 is() { fleetfn rollout status "$1" -o json | grep -q "\"state\": \"$2\""; }

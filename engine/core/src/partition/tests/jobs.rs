@@ -97,12 +97,21 @@ fn an_order_of_the_same_turn_is_known_and_goes_first() {
 }
 
 #[test]
-fn a_full_outbox_leaves_the_offer_as_a_dead_letter_and_no_job() {
+fn a_full_outbox_has_room_for_an_offer_and_for_its_withdrawal_in_its_place() {
     let mut stage = Stage::new(&[]);
     stage.outboxes.full = true;
-    assert_eq!(handle(&mut stage, &offered(1, 7)).failures(), ["outbox-full"]);
+    assert_eq!(handle(&mut stage, &offered(1, 7)).failures(), [""; 0]);
     stage.commit();
-    assert_eq!((outbox(&stage), state(&stage)), (vec![], None));
+    assert_eq!((outbox(&stage), state(&stage)), (vec![(1, offer(1, 7))], Some((1, State::Queued))));
+    let withdraw = r#"{"rollout":"fw-2","generation":1,"await_device":false,"why":"it burns"}"#;
+    handle(&mut stage, &message(WITHDRAW, "rollout", 2, withdraw));
+    stage.commit();
+    assert_eq!((outbox(&stage), state(&stage)), (vec![(2, withdrawal(1))], Some((1, State::Withdrawn))));
+    handle(&mut stage, &ordered(&offer(2, 8)));
+    stage.commit();
+    assert_eq!(outbox(&stage), [(3, offer(2, 8))], "an operator's order has room, too");
+    let waiting = stage.outboxes.reserved - stage.outboxes.withdrawn.len();
+    assert_eq!((waiting, stage.memory.letters.len()), (1, 0));
 }
 
 #[test]

@@ -136,6 +136,11 @@ impl Outboxes<Infallible> for Room {
         Ok(!self.full)
     }
 
+    fn reserve_job(&mut self, _: DeviceId, entries: usize) -> Result<(), Infallible> {
+        self.reserved += entries;
+        Ok(())
+    }
+
     fn withdraw(&mut self, key: &OutboxKey) {
         self.withdrawn.push(*key);
     }

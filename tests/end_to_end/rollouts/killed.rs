@@ -1,0 +1,125 @@
+//! The same rollout twice: once as it goes by itself, and once with an engine that is killed wherever the rollout stands.
+//! Both must come to the same, by the same decisions in the same order.
+
+use super::{Api, DEVICES, Fleet, Workshop, status, wait_for, wait_for_fleet};
+use crate::harness::server::Server;
+use serde_json::{Value, json};
+
+/// Says HOLD to the first question, and GO to the second.
+const GATES: [&str; 2] = [
+    include_str!("../transcript/rollouts/gate_hold.wat"),
+    include_str!("../transcript/rollouts/gate_go.wat"),
+];
+
+/// A rollout that soaks, is judged, held, judged again, and goes on to the rest.
+fn policy() -> Value {
+    let canary =
+        json!({"name": "canary", "size": {"count": 6}, "soak_s": 1, "gates": [{"function": "crash-rate"}]});
+    let rest = json!({"name": "rest", "size": {"percent": 100}, "soak_s": 1});
+    json!({"order": "id", "phases": [canary, rest]})
+}
+
+/// One engine, and whether it is killed whenever that makes a difference.
+struct Play {
+    workshop: Workshop,
+    server: Option<Server>,
+    is_killed: bool,
+}
+
+impl Play {
+    fn api(&self) -> Api {
+        Api::of(self.server.as_ref().expect("it runs"))
+    }
+
+    /// The rollout has come to a state; it must be there still when the engine was killed, for the same reason and since
+    /// the same time.
+    fn reaches(&mut self, state: &str) {
+        wait_for(&self.api(), "fw-2", state);
+        if !self.is_killed {
+            return;
+        }
+        let stands = |api: &Api| {
+            let now = status(api, "fw-2");
+            ["state", "because", "phase", "gates"].map(|field| now[field].clone())
+        };
+        let (before, decided) = (stands(&self.api()), self.items("history"));
+        self.server = self.server.take().map(Server::kill_and_start);
+        let api = self.api();
+        if state != "soaking" {
+            // That ends by itself, maybe while nobody runs.
+            assert_eq!(stands(&api), before);
+        }
+        assert!(self.items("history").starts_with(&decided), "what was decided stays so");
+    }
+
+    fn items(&self, what: &str) -> Vec<Value> {
+        let listed = self.api().get(&format!("/api/v1/rollouts/fw-2/{what}"));
+        listed["items"].as_array().expect("a list").clone()
+    }
+
+    fn deploy(&self, gate: &str) {
+        self.api().deploy(&wat::parse_str(gate).expect("it is well formed"));
+    }
+
+    /// Plays it to its end, and tells what the rollout and its devices say about it.
+    fn run(is_killed: bool) -> (Vec<Value>, Vec<Value>) {
+        let mut workshop = Workshop::new("judged");
+        let server = Some(workshop.serve());
+        workshop.publish(2);
+        workshop.write("policy.json", policy().to_string().as_bytes());
+        let fleet = Fleet::play(&workshop, &json!([]));
+        let mut play = Self { workshop, server, is_killed };
+        wait_for_fleet(&play.api());
+        let [hold, go] = GATES;
+        play.deploy(hold);
+        // A function that is paused is asked and does not answer: its questions wait.
+        play.workshop.done(&["fn", "pause", "crash-rate"]);
+        let start =
+            ["rollout", "start", "fw-2", "--release", "node@1.2", "--policy", "policy.json", "-m", "try"];
+        play.workshop.done(&start);
+        play.reaches("soaking");
+        play.reaches("judging");
+        play.workshop.done(&["fn", "resume", "crash-rate"]);
+        play.reaches("held");
+        play.deploy(go);
+        play.workshop.done(&["fn", "pause", "crash-rate"]);
+        play.workshop.done(&["rollout", "retry", "fw-2", "-m", "look again"]);
+        play.reaches("judging");
+        play.workshop.done(&["fn", "resume", "crash-rate"]);
+        play.reaches("completed");
+        let (api, told) = (play.api(), play.tell());
+        assert_eq!(api.get("/api/v1/dead-letters")["items"], json!([]));
+        drop(fleet);
+        told
+    }
+
+    /// The history without its times, and each device with what became of it.
+    fn tell(&self) -> (Vec<Value>, Vec<Value>) {
+        let api = self.api();
+        let line = |line: &Value| json!([line["by"], line["what"], line["why"]]);
+        let history = self.items("history").iter().map(line).collect();
+        let device = |row: &Value| {
+            let id = row["device"].as_str().expect("an id");
+            let update = api.get(&format!("/api/v1/devices/{id}/update"));
+            let job = &update["job"];
+            assert_eq!((&row["row"]["generation"], &job["number"]), (&json!(1), &json!(1)), "{row} {update}");
+            json!([
+                id,
+                row["state"],
+                row["phase"],
+                row["because"],
+                job["state"],
+                update["reported"]["sequence"]
+            ])
+        };
+        let devices: Vec<Value> = self.items("devices?limit=1000").iter().map(device).collect();
+        assert_eq!(devices.len(), DEVICES);
+        (history, devices)
+    }
+}
+
+#[test]
+fn a_rollout_comes_to_the_same_with_an_engine_that_is_killed_wherever_it_stands() {
+    let undisturbed = Play::run(false);
+    assert_eq!(Play::run(true), undisturbed);
+}
