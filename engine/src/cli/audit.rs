@@ -2,7 +2,7 @@
 
 use super::client::Client;
 use super::failure::Failure;
-use super::output::{self, Format};
+use super::list::{self, ListFormat};
 use super::timestamp::rfc3339;
 use crate::api::AuditView;
 use std::path::Path;
@@ -14,17 +14,14 @@ pub(super) struct Arguments {
     last: usize,
     /// How to print the list
     #[arg(short, long, value_enum, default_value_t)]
-    output: Format,
+    output: ListFormat,
 }
 
 pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
     let mut lines: Vec<AuditView> = Client::open(data)?.list("cannot read the audit", "/audit")?;
     lines.drain(..lines.len().saturating_sub(arguments.last));
-    if arguments.output == Format::Json {
-        return output::json(&lines);
-    }
     let row = |line: &AuditView| {
         [rfc3339(line.at_ms), line.by.clone(), line.act.clone(), line.subject.clone(), line.why.clone()]
     };
-    output::table(["WHEN", "WHO", "ACT", "SUBJECT", "WHY"], &lines.iter().map(row).collect::<Vec<_>>())
+    list::print(arguments.output, &lines, ["WHEN", "WHO", "ACT", "SUBJECT", "WHY"], row)
 }

@@ -5,7 +5,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 use std::io::{ErrorKind, Write};
 
-/// How a list is printed.
+/// How something is printed that is no list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(super) enum Format {
     /// Aligned columns with a header
@@ -49,18 +49,23 @@ pub(crate) fn clean(text: &str) -> String {
 
 /// Rows under a header as text, each column as wide as its widest cell, without control characters.
 pub(super) fn align<const N: usize>(header: [&str; N], rows: &[[String; N]]) -> String {
-    let rows: Vec<[String; N]> = std::iter::once(header.map(String::from))
-        .chain(rows.iter().map(|row| row.each_ref().map(|cell| clean(cell))))
-        .collect();
-    let mut widths = [0; N];
-    for row in &rows {
+    let rows = rows.iter().map(|row| row.to_vec());
+    align_rows(std::iter::once(header.map(String::from).to_vec()).chain(rows).collect())
+}
+
+/// The same for rows of which the first is the header.
+pub(super) fn align_rows(mut rows: Vec<Vec<String>>) -> String {
+    let mut widths = Vec::new();
+    for row in &mut rows {
+        widths.resize(widths.len().max(row.len()), 0);
         for (width, cell) in widths.iter_mut().zip(row) {
+            *cell = clean(cell);
             *width = cell.chars().count().max(*width);
         }
     }
     let mut text = String::new();
     for row in &rows {
-        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
         text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
         text.push('\n');
     }

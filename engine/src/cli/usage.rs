@@ -2,6 +2,7 @@
 
 use super::client::Client;
 use super::failure::Failure;
+use super::list::{self, ListFormat};
 use super::output;
 use crate::api::{Page, UsageView};
 use std::path::Path;
@@ -39,6 +40,10 @@ enum Form {
     Csv,
     /// One JSON document
     Json,
+    /// One YAML document
+    Yaml,
+    /// The table with all columns
+    Wide,
 }
 
 const COLUMNS: [&str; 10] = [
@@ -64,16 +69,20 @@ pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
     let page: Page<UsageView> = Client::open(data)?
         .get("cannot read what was used", &format!("/usage?by={by}{month}"))
         .map_err(|failure| failure.or_next("fleetfn usage shows the present month"))?;
-    let rows: Vec<_> = page.items.iter().map(row).collect();
-    match arguments.output {
-        Form::Json => output::json(&page.items),
-        Form::Table => output::table(COLUMNS.map(str::to_uppercase).each_ref().map(String::as_str), &rows),
+    let format = match arguments.output {
+        Form::Json => ListFormat::Json,
+        Form::Yaml => ListFormat::Yaml,
+        Form::Table => ListFormat::Table,
+        Form::Wide => ListFormat::Wide,
         Form::Csv => {
+            let rows: Vec<_> = page.items.iter().map(row).collect();
             let lines = rows.iter().map(|row| row.each_ref().map(|cell| quoted(cell)).join(","));
             let text: Vec<String> = std::iter::once(COLUMNS.join(",")).chain(lines).collect();
-            output::line(&text.join("\r\n"))
+            return output::line(&text.join("\r\n"));
         }
-    }
+    };
+    let columns = COLUMNS.map(str::to_uppercase);
+    list::print(format, &page.items, columns.each_ref().map(String::as_str), row)
 }
 
 fn row(usage: &UsageView) -> [String; 10] {

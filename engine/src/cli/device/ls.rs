@@ -3,7 +3,7 @@
 use crate::api::DeviceView;
 use crate::cli::client::Client;
 use crate::cli::failure::Failure;
-use crate::cli::output::{self, Format};
+use crate::cli::list::{self, ListFormat};
 use crate::cli::timestamp::rfc3339;
 use std::path::Path;
 
@@ -14,7 +14,7 @@ pub(crate) struct Arguments {
     selection: Option<String>,
     /// How to print the list
     #[arg(short, long, value_enum, default_value_t)]
-    output: Format,
+    output: ListFormat,
 }
 
 pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
@@ -24,9 +24,6 @@ pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
         "/devices",
         &selection.collect::<Vec<_>>(),
     )?;
-    if arguments.output == Format::Json {
-        return output::json(&devices);
-    }
     let row = |device: &DeviceView| {
         [
             device.id.clone(),
@@ -34,11 +31,11 @@ pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
             if device.online { "online".into() } else { "offline".into() },
             device.seen_at_ms.map_or_else(|| "-".into(), rfc3339),
             rfc3339(device.added_at_ms),
+            device.class.clone().unwrap_or_else(|| "-".into()),
+            device.time_zone.clone().unwrap_or_else(|| "-".into()),
             device.tags.join(","),
         ]
     };
-    output::table(
-        ["ID", "PRODUCT", "STATE", "SEEN", "ADDED", "TAGS"],
-        &devices.iter().map(row).collect::<Vec<_>>(),
-    )
+    let columns = ["ID", "PRODUCT", "STATE", "SEEN", "ADDED", "+CLASS", "+ZONE", "TAGS"];
+    list::print(arguments.output, &devices, columns, row)
 }

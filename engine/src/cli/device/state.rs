@@ -3,7 +3,7 @@
 use crate::api::{Page, StateView};
 use crate::cli::client::Client;
 use crate::cli::failure::Failure;
-use crate::cli::output::{self, Format};
+use crate::cli::list::{self, ListFormat};
 use crate::cli::timestamp::rfc3339;
 use fleetfn_protocol::{DeviceId, FunctionName};
 use std::path::Path;
@@ -17,7 +17,7 @@ pub(crate) struct Arguments {
     function: Option<FunctionName>,
     /// How to print the list
     #[arg(short, long, value_enum, default_value_t)]
-    output: Format,
+    output: ListFormat,
 }
 
 pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
@@ -29,10 +29,7 @@ pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
 }
 
 /// Prints what functions keep of an entity.
-pub(in crate::cli) fn show(rows: &[StateView], of: &str, format: Format) -> Result<(), Failure> {
-    if format == Format::Json {
-        return output::json(&rows);
-    }
+pub(in crate::cli) fn show(rows: &[StateView], of: &str, format: ListFormat) -> Result<(), Failure> {
     if rows.is_empty() {
         eprintln!("nothing is kept of {of}");
     }
@@ -45,5 +42,5 @@ pub(in crate::cli) fn show(rows: &[StateView], of: &str, format: Format) -> Resu
             row.expires_at_ms.map_or_else(|| "-".into(), rfc3339),
         ]
     };
-    output::table(["FUNCTION", "KEY", "VALUE", "EXPIRES"], &rows.iter().map(row).collect::<Vec<_>>())
+    list::print(format, rows, ["FUNCTION", "KEY", "VALUE", "EXPIRES"], row)
 }

@@ -4,7 +4,7 @@ use crate::api::{BudgetView, NewBudget, Page};
 use crate::cli::client::Client;
 use crate::cli::confirm::Answer;
 use crate::cli::failure::Failure;
-use crate::cli::output::{self, Format};
+use crate::cli::list::{self, ListFormat};
 use fleetfn_protocol::FunctionName;
 use std::path::Path;
 
@@ -30,7 +30,7 @@ pub(crate) struct Set {
 pub(crate) struct Ls {
     /// How to print the list
     #[arg(short, long, value_enum, default_value_t)]
-    output: Format,
+    output: ListFormat,
 }
 
 #[derive(Debug, clap::Args)]
@@ -65,9 +65,6 @@ pub(super) fn run(command: Command, data: &Path) -> Result<(), Failure> {
 
 fn list(client: &Client, ls: &Ls) -> Result<(), Failure> {
     let page: Page<BudgetView> = client.get("cannot list the bounds of fuel", "/budgets")?;
-    if ls.output == Format::Json {
-        return output::json(&page.items);
-    }
     let row = |budget: &BudgetView| [budget.owner.clone(), budget.fuel_per_s.to_string()];
-    output::table(["OWNER", "FUEL/S"], &page.items.iter().map(row).collect::<Vec<_>>())
+    list::print(ls.output, &page.items, ["OWNER", "FUEL/S"], row)
 }

@@ -5,7 +5,8 @@ use crate::api::{Blob, ConfigView, Page};
 use crate::cli::client::Client;
 use crate::cli::confirm::Answer;
 use crate::cli::failure::Failure;
-use crate::cli::output::{self, Format};
+use crate::cli::list::{self, ListFormat};
+use crate::cli::output;
 use fleetfn_protocol::FunctionName;
 use std::path::Path;
 
@@ -45,7 +46,7 @@ pub(crate) struct Ls {
     name: FunctionName,
     /// How to print the list
     #[arg(short, long, value_enum, default_value_t)]
-    output: Format,
+    output: ListFormat,
 }
 
 #[derive(Debug, clap::Args)]
@@ -103,11 +104,8 @@ fn list(ls: &Ls, data: &Path) -> Result<(), Failure> {
     let name = ls.name;
     let tried = format!("cannot list the configuration of function {name}");
     let page: Page<ConfigView> = Client::open(data)?.get(&tried, &format!("/functions/{name}/config"))?;
-    if ls.output == Format::Json {
-        return output::json(&page.items);
-    }
     let row = |view: &ConfigView| [view.key.clone(), view.value.to_string()];
-    output::table(["KEY", "VALUE"], &page.items.iter().map(row).collect::<Vec<_>>())
+    list::print(ls.output, &page.items, ["KEY", "VALUE"], row)
 }
 
 fn remove(rm: &Rm, data: &Path) -> Result<(), Failure> {

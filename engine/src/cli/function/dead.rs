@@ -6,7 +6,8 @@ use super::name;
 use crate::api::{DeadLetterView, Page};
 use crate::cli::client::Client;
 use crate::cli::failure::Failure;
-use crate::cli::output::{self, Format, short};
+use crate::cli::list::{self, ListFormat};
+use crate::cli::output::short;
 use crate::cli::timestamp::rfc3339;
 use fleetfn_protocol::DeviceId;
 use std::path::Path;
@@ -50,7 +51,7 @@ struct List {
     limit: u16,
     /// How to print the list
     #[arg(short, long, value_enum, default_value_t)]
-    output: Format,
+    output: ListFormat,
 }
 
 pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
@@ -91,14 +92,11 @@ fn list(arguments: &List, data: &Path) -> Result<(), Failure> {
     if let Some(after) = after {
         eprintln!("there are more: the same command with --after {after}");
     }
-    match arguments.output {
-        Format::Json => output::json(&letters),
-        Format::Table => table(&letters),
-    }
+    print(arguments.output, &letters)
 }
 
 /// Letters as rows.
-pub(super) fn table(letters: &[DeadLetterView]) -> Result<(), Failure> {
+pub(super) fn print(format: ListFormat, letters: &[DeadLetterView]) -> Result<(), Failure> {
     let row = |letter: &DeadLetterView| {
         let entity = letter.event.as_ref().map_or_else(|| "-".into(), |event| event.entity.clone());
         let first_line = letter.detail.lines().next().unwrap_or_default();
@@ -112,8 +110,5 @@ pub(super) fn table(letters: &[DeadLetterView]) -> Result<(), Failure> {
             first_line.to_owned(),
         ]
     };
-    output::table(
-        ["OFFSET", "TIME", "FUNCTION", "VERSION", "ENTITY", "ERROR", "DETAIL"],
-        &letters.iter().map(row).collect::<Vec<_>>(),
-    )
+    list::print(format, letters, ["OFFSET", "TIME", "FUNCTION", "VERSION", "ENTITY", "ERROR", "DETAIL"], row)
 }

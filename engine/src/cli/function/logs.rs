@@ -4,7 +4,8 @@ use super::name;
 use crate::api::{LogView, Page};
 use crate::cli::client::Client;
 use crate::cli::failure::Failure;
-use crate::cli::output::{self, Format, short};
+use crate::cli::list::{self, ListFormat};
+use crate::cli::output::short;
 use crate::cli::timestamp::rfc3339;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -18,7 +19,7 @@ pub(crate) struct Arguments {
     limit: u16,
     /// How to print the lines
     #[arg(short, long, value_enum, default_value_t)]
-    output: Format,
+    output: ListFormat,
 }
 
 pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
@@ -26,9 +27,6 @@ pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
     let client = Client::open(data)?;
     let name = name::resolve(&client, &tried, &arguments.name)?;
     let lines = read(&client, &tried, &name, arguments.limit.into())?;
-    if arguments.output == Format::Json {
-        return output::json(&lines);
-    }
     let row = |line: &LogView| {
         [
             line.received_at_ms.map_or_else(|| "-".into(), rfc3339),
@@ -38,7 +36,7 @@ pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
             line.text.clone(),
         ]
     };
-    output::table(["TIME", "LEVEL", "VERSION", "ENTITY", "TEXT"], &lines.iter().map(row).collect::<Vec<_>>())
+    list::print(arguments.output, &lines, ["TIME", "LEVEL", "VERSION", "ENTITY", "TEXT"], row)
 }
 
 /// The lines of the newest invocations, oldest first. Each page is of a bounded part of the log, so that it takes several

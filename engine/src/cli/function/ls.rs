@@ -4,7 +4,7 @@ use super::traffic;
 use crate::api::FunctionView;
 use crate::cli::client::Client;
 use crate::cli::failure::Failure;
-use crate::cli::output::{self, Format};
+use crate::cli::list::{self, ListFormat};
 use crate::cli::timestamp::rfc3339;
 use std::path::Path;
 
@@ -12,14 +12,11 @@ use std::path::Path;
 pub(crate) struct Arguments {
     /// How to print the list
     #[arg(short, long, value_enum, default_value_t)]
-    output: Format,
+    output: ListFormat,
 }
 
 pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
     let functions: Vec<FunctionView> = Client::open(data)?.list("cannot list the functions", "/functions")?;
-    if arguments.output == Format::Json {
-        return output::json(&functions);
-    }
     let row = |function: &FunctionView| {
         let per_invocation = function.fuel.checked_div(function.invocations);
         let paused = match (&function.traffic.paused, function.traffic.backfill) {
@@ -39,8 +36,7 @@ pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
             version.map(|version| version.manifest.summary()).unwrap_or_default(),
         ]
     };
-    output::table(
-        ["NAME", "VERSIONS", "SINCE", "INVOCATIONS", "ERRORS", "FUEL/INVOCATION", "GUARD", "MANIFEST"],
-        &functions.iter().map(row).collect::<Vec<_>>(),
-    )
+    let columns =
+        ["NAME", "VERSIONS", "SINCE", "INVOCATIONS", "ERRORS", "FUEL/INVOCATION", "GUARD", "MANIFEST"];
+    list::print(arguments.output, &functions, columns, row)
 }

@@ -4,7 +4,7 @@ use super::{dead, name};
 use crate::api::{DeadLetterView, FunctionView, Page};
 use crate::cli::client::Client;
 use crate::cli::failure::Failure;
-use crate::cli::output::{self, Format};
+use crate::cli::list::ListFormat;
 use std::path::Path;
 
 #[derive(Debug, clap::Args)]
@@ -13,7 +13,7 @@ pub(crate) struct Arguments {
     name: String,
     /// How to print the list
     #[arg(short, long, value_enum, default_value_t)]
-    output: Format,
+    output: ListFormat,
 }
 
 pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
@@ -26,8 +26,5 @@ pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
         "{} payload(s) refused since the engine started; the newest of each partition:",
         function.refused
     );
-    match arguments.output {
-        Format::Json => output::json(&page.items),
-        Format::Table => dead::table(&page.items),
-    }
+    dead::print(arguments.output, &page.items)
 }

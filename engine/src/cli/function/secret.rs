@@ -8,7 +8,7 @@ use crate::api::{Page, SecretView};
 use crate::cli::client::Client;
 use crate::cli::confirm::{self, Answer};
 use crate::cli::failure::Failure;
-use crate::cli::output::{self, Format};
+use crate::cli::list::{self, ListFormat};
 use fleetfn_protocol::FunctionName;
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use std::io::{BufRead, Read, Write};
@@ -42,7 +42,7 @@ pub(crate) struct Ls {
     name: FunctionName,
     /// How to print the list
     #[arg(short, long, value_enum, default_value_t)]
-    output: Format,
+    output: ListFormat,
 }
 
 #[derive(Debug, clap::Args)]
@@ -105,9 +105,6 @@ fn list(ls: &Ls, data: &Path) -> Result<(), Failure> {
     let name = ls.name;
     let tried = format!("cannot list the secrets of function {name}");
     let page: Page<SecretView> = Client::open(data)?.get(&tried, &format!("/functions/{name}/secrets"))?;
-    if ls.output == Format::Json {
-        return output::json(&page.items);
-    }
     let row = |view: &SecretView| {
         let state = match (view.is_set, view.is_declared) {
             (true, true) => "set",
@@ -116,7 +113,7 @@ fn list(ls: &Ls, data: &Path) -> Result<(), Failure> {
         };
         [view.key.clone(), state.to_owned()]
     };
-    output::table(["SECRET", "STATE"], &page.items.iter().map(row).collect::<Vec<_>>())
+    list::print(ls.output, &page.items, ["SECRET", "STATE"], row)
 }
 
 fn remove(rm: &Rm, data: &Path) -> Result<(), Failure> {

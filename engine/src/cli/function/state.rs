@@ -5,7 +5,7 @@ use crate::api::{Page, StateView};
 use crate::cli::client::Client;
 use crate::cli::device;
 use crate::cli::failure::Failure;
-use crate::cli::output::Format;
+use crate::cli::list::ListFormat;
 use std::path::Path;
 
 #[derive(Debug, clap::Args)]
@@ -17,7 +17,7 @@ pub(crate) struct Arguments {
     entity: String,
     /// How to print the list
     #[arg(short, long, value_enum, default_value_t)]
-    output: Format,
+    output: ListFormat,
 }
 
 fn entity(text: &str) -> Result<String, String> {

@@ -4,7 +4,7 @@ use super::name;
 use crate::api::{Page, TimerView};
 use crate::cli::client::Client;
 use crate::cli::failure::Failure;
-use crate::cli::output::{self, Format};
+use crate::cli::list::{self, ListFormat};
 use crate::cli::timestamp::rfc3339;
 use std::path::Path;
 
@@ -17,7 +17,7 @@ pub(crate) struct Arguments {
     limit: u16,
     /// How to print the list
     #[arg(short, long, value_enum, default_value_t)]
-    output: Format,
+    output: ListFormat,
 }
 
 pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
@@ -26,11 +26,8 @@ pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
     let name = name::resolve(&client, &tried, &arguments.name)?;
     let path = format!("/functions/{name}/timers?limit={}", arguments.limit);
     let page: Page<TimerView> = client.get(&tried, &path)?;
-    if arguments.output == Format::Json {
-        return output::json(&page.items);
-    }
     let row = |timer: &TimerView| {
         [rfc3339(timer.due_ms), timer.entity.clone(), timer.purpose.clone(), timer.name.clone()]
     };
-    output::table(["DUE", "ENTITY", "PURPOSE", "NAME"], &page.items.iter().map(row).collect::<Vec<_>>())
+    list::print(arguments.output, &page.items, ["DUE", "ENTITY", "PURPOSE", "NAME"], row)
 }

@@ -4,7 +4,8 @@ use super::name;
 use crate::api::{KnownVersion, Page};
 use crate::cli::client::Client;
 use crate::cli::failure::Failure;
-use crate::cli::output::{self, Format, short};
+use crate::cli::list::{self, ListFormat};
+use crate::cli::output::short;
 use crate::cli::timestamp::rfc3339;
 use std::path::Path;
 
@@ -14,7 +15,7 @@ pub(crate) struct Arguments {
     name: String,
     /// How to print the list
     #[arg(short, long, value_enum, default_value_t)]
-    output: Format,
+    output: ListFormat,
 }
 
 pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
@@ -24,9 +25,6 @@ pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
     let page: Page<KnownVersion> = client
         .get(&tried, &format!("/functions/{name}/versions?limit=1000"))
         .map_err(|failure| failure.or_next("fleetfn fn ls"))?;
-    if arguments.output == Format::Json {
-        return output::json(&page.items);
-    }
     let row = |version: &KnownVersion| {
         let state = match version.percent {
             Some(percent) => format!("{} {percent}%", version.state),
@@ -40,10 +38,10 @@ pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
             version.invocations.to_string(),
             version.errors.to_string(),
             per_invocation.map_or_else(|| "-".into(), |fuel| fuel.to_string()),
+            version.version.clone(),
         ]
     };
-    output::table(
-        ["VERSION", "STATE", "FIRST DEPLOYED", "INVOCATIONS", "ERRORS", "FUEL/INVOCATION"],
-        &page.items.iter().map(row).collect::<Vec<_>>(),
-    )
+    let columns =
+        ["VERSION", "STATE", "FIRST DEPLOYED", "INVOCATIONS", "ERRORS", "FUEL/INVOCATION", "+SHA-256"];
+    list::print(arguments.output, &page.items, columns, row)
 }

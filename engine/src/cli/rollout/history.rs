@@ -2,7 +2,7 @@
 
 use crate::cli::client::Client;
 use crate::cli::failure::Failure;
-use crate::cli::output::{self, Format};
+use crate::cli::list::{self, ListFormat};
 use fleetfn_core::rollout::{Instant, Line};
 use fleetfn_protocol::RolloutName;
 use std::path::Path;
@@ -13,7 +13,7 @@ pub(crate) struct Arguments {
     name: RolloutName,
     /// How to print it
     #[arg(short, long, value_enum, default_value_t)]
-    output: Format,
+    output: ListFormat,
 }
 
 pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
@@ -22,21 +22,19 @@ pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
     let lines: Vec<Line> = Client::open(data)?
         .list(&tried, &format!("/rollouts/{name}/history"))
         .map_err(|failure| failure.or_next("fleetfn rollout ls"))?;
-    match arguments.output {
-        Format::Table => output::write(text(&lines).as_bytes()),
-        Format::Json => output::json(&lines),
-    }
+    list::print(arguments.output, &lines, COLUMNS, row)
 }
 
-fn text(lines: &[Line]) -> String {
-    let row =
-        |line: &Line| [Instant(line.at_ms).to_string(), line.by.clone(), line.what.clone(), line.why.clone()];
-    output::align(["TIME", "BY", "WHAT", "WHY"], &lines.iter().map(row).collect::<Vec<_>>())
+const COLUMNS: [&str; 4] = ["TIME", "BY", "WHAT", "WHY"];
+
+fn row(line: &Line) -> [String; 4] {
+    [Instant(line.at_ms).to_string(), line.by.clone(), line.what.clone(), line.why.clone()]
 }
 
 #[cfg(test)]
 mod tests {
-    use super::text;
+    use super::{COLUMNS, row};
+    use crate::cli::output::align;
     use fleetfn_core::rollout::Line;
 
     #[test]
@@ -58,6 +56,6 @@ TIME                     BY       WHAT                           WHY
 2026-03-30 12:00:00 UTC  rollout  ENROLLING                      the devices of the selection are being found
 2026-03-30 12:00:01 UTC  bob      pauses
 ";
-        assert_eq!(text(&lines), expected);
+        assert_eq!(align(COLUMNS, &lines.each_ref().map(row)), expected);
     }
 }

@@ -1,6 +1,7 @@
 //! `fleetfn rollout status NAME`.
 
 use crate::cli::client::Client;
+use crate::cli::drawing::{Drawing, Size};
 use crate::cli::duration;
 use crate::cli::failure::Failure;
 use crate::cli::output::{self, Format};
@@ -117,15 +118,14 @@ fn now_ms() -> u64 {
 struct Screen {
     format: Format,
     is_terminal: bool,
-    /// Lines that are to be drawn over.
-    drawn: usize,
+    drawing: Drawing,
     before: Option<Status>,
 }
 
 impl Screen {
     fn new(format: Format) -> Self {
         let is_terminal = std::io::stdout().is_terminal();
-        Self { format, is_terminal, drawn: 0, before: None }
+        Self { format, is_terminal, drawing: Drawing::default(), before: None }
     }
 
     fn is_empty(&self) -> bool {
@@ -134,12 +134,7 @@ impl Screen {
 
     fn show(&mut self, status: &Status, now_ms: u64) -> Result<(), Failure> {
         let text = match (self.format, self.is_terminal) {
-            (Format::Table, true) => {
-                let table = table(status);
-                let up = if self.drawn > 0 { format!("\x1b[{}A\x1b[J", self.drawn) } else { String::new() };
-                self.drawn = table.lines().count();
-                Some(up + &table)
-            }
+            (Format::Table, true) => Some(self.drawing.over(&table(status), Size::of_terminal())),
             (Format::Table, false) => {
                 let before = self.before.as_ref().map(|before| before.line(now_ms));
                 let line = status.line(now_ms);
