@@ -250,22 +250,30 @@ impl Engine {
         limit: usize,
     ) -> Result<Vec<DeviceInfo>, registry::Error> {
         let rows = self.0.registry.devices(after, limit)?;
-        let broker = self.0.broker.lock().unwrap_or_else(PoisonError::into_inner);
-        let online = |id: &DeviceId| broker.as_ref().is_some_and(|broker| broker.online(id));
-        let info = |(id, row)| self.device_info(id, row, online(&id));
-        Ok(rows.into_iter().map(info).collect())
+        Ok(rows.into_iter().map(|(id, row)| self.device_info(id, row)).collect())
     }
 
     /// A device that is registered.
     pub(crate) fn device(&self, id: DeviceId) -> Result<DeviceInfo, registry::Error> {
         let row = self.0.registry.device(id)?;
         let row = row.ok_or_else(|| registry::Error::Missing(format!("device '{id}'")))?;
-        let broker = self.0.broker.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(self.device_info(id, row, broker.as_ref().is_some_and(|broker| broker.online(&id))))
+        Ok(self.device_info(id, row))
     }
 
-    fn device_info(&self, id: DeviceId, row: DeviceRow, online: bool) -> DeviceInfo {
-        DeviceInfo::new(id, row, online, self.0.habits.of(&id))
+    /// A device that is known so.
+    pub(crate) fn device_info(&self, id: DeviceId, row: DeviceRow) -> DeviceInfo {
+        let mut device = DeviceInfo::new(id, row);
+        self.look_for(&mut device);
+        device
+    }
+
+    /// Whether a device is there, and when it was heard.
+    fn look_for(&self, device: &mut DeviceInfo) {
+        let broker = self.0.broker.lock().unwrap_or_else(PoisonError::into_inner);
+        device.online = broker.as_ref().is_some_and(|broker| broker.online(&device.id));
+        drop(broker);
+        let (seen_at_ms, habit) = self.0.habits.of(&device.id).unzip();
+        (device.seen_at_ms, device.habit) = (seen_at_ms, habit.unwrap_or_default());
     }
 
     /// Devices, versions and settings, and the acts that change them.

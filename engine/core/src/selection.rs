@@ -84,6 +84,12 @@ impl Selection {
         asks(&self.expression, |field| matches!(field, Field::Version | Field::Sequence))
     }
 
+    /// Whether it asks if devices are there, or when they were heard.
+    #[must_use]
+    pub fn reads_presence(&self) -> bool {
+        asks(&self.expression, |field| matches!(field, Field::Online | Field::Seen))
+    }
+
     /// Whether a device is meant.
     #[must_use]
     pub fn matches(&self, device: &Traits<'_>) -> bool {

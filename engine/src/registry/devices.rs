@@ -35,10 +35,10 @@ pub(crate) struct DeviceInfo {
 }
 
 impl DeviceInfo {
-    pub(crate) fn new(id: DeviceId, row: DeviceRow, online: bool, known: Option<(u64, Habit)>) -> Self {
-        let (seen_at_ms, habit) = known.unzip();
+    /// A device of which nobody has said yet whether it is there.
+    pub(crate) fn new(id: DeviceId, row: DeviceRow) -> Self {
         let DeviceRow { product, class, tags, time_zone, added_at_ms, .. } = row;
-        let habit = habit.unwrap_or_default();
+        let (online, seen_at_ms, habit) = (false, None, Habit::default());
         Self { id, product, class, tags, time_zone, added_at_ms, online, seen_at_ms, habit }
     }
 

@@ -9,9 +9,6 @@ use fleetfn_protocol::RolloutName;
 use fleetfn_protocol::update::{Envelope, Manifest};
 use std::sync::{Mutex, TryLockError};
 
-/// Devices that are read at once.
-const READ_MAX: usize = 1_000;
-
 /// One at a time: each takes a hundred megabytes, and a core for some seconds if it is rehearsed.
 static AT_WORK: Mutex<()> = Mutex::new(());
 
@@ -46,19 +43,11 @@ pub(crate) fn plan(
 fn fleet(engine: &Engine, policy: &Policy) -> Result<Sample<Member>, Error> {
     let selection = Selection::parse(&policy.selection).map_err(|error| Error::Refused(error.to_string()))?;
     let mut fleet = Sample::new(PLANNED_MAX);
-    let mut after = None;
-    loop {
-        let devices = engine.devices(after, READ_MAX)?;
-        for device in &devices {
-            if engine.is_meant(&selection, device)? {
-                fleet.push(Member { candidate: candidate(engine, device)?, is_online: device.online });
-            }
-        }
-        match devices.last() {
-            Some(last) if devices.len() == READ_MAX => after = Some(last.id),
-            Some(_) | None => return Ok(fleet),
-        }
-    }
+    engine.select(Some(&selection), None, usize::MAX, |device| {
+        fleet.push(Member { candidate: candidate(engine, &device)?, is_online: device.online });
+        Ok::<_, Error>(true)
+    })?;
+    Ok(fleet)
 }
 
 /// The assumptions, with what need not be assumed where they say nothing: the size of the image, and how much is sent.

@@ -4,7 +4,7 @@ use super::{DeviceView, check_tags, not_utc, parse_class, parse_id, parse_produc
 use crate::api::Api;
 use crate::api::problem::{Kind, Problem};
 use crate::api::request::{Body, Name, Parameters};
-use crate::registry::{DeviceChange, DeviceInfo, Mode};
+use crate::registry::{DeviceChange, Mode};
 use axum::Json;
 use axum::extract::State;
 use schemars::JsonSchema;
@@ -64,7 +64,5 @@ pub(in crate::api) async fn patch(
     let change = DeviceChange { product, class, tags, time_zone: patch.time_zone.map(not_utc) };
     let row = api.engine.registry().set_device(id, change, mode).await?;
     // With a dry run it is as it would be, and not as it is.
-    let DeviceInfo { online, seen_at_ms, habit, .. } = api.engine.device(id)?;
-    let known = seen_at_ms.map(|seen_at_ms| (seen_at_ms, habit));
-    Ok(Json(DeviceInfo::new(id, row, online, known).into()))
+    Ok(Json(api.engine.device_info(id, row).into()))
 }

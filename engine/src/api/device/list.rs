@@ -18,9 +18,6 @@ use serde::Deserialize;
 /// keeping a thread for as long as there are devices.
 const LOOKED_AT_MAX: usize = 20_000;
 
-/// Devices that are read at once.
-const READ_MAX: usize = 1_000;
-
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct ListQuery {
@@ -44,30 +41,17 @@ pub(in crate::api) async fn list(
 /// Up to `limit` devices of a selection. That there may be more is said by a cursor, also if the page is empty.
 fn page(
     engine: &Engine,
-    mut after: Option<DeviceId>,
+    after: Option<DeviceId>,
     selection: Option<&Selection>,
     limit: usize,
 ) -> Result<Page<DeviceView>, Error> {
     let mut items = Vec::new();
-    for _ in 0..LOOKED_AT_MAX / READ_MAX {
-        let devices = engine.devices(after, READ_MAX)?;
-        let is_last = devices.len() < READ_MAX;
-        for device in devices {
-            if items.len() == limit {
-                return Ok(Page { items, next: after.map(|id| id.to_string()) });
-            }
-            after = Some(device.id);
-            let is_meant = match selection {
-                Some(selection) => engine.is_meant(selection, &device)?,
-                None => true,
-            };
-            if is_meant {
-                items.push(device.into());
-            }
+    let next = engine.select(selection, after, LOOKED_AT_MAX, |device| {
+        let has_room = items.len() < limit;
+        if has_room {
+            items.push(device.into());
         }
-        if is_last {
-            return Ok(Page { items, next: None });
-        }
-    }
-    Ok(Page { items, next: after.map(|id| id.to_string()) })
+        Ok::<_, Error>(has_room)
+    })?;
+    Ok(Page { items, next: next.map(|id| id.to_string()) })
 }

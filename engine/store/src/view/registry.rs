@@ -57,6 +57,22 @@ impl View {
         })
     }
 
+    /// Shows devices by id, after one, until `visit` says that it is enough.
+    ///
+    /// # Errors
+    /// [`Error`], as for every read.
+    pub fn each_device(
+        &self,
+        after: Option<DeviceId>,
+        mut visit: impl FnMut(DeviceId, DeviceRow) -> bool,
+    ) -> Result<(), Error> {
+        let after = after.map(|id| key::device::encode(&id));
+        self.each(CONTROL, &key::device::prefix(), after.as_deref(), |key, value| {
+            let id = key::device::decode(key).ok_or(CodecError::Unknown("the key of a device"))?;
+            Ok(visit(id, key::device::decode_value(value)?))
+        })
+    }
+
     /// Every release, by id.
     ///
     /// # Errors
