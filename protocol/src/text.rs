@@ -14,8 +14,12 @@ pub fn text(bytes: &[u8]) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    extern crate std;
+
     use super::text;
     use proptest::prelude::{any, prop_assert_eq, proptest};
+    use std::string::String;
+    use std::vec::Vec;
 
     proptest! {
         #[test]
