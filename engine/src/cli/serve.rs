@@ -42,6 +42,9 @@ pub(super) struct Arguments {
     /// How many bytes of updates are sent to devices in a second, all together: telemetry goes first
     #[arg(long, value_name = "BYTES", default_value = "16MiB", value_parser = bytes::parse)]
     update_rate: u64,
+    /// Memory in which the state is cached: reads beyond it go to the disk
+    #[arg(long, value_name = "BYTES", default_value = "64MiB", value_parser = cache)]
+    cache: u64,
     /// Begin at this time instead of the real one, as in 2027-03-28T00:30:00Z: for rehearsals, in a data directory of their own
     #[arg(long, value_name = "TIME", value_parser = timestamp::parse_time)]
     clock: Option<u64>,
@@ -69,6 +72,13 @@ impl From<Sync> for Durability {
             Sync::None => Self::None,
         }
     }
+}
+
+/// The database wants to have some, and addresses no more.
+fn cache(text: &str) -> Result<u64, String> {
+    const SIZES: std::ops::RangeInclusive<u64> = 8 << 20..=64 << 30;
+    let bytes = bytes::parse(text)?;
+    if SIZES.contains(&bytes) { Ok(bytes) } else { Err(format!("{text} is not between 8MiB and 64GiB")) }
 }
 
 pub(super) fn run(arguments: &Arguments, data: PathBuf) -> Result<(), Failure> {
@@ -101,6 +111,7 @@ pub(super) fn run(arguments: &Arguments, data: PathBuf) -> Result<(), Failure> {
         clock,
         retention,
         update_bytes_per_s: arguments.update_rate,
+        cache_bytes: arguments.cache,
         ..Options::new(data, arguments.mqtt)
     };
     let runtime = runtime()?;

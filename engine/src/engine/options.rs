@@ -30,6 +30,8 @@ pub(crate) struct Options {
     pub(crate) retention: Retention,
     /// Bytes of updates that are sent to devices in a second, all together.
     pub(crate) update_bytes_per_s: u64,
+    /// Memory in which the state is cached, in bytes.
+    pub(crate) cache_bytes: u64,
 }
 
 /// Bytes of updates in a second: an image of 100 kB for 160 devices, and a tenth of a core at blocks of 1 KiB.
@@ -48,7 +50,7 @@ impl Options {
     /// What an engine is when nobody says otherwise: devices need tokens, everything is synced, recorded and kept as long
     /// as the store keeps it.
     pub(crate) fn new(data: PathBuf, mqtt: SocketAddr) -> Self {
-        let Config { retention_bytes, retention, .. } = Config::new(data.clone());
+        let Config { retention_bytes, retention, cache_bytes, .. } = Config::new(data.clone());
         Self {
             data,
             mqtt,
@@ -59,6 +61,7 @@ impl Options {
             clock: Clock::Real,
             retention: Retention { bytes: retention_bytes, age: retention },
             update_bytes_per_s: UPDATE_BYTES_PER_S,
+            cache_bytes,
         }
     }
 }

@@ -94,6 +94,7 @@ pub(super) fn store_config(options: &Options, worker_count: usize) -> Config {
         workers: worker_count,
         retention_bytes: options.retention.bytes,
         retention: options.retention.age,
+        cache_bytes: options.cache_bytes,
         ..Config::new(options.data.clone())
     }
 }

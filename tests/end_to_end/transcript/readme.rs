@@ -108,7 +108,7 @@ fn the_five_minutes_of_the_readme_go_as_they_are_written() {
         }
     }
     let told = &walk.printed;
-    for text in ["test result: ok", "overheat", "command fan", "INVOCATIONS", "OFFSET"] {
+    for text in ["test result: ok", "overheat", "{\"on\":true}", "INVOCATIONS", "OFFSET"] {
         assert!(told.contains(text), "{text:?} is not in\n{told}");
     }
     for left in ["data", "overheat"] {

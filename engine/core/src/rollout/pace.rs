@@ -85,6 +85,11 @@ impl Pace {
         let Some(per_minute) = per_minute else {
             return u32::MAX;
         };
+        if per_minute == 0 {
+            // Nor what was gathered before: a node that allows nothing has a reason.
+            self.at_ms = now_ms;
+            return 0;
+        }
         // A clock that was put back gathers nothing for the time that it shows again.
         let passed_ms = now_ms.saturating_sub(self.at_ms);
         let most = (u64::from(per_minute) * GATHERED_MS).max(PERMIT);
@@ -163,7 +168,7 @@ mod tests {
     #[test]
     fn a_node_that_allows_nothing_is_asked_again_when_its_word_is_over() {
         let allowed = Allowed { per_minute: 0, why: "disk full".into(), until_ms: 9_000 };
-        let mut pace = Pace { allowed: Some(allowed), ..Pace::default() };
+        let mut pace = Pace { allowed: Some(allowed), parts: PERMIT, ..Pace::default() };
         let per_minute = pace.per_minute(None, 0, 5_000);
         assert_eq!(pace.permits(per_minute, 5_000), 0);
         assert_eq!(pace.next_ms(per_minute, 5_000), Some(9_000));

@@ -8,6 +8,7 @@ use fleetfn_core::rollout::{
     State, Step, Verb, Verdict,
 };
 use fleetfn_protocol::DeviceId;
+use fleetfn_protocol::update::{Phase, Reason};
 use std::collections::BTreeMap;
 
 /// What is known of a fleet from outside, and what was seen of a rollout so far.
@@ -58,7 +59,9 @@ impl Rules {
         self.offers(&policy, &after, &offers, &rows, seen.now_ms);
         self.pace(&policy, offers.len() as u64);
         for (id, before) in &rows.0 {
-            moves_on(before, &rows.1[id], seen.input);
+            let after = &rows.1[id];
+            moves_on(before, after, seen.input);
+            succeeds(id, before, after, seen.input);
         }
         if let Some(before) = head(seen.before) {
             phases_pass(&policy, &before, &after, seen.input);
@@ -141,7 +144,11 @@ impl Rules {
             is_met(criterion, of_phase) || is_met(criterion, of_all)
         });
         let waits = [State::WaitingForApproval, State::Scheduled, State::Enrolling].contains(&before.state);
+        if let Input::Act(Act { verb: Verb::Pause, .. }) = input {
+            assert!(after.paused.is_some() || after.state == State::Aborted);
+        }
         if after.state != State::Aborted {
+            assert!(!is_bad || waits, "a criterion is met, and it goes on");
             assert!(before.state != State::Aborted, "it goes on after it was aborted");
             return;
         }
@@ -255,6 +262,16 @@ fn moves_on(before: &Device, after: &Device, input: &Input) {
     }
     assert!(!after.why.to_string().is_empty());
     assert_eq!(after.ended_ms.is_some(), after.step.is_end());
+}
+
+/// A device has the release when it says so itself, of its newest offer, or that it runs the release already.
+fn succeeds(id: &DeviceId, before: &Device, after: &Device, input: &Input) {
+    if before.step == Step::Succeeded || after.step != Step::Succeeded {
+        return;
+    }
+    let Input::Report(report) = input else { unreachable!("{id} succeeds by {input:?}") };
+    assert_eq!((report.device, report.generation), (*id, before.generation));
+    assert!(report.phase == Phase::Confirmed || report.reason == Reason::Sequence, "{report:?}");
 }
 
 /// A phase is passed by its gates, or by an operator.

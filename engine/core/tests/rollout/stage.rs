@@ -301,6 +301,23 @@ impl Stage {
         assert_eq!(head.phases.iter().map(|phase| phase.tally).collect::<Vec<_>>(), phases);
         assert_eq!(head.phases.iter().map(|phase| phase.reserved).collect::<Vec<_>>(), reserved);
         assert_eq!((head.outside, head.unreserved), (outside, unreserved));
+        let all = head.all();
+        let count = |step: Step| self.devices().iter().filter(|(_, row)| row.step == step).count();
+        for (step, counted) in [
+            (Step::Ready, all.ready),
+            (Step::Later, all.later),
+            (Step::Absent, all.absent),
+            (Step::Offered, all.offered),
+            (Step::Downloading, all.downloading),
+            (Step::Succeeded, all.updated()),
+            (Step::Failed, all.failed),
+            (Step::TimedOut, all.timed_out),
+            (Step::Rejected, all.rejected),
+            (Step::Removed, all.removed),
+            (Step::Canceled, all.canceled),
+        ] {
+            assert_eq!(counted as usize, count(step), "{step:?}");
+        }
         let keys = self.rows.0.keys().map(|key| String::from_utf8(key.clone()).expect("text"));
         let is_derived = |key: &String| ["queue/", "ready/", "due/"].iter().any(|kind| key.starts_with(kind));
         assert_eq!(keys.filter(is_derived).collect::<BTreeSet<_>>(), derived);

@@ -6,7 +6,7 @@ use crate::jobs;
 use crate::stage::{Sent, Stage, all, policy};
 use fleetfn_core::rollout::{OFFER, State};
 use fleetfn_protocol::RolloutName;
-use fleetfn_protocol::update::{Content, Envelope, Manifest, Offer, Phase};
+use fleetfn_protocol::update::{Content, Envelope, Manifest, Offer, Phase, Reason};
 use proptest::collection::vec;
 use proptest::prelude::{ProptestConfig, Strategy, any, prop_oneof, proptest};
 use proptest::sample::select;
@@ -57,6 +57,7 @@ struct Firmware {
     job: u32,
     sequence: u32,
     phase: Phase,
+    reason: Reason,
 }
 
 impl Firmware {
@@ -67,10 +68,15 @@ impl Firmware {
         match offer.content {
             _ if is_installing || offer.job < self.job => {}
             Content::Withdrawn if offer.job > self.job || !self.phase.is_end() => {
-                (self.job, self.phase) = (offer.job, Phase::Failed);
+                (self.job, self.phase, self.reason) = (offer.job, Phase::Failed, Reason::Withdrawn);
             }
             Content::Update { envelope, .. } if offer.job > self.job => {
-                (self.job, self.phase, self.sequence) = (offer.job, Phase::Idle, sequence(envelope));
+                (self.job, self.sequence) = (offer.job, sequence(envelope));
+                // It never goes back.
+                (self.phase, self.reason) = match self.sequence > self.running {
+                    true => (Phase::Idle, Reason::None),
+                    false => (Phase::Failed, Reason::Sequence),
+                };
             }
             Content::Withdrawn | Content::Update { .. } => {}
         }
@@ -95,7 +101,7 @@ impl Firmware {
 
     fn says(&self, jobs: &mut jobs::Stage) {
         let sequence = if self.phase == Phase::Trial { self.sequence } else { self.running };
-        jobs.says(self.job, sequence, self.phase, 0);
+        jobs.says_why(self.job, sequence, self.phase, self.reason, 0);
     }
 }
 
@@ -117,7 +123,8 @@ struct World {
 impl World {
     fn new(offer_s: u32, concurrency: u32) -> Self {
         let device = |index| {
-            let firmware = Firmware { running: jobs::RUNNING, job: 0, sequence: 0, phase: Phase::Idle };
+            let (running, phase, reason) = (jobs::RUNNING, Phase::Idle, Reason::None);
+            let firmware = Firmware { running, job: 0, sequence: 0, phase, reason };
             (jobs::Stage::of(&id(index)), firmware)
         };
         let mut world =

@@ -2,7 +2,7 @@
 
 use crate::rules::Rules;
 use crate::stage::{START_MS, Stage, device, policy};
-use fleetfn_core::rollout::{Device, Input, State, Step};
+use fleetfn_core::rollout::{Device, Hold, Input, State, Step};
 use fleetfn_protocol::update::{Phase, Reason};
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop_oneof, proptest};
 use proptest::{collection::vec, option, sample};
@@ -296,10 +296,13 @@ impl World {
             let head = self.stage.head();
             match head.state {
                 State::Enrolling => self.stage.enrolled(),
+                // It is asked again.
+                State::Held if head.hold == Some(Hold::Gate) => {}
                 State::Held => drop(self.stage.act("bob", json!("promote"))),
                 State::Judging => {
-                    self.stage.answer("heat", "GO", "");
-                    self.stage.answer("crash", "GO", "");
+                    let verdict = if head.question % 2 == 1 { "FAILED" } else { "GO" };
+                    self.stage.answer("heat", verdict, "");
+                    self.stage.answer("crash", verdict, "");
                 }
                 _ => {}
             }

@@ -249,7 +249,12 @@ impl Stage {
 
     /// The device publishes its status.
     pub(crate) fn says(&mut self, job: u32, sequence: u32, phase: Phase, have: u32) {
-        let status = Status { job, sequence, version: "1.0", phase, reason: Reason::None, have, of: 8_000 };
+        self.says_why(job, sequence, phase, Reason::None, have);
+    }
+
+    /// The same with a reason.
+    pub(crate) fn says_why(&mut self, job: u32, sequence: u32, phase: Phase, reason: Reason, have: u32) {
+        let status = Status { job, sequence, version: "1.0", phase, reason, have, of: 8_000 };
         let payload = status.write(&mut [0; 64]).expect("it fits").to_owned();
         self.event(EventKind::UpdateStatus, None, &payload).expect("it can be handled");
     }
