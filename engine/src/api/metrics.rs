@@ -11,6 +11,7 @@ use crate::update::blocks::Refusal;
 use axum::extract::State as Shared;
 use axum::http::HeaderName;
 use axum::http::header::CONTENT_TYPE;
+use fleetfn_broker::Queues;
 use fleetfn_core::effect::MetricKind;
 use fleetfn_core::update::State;
 use fleetfn_protocol::FunctionName;
@@ -37,25 +38,7 @@ fn render(status: &Status, functions: &[FunctionInfo]) -> String {
     };
     plain("fleetfn_devices_online", "gauge", "Devices with a session.", status.devices_online);
     plain("fleetfn_mqtt_connections", "gauge", "MQTT connections of any kind.", status.connections);
-    let queues = status.queues;
-    plain(
-        "fleetfn_mqtt_queued_block_bytes",
-        "gauge",
-        "Bytes of blocks of updates that sessions have not written.",
-        queues.block_bytes,
-    );
-    plain(
-        "fleetfn_mqtt_unacknowledged_messages",
-        "gauge",
-        "Messages that wait for devices in sessions, or for their acknowledgement.",
-        queues.parcels,
-    );
-    plain(
-        "fleetfn_mqtt_queued_live_messages",
-        "gauge",
-        "Messages on their way into the router of live listeners.",
-        queues.live,
-    );
+    render_queues(&mut plain, status.queues);
     plain("fleetfn_events_total", "counter", "Events made durable.", status.events);
     plain("fleetfn_events_handled_total", "counter", "Events handled.", status.handled);
     plain(
@@ -111,7 +94,16 @@ fn render(status: &Status, functions: &[FunctionInfo]) -> String {
     text
 }
 
-/// Appends what functions measure, each name once with all functions that use it.
+/// What waits in the broker.
+fn render_queues(plain: &mut impl FnMut(&str, &str, &str, u64), queues: Queues) {
+    let help = "Bytes of blocks of updates that sessions have not written.";
+    plain("fleetfn_mqtt_queued_block_bytes", "gauge", help, queues.block_bytes);
+    let help = "Messages that wait for devices in sessions, or for their acknowledgement.";
+    plain("fleetfn_mqtt_unacknowledged_messages", "gauge", help, queues.parcels);
+    let help = "Messages on their way into the router of live listeners.";
+    plain("fleetfn_mqtt_queued_live_messages", "gauge", help, queues.live);
+}
+
 /// What is counted of updates. Writing to a string does not fail.
 fn render_updates(text: &mut String, updates: &UpdateCounters) {
     let mut family = |name: &str, help: &str, values: &[(String, u64)]| {
@@ -141,7 +133,7 @@ fn render_updates(text: &mut String, updates: &UpdateCounters) {
 }
 
 /// What is counted of downloads over HTTP, and of patches.
-fn render_downloads(family: &mut dyn FnMut(&str, &str, &[(String, u64)]), updates: &UpdateCounters) {
+fn render_downloads(family: &mut impl FnMut(&str, &str, &[(String, u64)]), updates: &UpdateCounters) {
     let labels = |outcome: &str| format!("{{outcome=\"{outcome}\"}}");
     let ended = updates.downloads();
     let of = |one: &Download| (labels(one.word()), ended.get(one).copied().unwrap_or_default());
@@ -158,6 +150,7 @@ fn render_downloads(family: &mut dyn FnMut(&str, &str, &[(String, u64)]), update
     family("fleetfn_update_patch_bytes_total", "Bytes of patches that were made.", &[(String::new(), bytes)]);
 }
 
+/// Appends what functions measure, each name once with all functions that use it.
 fn render_measures(text: &mut String, measures: &[((FunctionName, String), Measure)]) {
     let mut families: BTreeMap<(String, &str), Vec<(FunctionName, f64)>> = BTreeMap::new();
     for ((function, name), measure) in measures {

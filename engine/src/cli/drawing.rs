@@ -88,7 +88,7 @@ mod tests {
         let mut drawing = Drawing::default();
         let first = drawing.over("a line that is wider than ten\nsecond ▓▓▓▓▓▓▓\nthird", size);
         let second = drawing.over("short\n2", size);
-        let screen = shown(10, 6, &[first.clone()]);
+        let screen = shown(10, 6, std::slice::from_ref(&first));
         assert_eq!(screen, ["a line th", "second ▓▓", "third", "", "", ""]);
         let screen = shown(10, 6, &[first, second.clone()]);
         assert_eq!(&screen[..2], ["short", "2"]);
