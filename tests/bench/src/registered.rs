@@ -25,6 +25,9 @@ pub(crate) struct Options {
     /// Devices that are registered.
     #[arg(long, default_value_t = 1_000_000)]
     devices: u32,
+    /// Memory in which the server caches its state.
+    #[arg(long, default_value = "64MiB")]
+    cache: String,
     /// Where data directories are made; must be a disk, not memory.
     #[arg(long, default_value_os_t = std::env::temp_dir())]
     directory: PathBuf,
@@ -32,7 +35,8 @@ pub(crate) struct Options {
 
 /// Measures, and prints the table.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let system = System::ours(&options.directory, Durability::Fsync)?;
+    let cache = ["--cache", &options.cache];
+    let system = System::ours_with(&options.directory, Durability::Fsync, &cache)?;
     let mut table = Table::default();
     import(&system, options, &mut table)?;
     system.publish("bench", 65_536)?;

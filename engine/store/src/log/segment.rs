@@ -2,7 +2,7 @@
 //!
 //! The file begins with 24 bytes: `FFNLOG01`, its first offset as u64, the salt of the log's checksums as u32, and
 //! the CRC-32C of these as u32. Records follow without gaps; behind
-//! the last one stand zeros, which were allocated ahead so that a sync need not write metadata. A segment is made,
+//! the last one stand zeros, which were allocated ahead, and written some way ahead, so that a sync need not write metadata. A segment is made,
 //! synced and its directory synced before the first record goes into it, and a new one is only begun when all
 //! of the one before is durable.
 
@@ -17,6 +17,7 @@ use std::hash::{BuildHasher, Hasher};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -28,6 +29,11 @@ pub(super) const HEADER_BYTES: u64 = 24;
 /// Distance between the places that are remembered for reading from the middle.
 const INDEX_BYTES: u64 = 256 << 10;
 
+/// How far behind a small group zeros are written with it. Blocks that are only allocated become written ones in the journal of
+/// the file system, and a sync that waits for the journal waits for what all other files have in it: the database's, above all.
+const AHEAD_BYTES: usize = 256 << 10;
+static ZEROS: [u8; AHEAD_BYTES] = [0; AHEAD_BYTES];
+
 /// Least that is read from the file at once.
 const CHUNK_BYTES: usize = 256 << 10;
 
@@ -38,6 +44,8 @@ pub(super) struct Segment {
     pub(super) salt: u32,
     pub(super) path: PathBuf,
     file: File,
+    /// Up to where the file has been written, be it with zeros; 0 if nobody knows.
+    written: AtomicU64,
     /// (offset, position) of some records, ascending.
     index: Mutex<Vec<(u64, u64)>>,
 }
@@ -97,7 +105,7 @@ impl Segment {
             drop(std::fs::remove_file(&path));
             return Err(error);
         }
-        Ok(Self { first, salt, path, file, index: Mutex::default() })
+        Ok(Self { first, salt, path, file, written: AtomicU64::new(0), index: Mutex::default() })
     }
 
     /// Opens a segment whose name says that it begins at `first`.
@@ -113,11 +121,23 @@ impl Segment {
         let Some(salt) = salt.filter(|salt| found == *header(first, *salt)) else {
             return Err(ReadError::Corrupt { path, offset: first });
         };
-        Ok(Self { first, salt, path, file, index: Mutex::default() })
+        Ok(Self { first, salt, path, file, written: AtomicU64::new(0), index: Mutex::default() })
     }
 
+    /// Writes a group behind all others. Called by one thread at a time.
     pub(super) fn write(&self, bytes: &[u8], position: u64) -> io::Result<()> {
-        self.file.write_all_at(bytes, position)
+        self.file.write_all_at(bytes, position)?;
+        let end = position.saturating_add(bytes.len() as u64);
+        if end <= self.written.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let room = usize::try_from(self.bytes().saturating_sub(end)).unwrap_or(usize::MAX);
+        // A large group has a share of its own in what the journal costs.
+        let ahead = if bytes.len() < AHEAD_BYTES / 4 { room.min(AHEAD_BYTES) } else { 0 };
+        // Without them a sync only takes longer.
+        let zeros = self.file.write_at(ZEROS.get(..ahead).unwrap_or_default(), end).unwrap_or_default();
+        self.written.store(end.saturating_add(zeros as u64), Ordering::Relaxed);
+        Ok(())
     }
 
     pub(super) fn sync(&self) -> io::Result<()> {
