@@ -64,10 +64,17 @@ fn the_example_of_the_documentation_is_a_policy() {
     assert_eq!(Policy::parse(json.as_bytes()).map(drop), Ok(()));
 }
 
+/// With each of these values in its place, the policy is refused with an error that begins so.
+fn assert_refused<const N: usize>(cases: [(&str, Value, &str); N]) {
+    for (place, value, error) in cases {
+        let refused = parse(&with(place, value)).expect_err(place).to_string();
+        assert!(refused.starts_with(error), "{place}: {refused}");
+    }
+}
+
 #[test]
-fn what_cannot_be_is_refused_by_the_name_of_its_field() {
-    let silent = json!([{"of": ["SILENT"], "percent": 3, "at_least": 20}]);
-    for (place, value, error) in [
+fn phases_that_cannot_be_are_refused_by_the_name_of_their_field() {
+    assert_refused([
         ("/phases", json!([]), "phases: there must be at least one"),
         (
             "/phases/1/size",
@@ -111,6 +118,13 @@ fn what_cannot_be_is_refused_by_the_name_of_its_field() {
             json!([{"function": "a", "timeout_s": 0}]),
             "phases[0].gates[0].timeout_s: 0 is not from 1",
         ),
+    ]);
+}
+
+#[test]
+fn what_cannot_be_is_refused_by_the_name_of_its_field() {
+    let silent = json!([{"of": ["SILENT"], "percent": 3, "at_least": 20}]);
+    assert_refused([
         ("/selection", json!("colour==red"), "selection: "),
         ("/concurrency", json!(0), "concurrency: 0 is not from 1"),
         ("/release/sequence", json!(0), "release.sequence: 0 is not from 1"),
@@ -142,10 +156,7 @@ fn what_cannot_be_is_refused_by_the_name_of_its_field() {
             "variants[1]: fan@2.4.1-lite is named already",
         ),
         ("/variants", Value::from(vec![release(8); VARIANTS_MAX + 1]), "variants: there are at most 4"),
-    ] {
-        let refused = parse(&with(place, value)).expect_err(place).to_string();
-        assert!(refused.starts_with(error), "{place}: {refused}");
-    }
+    ]);
 }
 
 #[test]
