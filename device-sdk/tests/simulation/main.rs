@@ -153,6 +153,14 @@ async fn a_slow_link_takes_its_time_for_each_byte_and_for_the_way() {
     assert!(bytes < 3 * 20 * 150, "{bytes} bytes in two minutes are more than the links take");
 }
 
+/// One device and what it lives through.
+fn alone(servers: &Servers, script: Sensor, link: Link) -> Simulation {
+    let device = DeviceId::parse("d0").expect("a name");
+    let member = Member { device, token: [].into(), script, link, receive_bytes: 256, send_bytes: 256 };
+    let clock = Arc::new(RuntimeClock::new());
+    Simulation::start(servers.clone(), clock, Run { seed: 0, number: 0 }, [member])
+}
+
 #[tokio::test(start_paused = true)]
 async fn one_that_is_away_at_the_end_comes_back_for_what_it_sent() {
     let servers = Servers::default();
@@ -167,11 +175,7 @@ async fn one_that_is_away_at_the_end_comes_back_for_what_it_sent() {
         sent: 0,
         story: Arc::clone(&story),
     };
-    let device = DeviceId::parse("d0").expect("a name");
-    let link = Link { bytes_per_s: 0, round_trip_ms: 1_000 };
-    let member = Member { device, token: [].into(), script, link, receive_bytes: 256, send_bytes: 256 };
-    let clock = Arc::new(RuntimeClock::new());
-    let mut simulation = Simulation::start(servers.clone(), clock, Run { seed: 0, number: 0 }, [member]);
+    let mut simulation = alone(&servers, script, Link { bytes_per_s: 0, round_trip_ms: 1_000 });
     simulation.gathered().await;
     simulation.begin();
     tokio::time::sleep(Duration::from_secs(60)).await;
@@ -198,11 +202,7 @@ async fn one_that_measures_more_than_it_can_keep_while_it_is_away_comes_back_all
         sent: 0,
         story: Arc::clone(&story),
     };
-    let device = DeviceId::parse("d0").expect("a name");
-    let member =
-        Member { device, token: [].into(), script, link: Link::FAST, receive_bytes: 256, send_bytes: 256 };
-    let clock = Arc::new(RuntimeClock::new());
-    let mut simulation = Simulation::start(servers.clone(), clock, Run { seed: 0, number: 0 }, [member]);
+    let mut simulation = alone(&servers, script, Link::FAST);
     simulation.gathered().await;
     simulation.begin();
     tokio::time::sleep(Duration::from_secs(150)).await;
@@ -227,11 +227,7 @@ async fn a_simulation_that_is_dropped_lets_its_devices_go() {
         sent: 0,
         story: Arc::clone(&story),
     };
-    let device = DeviceId::parse("d0").expect("a name");
-    let member =
-        Member { device, token: [].into(), script, link: Link::FAST, receive_bytes: 256, send_bytes: 256 };
-    let clock = Arc::new(RuntimeClock::new());
-    let simulation = Simulation::start(servers, clock, Run { seed: 0, number: 0 }, [member]);
+    let simulation = alone(&servers, script, Link::FAST);
     simulation.gathered().await;
     drop(simulation);
     tokio::time::timeout(Duration::from_secs(1), async {

@@ -32,3 +32,8 @@ mod together;
 mod words;
 #[path = "rollout/world.rs"]
 mod world;
+
+/// A case that fails is told of by its seed, and not written into the tree.
+fn config() -> proptest::prelude::ProptestConfig {
+    proptest::prelude::ProptestConfig { failure_persistence: None, ..Default::default() }
+}

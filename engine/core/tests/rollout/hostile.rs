@@ -3,7 +3,7 @@
 use crate::stage::{Stage, all, policy};
 use fleetfn_core::rollout::{self, Input, Policy};
 use fleetfn_protocol::FunctionName;
-use proptest::prelude::{ProptestConfig, Strategy, any, prop_oneof, proptest};
+use proptest::prelude::{Strategy, any, prop_oneof, proptest};
 use proptest::sample;
 use serde_json::{Value, json};
 
@@ -84,12 +84,8 @@ fn the_largest_numbers_overflow_nothing() {
     }
 }
 
-fn config() -> ProptestConfig {
-    ProptestConfig { failure_persistence: None, ..ProptestConfig::default() }
-}
-
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(super::config())]
 
     #[test]
     fn bytes_that_are_no_message_are_refused(

@@ -8,7 +8,7 @@ use fleetfn_core::rollout::{OFFER, State};
 use fleetfn_protocol::RolloutName;
 use fleetfn_protocol::update::{Content, Envelope, Manifest, Offer, Phase, Reason};
 use proptest::collection::vec;
-use proptest::prelude::{ProptestConfig, Strategy, any, prop_oneof, proptest};
+use proptest::prelude::{Strategy, any, prop_oneof, proptest};
 use proptest::sample::select;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, VecDeque};
@@ -296,12 +296,8 @@ impl World {
     }
 }
 
-fn config() -> ProptestConfig {
-    ProptestConfig { failure_persistence: None, ..ProptestConfig::default() }
-}
-
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(super::config())]
 
     #[test]
     fn whatever_crosses_on_the_way_every_device_of_both_rollouts_comes_to_one_end(

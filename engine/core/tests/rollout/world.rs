@@ -4,7 +4,7 @@ use crate::rules::Rules;
 use crate::stage::{START_MS, Stage, device, policy};
 use fleetfn_core::rollout::{Device, Hold, Input, State, Step};
 use fleetfn_protocol::update::{Phase, Reason};
-use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop_oneof, proptest};
+use proptest::prelude::{Just, Strategy, any, prop_oneof, proptest};
 use proptest::{collection::vec, option, sample};
 use serde_json::{Value, json};
 
@@ -325,12 +325,8 @@ impl World {
     }
 }
 
-fn config() -> ProptestConfig {
-    ProptestConfig { failure_persistence: None, ..ProptestConfig::default() }
-}
-
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(super::config())]
 
     #[test]
     fn whatever_a_fleet_does_a_rollout_keeps_its_rules_and_comes_to_an_end(
