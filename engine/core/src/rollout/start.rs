@@ -47,6 +47,9 @@ impl Machine<'_> {
         let per_minute = self.per_minute();
         let permits = self.head.pace.permits(per_minute, self.now_ms);
         let starts = permits.min(self.free()).min(STARTS_MAX);
+        if starts == 0 {
+            return Ok(());
+        }
         let mut budget = Budget { starts, looks: LOOKS_MAX, begun: 0 };
         let offered = self.offered()?;
         if self.head.in_phases().ready > 0 {
