@@ -485,7 +485,9 @@ fn what_is_kept_of_many_devices_is_what_is_kept_of_each() {
     }
     let ask = |view: &View| {
         for step in [1, 2, 7, 50, 199] {
-            let devices: Vec<DeviceId> = (0..200).step_by(step).map(id).collect();
+            let mut devices: Vec<DeviceId> = (0..200).step_by(step).map(id).collect();
+            // In any order.
+            devices.extend([5, 1, 4, 150, 1].map(id));
             let twins = devices.iter().map(|device| view.twin(*device).expect("reads")).collect::<Vec<_>>();
             let updates =
                 devices.iter().map(|device| view.update(*device).expect("reads")).collect::<Vec<_>>();

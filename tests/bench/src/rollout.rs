@@ -71,7 +71,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let mut probes = Fleet::join(system.mqtt, PROBES, Load::bench(100), Until::Acked)?;
     let pace = Pace::Offered { per_second: OFFERED };
     probes.run(pace, Duration::from_secs(1))?;
-    let calm = probes.run(pace, Duration::from_secs_f64(options.seconds))?;
+    let calm = probe(&mut probes, pace, |passed| passed < Duration::from_secs_f64(options.seconds))?;
     let (bytes, cpu) = (system.metric("fleetfn_update_block_bytes_total")?, system.cpu()?);
     let started = Instant::now();
     let phases = "1%,10%,100%";
@@ -88,7 +88,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     ])?;
     let is_over = AtomicBool::new(false);
     let busy = std::thread::scope(|scope| {
-        let probing = scope.spawn(|| probe(&mut probes, pace, &is_over));
+        let probing = scope.spawn(|| probe(&mut probes, pace, |_| !is_over.load(Ordering::Relaxed)));
         let waited = wait(&system, started);
         is_over.store(true, Ordering::Relaxed);
         let probed = probing.join().map_err(|_| anyhow!("the probes panicked"))?;
@@ -104,24 +104,48 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     table.compare("MB/s of blocks (reference: raw loopback)", bytes / seconds / 1e6, raw, "MB/s", "");
     table.report("CPU of the server for a device", cpu * 1e3 / devices, "ms", "");
     table.report("peak memory of the server", as_f64(system.peak_bytes()?) / 1e6, "MB", "");
-    let p99 = as_f64(busy.value_at_quantile(0.99)) / 1e3;
     let what = "p99 of telemetry during it (reference: before it)";
-    table.compare(what, p99, calm.latency_ms(0.99), "ms", "≤ 1.5 x");
+    table.compare(what, busy.p99_ms(), calm.p99_ms(), "ms", "≤ 1.5 x");
+    // A machine that stands still once for some milliseconds decides the one above, not this one.
+    let what = "the same, of the second in the middle of all";
+    table.compare(what, busy.middle_ms(), calm.middle_ms(), "ms", "");
     println!("{table}");
     Ok(())
 }
 
-/// How long telemetry takes until it is acknowledged, until the rollout is over; a line each second tells how far it is.
-fn probe(probes: &mut Fleet, pace: Pace, is_over: &AtomicBool) -> Result<Histogram<u64>> {
+/// How long telemetry took until it was acknowledged.
+struct Latency {
+    all_us: Histogram<u64>,
+    /// The p99 of each second.
+    seconds_ms: Vec<f64>,
+}
+
+impl Latency {
+    fn p99_ms(&self) -> f64 {
+        as_f64(self.all_us.value_at_quantile(0.99)) / 1e3
+    }
+
+    /// The p99 of a second that as many others are better than as are worse.
+    fn middle_ms(&self) -> f64 {
+        let mut seconds = self.seconds_ms.clone();
+        seconds.sort_by(f64::total_cmp);
+        seconds.get(seconds.len() / 2).copied().unwrap_or_default()
+    }
+}
+
+/// How long telemetry takes for as long as it `goes_on`; a line each second tells how far it is.
+fn probe(probes: &mut Fleet, pace: Pace, goes_on: impl Fn(Duration) -> bool) -> Result<Latency> {
     let started = Instant::now();
-    let mut all = probes.run(pace, Duration::ZERO)?.latency_us;
-    while !is_over.load(Ordering::Relaxed) {
+    let all_us = probes.run(pace, Duration::ZERO)?.latency_us;
+    let mut latency = Latency { all_us, seconds_ms: Vec::new() };
+    while goes_on(started.elapsed()) {
         let figures = probes.run(pace, Duration::from_secs(1))?;
         let (p50, p99) = (figures.latency_ms(0.5), figures.latency_ms(0.99));
         eprintln!("{:4} s  telemetry p50 {p50:.2} ms  p99 {p99:.2} ms", started.elapsed().as_secs());
-        all.add(figures.latency_us)?;
+        latency.seconds_ms.push(p99);
+        latency.all_us.add(figures.latency_us)?;
     }
-    Ok(all)
+    Ok(latency)
 }
 
 /// Waits until all devices have had their turn.

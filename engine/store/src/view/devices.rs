@@ -45,7 +45,8 @@ impl View {
             (partition, of_device(kind, partition, device), index)
         };
         let mut wanted: Vec<Wanted> = devices.iter().enumerate().map(place).collect();
-        wanted.sort_unstable();
+        // Devices mostly come in order, and stay so within their partitions.
+        wanted.sort_unstable_by_key(|(partition, _, index)| (*partition, *index));
         let mut found: Vec<Option<T>> = devices.iter().map(|_| None).collect();
         let mut keep = |index: usize, value: Bytes| {
             if let Some(found) = found.get_mut(index) {
@@ -58,7 +59,8 @@ impl View {
             if let Some(value) = self.get(*partition, key)? {
                 keep(*index, value)?;
             }
-            let neighbours = others.partition_point(|(other, ..)| other == partition);
+            let is_behind = |[one, other]: &[Wanted; 2]| one.0 == other.0 && one.1 < other.1;
+            let neighbours = rest.array_windows().take_while(|pair| is_behind(pair)).count();
             let (neighbours, _) = others.split_at(neighbours);
             let prefix = of_partition(kind, *partition);
             let passed = match neighbours {
