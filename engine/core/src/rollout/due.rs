@@ -57,8 +57,12 @@ impl Machine<'_> {
             Step::Offered => self.end_offer(id, &mut after),
             Step::Downloading | Step::Verified | Step::Armed | Step::Trial => {
                 let (failure, blame) = self.out_of_time(before);
-                self.withdraw(id, before.generation, false, &failure.to_string());
-                self.fail(&mut after, failure, blame);
+                let is_installing = before.step >= Step::Armed && before.why != Why::Busy;
+                self.fail(&mut after, failure.clone(), blame);
+                if is_installing && after.step == Step::Later {
+                    self.lose(&mut after, failure.clone());
+                }
+                self.withdraw(id, before.generation, after.lost.is_some(), &failure.to_string());
             }
             Step::Succeeded => self.look_at_silence(&mut after),
             Step::Undrawn
