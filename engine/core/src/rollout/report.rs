@@ -109,8 +109,11 @@ impl Machine<'_> {
         let (sequence, offered) = (report.sequence, device.release(&self.policy).sequence);
         if report.reason == Reason::Sequence && sequence >= offered {
             // It got the release another way: an offer of which it could not say that it has confirmed.
-            let step = if sequence == offered { Step::Succeeded } else { Step::Removed };
-            device.go(step, Why::RunsItAlready { sequence }, self.now_ms);
+            let why = Why::RunsItAlready { sequence };
+            match sequence == offered {
+                true => self.succeed(&report.device, device, why),
+                false => device.go(Step::Removed, why, self.now_ms),
+            }
             return;
         }
         let failure = Failure::Reported { phase: report.phase, reason: report.reason };
