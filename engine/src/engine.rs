@@ -80,6 +80,7 @@ struct Node {
     backfills: Arc<Backfills>,
     partitions: u16,
     clock: Clock,
+    started_at_ms: u64,
     durable: watch::Receiver<Offset>,
     broker: Mutex<Option<Broker>>,
     workers: Mutex<Vec<worker::Handle>>,
@@ -159,6 +160,7 @@ impl Engine {
             callers,
             partitions,
             clock,
+            started_at_ms: clock.now_ms(),
             durable,
             token,
             _lock: lock,
@@ -396,6 +398,7 @@ impl Engine {
     pub(crate) fn status(&self) -> Status {
         let metrics = &self.0.metrics;
         let mut status = Status {
+            started_at_ms: self.0.started_at_ms,
             events: metrics.events.get(),
             handled: metrics.handled.get(),
             interrupted: metrics.interrupted.get(),
