@@ -1,6 +1,6 @@
 //! The node's watcher: looks at every rollout once a second, and tells it what it cannot know.
 
-use super::enrol::{Task, Walk};
+use super::enrol::{REST_TIMES, Task, Walk};
 use super::load::{self, Meter};
 use super::{Error, abort_withheld, patches, running, tell};
 use crate::engine::Engine;
@@ -63,13 +63,14 @@ impl Watch {
             patches::tell_of_patches(engine).await?;
         }
         let mut rest = EVERY;
+        let done = known.iter().filter(|(.., head)| head.state == State::Completed).count();
         for (name, policy, head) in &known {
             if let Some(load) = &load {
                 slow_down(engine, name, policy, head, load).await?;
             }
             let task = match head.is_enrolled {
                 false => Task::Enrol,
-                true => Task::Join(newer(policy, &known)),
+                true => Task::Join { newer: newer(policy, &known), rest_times: rest_times(head.state, done) },
             };
             match self.walk(engine, name, policy, head.state, &task).await {
                 Ok(Some(until)) => rest = rest.min(until.saturating_duration_since(Instant::now())),
@@ -105,6 +106,16 @@ impl Watch {
     }
 }
 
+/// How long devices are left alone between two looks at them. All rollouts that are done together cost as much as one that is
+/// not: they are never removed, and become more with each release.
+fn rest_times(state: State, done: usize) -> u32 {
+    let times = match state {
+        State::Completed => u32::try_from(done).unwrap_or(u32::MAX),
+        _ => 1,
+    };
+    (REST_TIMES + 1).saturating_mul(times) - 1
+}
+
 /// The selections of rollouts that bring something newer to the same kind of device, and take those that come late.
 fn newer(policy: &Policy, known: &[(RolloutName, Policy, Head)]) -> Vec<Selection> {
     let ours = &policy.release;
@@ -136,4 +147,16 @@ async fn slow_down(
         tell(engine, name, PACE, &pace).await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rollouts_that_are_done_share_what_one_costs() {
+        let one = rest_times(State::Running, 100) + 1;
+        assert_eq!(rest_times(State::Completed, 100) + 1, 100 * one);
+        assert_eq!(rest_times(State::Completed, 1), REST_TIMES);
+    }
 }
