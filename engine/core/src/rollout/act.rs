@@ -1,7 +1,7 @@
 //! What an operator does, and when it can be done.
 
 use super::RolloutError;
-use super::head::{Done, Head, State};
+use super::head::{Done, Head, Hold, State};
 use super::input::{Act, Verb};
 use super::machine::Machine;
 use super::policy::Policy;
@@ -177,6 +177,13 @@ impl Machine<'_> {
             }
             Verb::Retry => {
                 self.note(&act.by, "retries what has failed", act.why.clone());
+                let all = self.head.in_phases();
+                let nobody = all.failed == 0 && all.timed_out == 0 && all.rejected == 0;
+                if nobody && self.head.hold == Some(Hold::Gate) {
+                    // There is nothing that would have to soak: the gates are asked again.
+                    self.head.until_ms = Some(self.now_ms);
+                    return Ok(());
+                }
                 self.begin_sweep(SweepTo::Retry);
                 self.run_again("devices that have failed are tried again");
             }
