@@ -99,6 +99,7 @@ pub use policy::{
 pub use rehearsal::{
     Assumptions, Member, PhaseTime, REHEARSED_MAX, RUNS_MAX, Reason, Rehearsal, Spread, rehearse,
 };
+pub use repair::{REPAIR_SUFFIX, repair_name};
 pub use rows::Rows;
 pub use sample::Sample;
 pub use silence::{CERTAIN, Habit, allowed_ms, confidence};

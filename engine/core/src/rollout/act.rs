@@ -85,7 +85,8 @@ impl Act {
             Verb::Start(_) => Err(ActError::Started { by: head.started.by.clone() }),
             Verb::Approve => {
                 unless(state != State::WaitingForApproval, "approved")?;
-                if self.by == head.started.by {
+                // Who it is nobody proves: what differs in nothing but capitals is a slip.
+                if self.by.eq_ignore_ascii_case(&head.started.by) {
                     return Err(ActError::SamePerson { by: self.by.clone() });
                 }
                 Ok(())
