@@ -38,8 +38,8 @@ use fleetfn_core::invocation::Role;
 use fleetfn_protocol::{DeviceId, FunctionName};
 use fleetfn_store::{AppendError, Store};
 use parts::{
-    after_log, lock, open_registry, open_store, recall_habits, start_blocks, start_broker, start_fetcher,
-    start_patches, store_config,
+    after_log, announce_rollouts, lock, open_registry, open_store, recall_habits, start_blocks, start_broker,
+    start_fetcher, start_patches, store_config,
 };
 use sha2::{Digest, Sha256};
 use std::fs::File;
@@ -113,6 +113,7 @@ impl Engine {
         let clock = after_log(options.clock, &store)?;
         options.clock = clock;
         let registry = open_registry(&options, &store, (&modules, &artifacts), &token, &metrics)?;
+        announce_rollouts(&store, partitions, clock).await?;
         let patches = start_patches(&options, &artifacts, &registry, &metrics)?;
         let fetcher = start_fetcher(&options, &store, &registry, &metrics, partitions);
         let callers = Callers::default();
