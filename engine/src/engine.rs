@@ -38,8 +38,8 @@ use fleetfn_core::invocation::Role;
 use fleetfn_protocol::{DeviceId, FunctionName};
 use fleetfn_store::{AppendError, Store};
 use parts::{
-    after_log, lock, open_registry, open_store, recall_habits, start_blocks, start_broker, start_fetcher,
-    start_patches, store_config,
+    after_log, announce_rollouts, lock, open_registry, open_store, recall_habits, start_blocks, start_broker,
+    start_fetcher, start_patches, store_config,
 };
 use sha2::{Digest, Sha256};
 use std::fs::File;
@@ -80,6 +80,7 @@ struct Node {
     backfills: Arc<Backfills>,
     partitions: u16,
     clock: Clock,
+    started_at_ms: u64,
     durable: watch::Receiver<Offset>,
     broker: Mutex<Option<Broker>>,
     workers: Mutex<Vec<worker::Handle>>,
@@ -112,6 +113,7 @@ impl Engine {
         let clock = after_log(options.clock, &store)?;
         options.clock = clock;
         let registry = open_registry(&options, &store, (&modules, &artifacts), &token, &metrics)?;
+        announce_rollouts(&store, partitions, clock).await?;
         let patches = start_patches(&options, &artifacts, &registry, &metrics)?;
         let fetcher = start_fetcher(&options, &store, &registry, &metrics, partitions);
         let callers = Callers::default();
@@ -159,6 +161,7 @@ impl Engine {
             callers,
             partitions,
             clock,
+            started_at_ms: clock.now_ms(),
             durable,
             token,
             _lock: lock,
@@ -396,6 +399,7 @@ impl Engine {
     pub(crate) fn status(&self) -> Status {
         let metrics = &self.0.metrics;
         let mut status = Status {
+            started_at_ms: self.0.started_at_ms,
             events: metrics.events.get(),
             handled: metrics.handled.get(),
             interrupted: metrics.interrupted.get(),

@@ -3,9 +3,11 @@
 //! A rollout is an entity of the engine, and decides for itself (`fleetfn_core::rollout`). What it cannot know is told to it
 //! with messages, which are records of the log like any other: acts of operators (`act`, `draft`), and from the node's watcher
 //! (`watch`) which devices match its selection (`candidate`, `enrol`), how much the node allows (`load`), and that its release
-//! is not offered any more (`withheld`), and which patches were made (`patches`). `plan` says what one would do. The node keeps nothing of it: what is in memory is only where it looks next.
+//! is not offered any more (`withheld`), and which patches were made (`patches`); from the node's start that it was away (`awake`).
+//! `plan` says what one would do. The node keeps nothing of it: what is in memory is only where it looks next.
 
 mod act;
+mod awake;
 mod candidate;
 mod draft;
 mod enrol;
@@ -16,12 +18,14 @@ mod watch;
 mod withheld;
 
 pub(crate) use act::{act, start};
+pub(crate) use awake::announce;
 pub(crate) use candidate::{Found, candidates};
 pub(crate) use draft::policy as policy_of;
 pub(crate) use plan::plan;
 pub(crate) use watch::start as start_watch;
 pub(crate) use withheld::abort_withheld;
 
+use crate::admit::Waiter;
 use crate::engine::Engine;
 use crate::registry;
 use fleetfn_core::event::{EventParts, Origin};
@@ -31,7 +35,7 @@ use fleetfn_core::rollout::{
 };
 use fleetfn_core::{Entity, EventKind, Offset, PartitionId};
 use fleetfn_protocol::{FunctionName, RolloutName};
-use fleetfn_store::StateView;
+use fleetfn_store::{StateView, Store};
 use serde::Serialize;
 use std::time::{Duration, Instant};
 
@@ -87,11 +91,19 @@ impl From<tokio::task::JoinError> for Error {
 
 /// What a rollout keeps, as it is committed.
 pub(crate) fn reader(engine: &Engine, name: &RolloutName) -> Result<StateView, Error> {
+    reader_of(engine.store(), engine.partitions(), name, engine.clock().now_ms())
+}
+
+fn reader_of(
+    store: &Store<Waiter>,
+    partitions: u16,
+    name: &RolloutName,
+    now_ms: u64,
+) -> Result<StateView, Error> {
     let text = rollout::entity_name(name);
     let entity = Entity::Named(&text);
     let function = function(FUNCTION)?;
-    let partition = entity.partition(engine.partitions());
-    Ok(engine.store().view().state(partition, &entity.canonical(), &function, engine.clock().now_ms()))
+    Ok(store.view().state(entity.partition(partitions), &entity.canonical(), &function, now_ms))
 }
 
 fn function(name: &str) -> Result<FunctionName, Error> {
@@ -134,9 +146,13 @@ pub(crate) fn status(engine: &Engine, name: &RolloutName) -> Result<Status, Erro
 
 /// The names of all rollouts, in order.
 pub(crate) fn names(engine: &Engine) -> Result<Vec<RolloutName>, Error> {
+    names_of(engine.store())
+}
+
+fn names_of(store: &Store<Waiter>) -> Result<Vec<RolloutName>, Error> {
     let prefix = Entity::Named(rollout::ENTITY_PREFIX).canonical();
     let mut names = Vec::new();
-    for entity in engine.store().view().entities(&prefix, &function(FUNCTION)?)? {
+    for entity in store.view().entities(&prefix, &function(FUNCTION)?)? {
         names.extend(Entity::from_canonical(&entity).and_then(|entity| rollout::rollout_of(entity.name())));
     }
     names.sort_unstable();
@@ -151,24 +167,28 @@ async fn tell(
     payload: &impl Serialize,
 ) -> Result<Offset, Error> {
     let payload = serde_json::to_vec(payload).map_err(|error| Error::Refused(error.to_string()))?;
-    let origin = Origin {
-        cause: Offset(u64::MAX),
-        function: function(OPERATOR)?,
-        partition: PartitionId::CONTROL,
-        sequence: 0,
-        hops: 0,
-        source: OPERATOR,
-    };
     let parts = EventParts {
         entity: Entity::Named(&rollout::entity_name(name)),
         kind: EventKind::Message { name: message },
         received_at_ms: engine.clock().now_ms(),
         expiry_s: 0,
         message_id: "",
-        origin: Some(origin),
+        origin: Some(by_operator()?),
         payload: &payload,
     };
     Ok(engine.admit(parts).await?)
+}
+
+/// From whom operators' and nodes' messages are.
+fn by_operator() -> Result<Origin<'static>, Error> {
+    Ok(Origin {
+        cause: Offset(u64::MAX),
+        function: function(OPERATOR)?,
+        partition: PartitionId::CONTROL,
+        sequence: 0,
+        hops: 0,
+        source: OPERATOR,
+    })
 }
 
 /// The same, and waits until it was handled.

@@ -37,8 +37,17 @@ const ROOM_BYTES: usize = 0;
 /// The tag by which simulated devices are told from others.
 pub(crate) const SIMULATED: &str = "simulated";
 
-/// Reads how many events the engine has made durable since it started; `None` if nobody says.
-pub(crate) type Meter = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Option<u64>> + Send>> + Send + Sync>;
+/// What an engine says that it has made durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Metered {
+    /// When it started, by which one that was started again is known.
+    pub(crate) since: u64,
+    /// Events since then.
+    pub(crate) events: u64,
+}
+
+/// Asks the engine; `None` if nobody says.
+pub(crate) type Meter = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Option<Metered>> + Send>> + Send + Sync>;
 
 /// What is to be played.
 pub(crate) struct Plan {

@@ -81,10 +81,10 @@ pub(crate) use failure::costs_attempt;
 pub use head::{Answer, Done, Head, Hold, Progress, State, Verdict};
 pub use history::{HISTORY_MAX, Line, history};
 pub use input::{
-    ABSENT, ACT, Absent, Act, CANDIDATES, CANDIDATES_MAX, CHOSEN, Candidate, Candidates, Chosen, DEFERRED,
-    DEVICE_FUNCTION, Deferred, ENROLLED, FUNCTION, GateAnswer, HEARD, HERE, Heard, Input, InputError,
-    NewPatches, NodePace, PACE, PATCHES, REFUSED, REPORT, Refused, Report, SILENT, Silent, TICK, VERDICT,
-    Verb, WHO_BYTES_MAX, WHY_BYTES_MAX,
+    ABSENT, ACT, AWAKE, Absent, Act, CANDIDATES, CANDIDATES_MAX, CHOSEN, Candidate, Candidates, Chosen,
+    DEFERRED, DEVICE_FUNCTION, Deferred, ENROLLED, FUNCTION, GateAnswer, HEARD, HERE, Heard, Input,
+    InputError, NewPatches, NodePace, PACE, PATCHES, REFUSED, REPORT, Refused, Report, SILENT, Silent, TICK,
+    VERDICT, Verb, WHO_BYTES_MAX, WHY_BYTES_MAX,
 };
 pub use machine::{Decision, Moves, handle, handle_event};
 pub(crate) use output::send;
@@ -99,6 +99,7 @@ pub use policy::{
 pub use rehearsal::{
     Assumptions, Member, PhaseTime, REHEARSED_MAX, RUNS_MAX, Reason, Rehearsal, Spread, rehearse,
 };
+pub use repair::{REPAIR_SUFFIX, repair_name};
 pub use rows::Rows;
 pub use sample::Sample;
 pub use silence::{CERTAIN, Habit, allowed_ms, confidence};

@@ -22,7 +22,8 @@
 //! - One job at a time: the offer of the rollout with the higher weight, of the same weight the newer release, an operator's
 //!   before any. Who has to wait is told that and, once, when the device is free; one after the other, in that order.
 //! - An offer with a generation that was seen changes nothing; none becomes two jobs.
-//! - Of a job each step is reported once, forwards only, and of a download at most eight parts and one report a minute.
+//! - Of a job each step is reported once, forwards only, and of a download at most eight parts and one report a minute,
+//!   with one pause after each.
 //! - Each offer comes to an end that its rollout hears of, or has asked for: a final report, absent, deferred, refused.
 
 mod ask;

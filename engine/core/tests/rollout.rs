@@ -16,6 +16,8 @@ mod devices;
 mod gates;
 #[path = "rollout/hostile.rs"]
 mod hostile;
+#[path = "rollout/lost.rs"]
+mod lost;
 #[path = "rollout/night.rs"]
 mod night;
 #[path = "rollout/phases.rs"]

@@ -36,6 +36,12 @@ fn render(status: &Status, functions: &[FunctionInfo]) -> String {
         // Writing to a string does not fail.
         let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}");
     };
+    plain(
+        "fleetfn_start_time_seconds",
+        "gauge",
+        "When it started, since 1970.",
+        status.started_at_ms / 1_000,
+    );
     plain("fleetfn_devices_online", "gauge", "Devices with a session.", status.devices_online);
     plain("fleetfn_mqtt_connections", "gauge", "MQTT connections of any kind.", status.connections);
     render_queues(&mut plain, status.queues);

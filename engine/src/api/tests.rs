@@ -305,6 +305,7 @@ async fn status_and_metrics_count_from_zero() {
     let text =
         tokio::task::spawn_blocking(move || metrics.read_to_string()).await.expect("no panic").expect("text");
     for line in [
+        "# TYPE fleetfn_start_time_seconds gauge",
         "fleetfn_devices_online 0",
         "# TYPE fleetfn_events_total counter",
         "fleetfn_invocations_total{function=\"climate\"} 0",

@@ -10,7 +10,7 @@ use super::{duration, logging, output};
 use crate::clock::{Clock, Speed};
 use crate::open_files::{self, Ends};
 use crate::scenario::{self, Casting, PAGE, Scenario};
-use crate::sim::{Inside, Meter, Plan};
+use crate::sim::{Inside, Meter, Metered, Plan};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -150,7 +150,11 @@ fn meter(client: Option<Client>) -> Meter {
         let client = client.clone();
         Box::pin(async move {
             let client = client?;
-            tokio::task::spawn_blocking(move || client.metric("fleetfn_events_total")).await.ok()?
+            let ask = move || {
+                let since = client.metric("fleetfn_start_time_seconds")?;
+                Some(Metered { since, events: client.metric("fleetfn_events_total")? })
+            };
+            tokio::task::spawn_blocking(ask).await.ok()?
         })
     })
 }

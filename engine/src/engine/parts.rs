@@ -39,6 +39,17 @@ pub(super) async fn open_store(config: Config, tail: Fanout) -> anyhow::Result<S
     Ok(store)
 }
 
+/// Tells rollouts that the node was away.
+pub(super) async fn announce_rollouts(
+    store: &Store<Waiter>,
+    partitions: u16,
+    clock: Clock,
+) -> anyhow::Result<()> {
+    let store = store.clone();
+    let telling = tokio::task::spawn_blocking(move || crate::rollout::announce(&store, partitions, clock));
+    telling.await?.context("cannot tell rollouts that the node has started")
+}
+
 /// What the end of the log says about who is heard when.
 pub(super) async fn recall_habits(store: &Store<Waiter>) -> anyhow::Result<Arc<Habits>> {
     let store = store.clone();

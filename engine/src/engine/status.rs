@@ -19,6 +19,8 @@ pub(crate) struct FunctionInfo {
 /// Sums since the start of the process, and what is now.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Status {
+    /// When it started, in milliseconds since 1970: whatever is counted below is counted from then on.
+    pub(crate) started_at_ms: u64,
     /// Devices with a session.
     pub(crate) devices_online: u64,
     /// MQTT connections of any kind.

@@ -19,7 +19,10 @@ pub(crate) struct Told {
 impl Told {
     /// Checks both; nobody in particular is the operator.
     pub(crate) fn new(by: Option<String>, why: Option<String>) -> Result<Self, Error> {
-        let by = by.filter(|by| !by.is_empty()).unwrap_or_else(|| super::OPERATOR.into());
+        let by = by
+            .map(|by| by.trim().to_owned())
+            .filter(|by| !by.is_empty())
+            .unwrap_or_else(|| super::OPERATOR.into());
         let why = why.unwrap_or_default();
         for (what, text, bytes_max) in [("by", &by, WHO_BYTES_MAX), ("why", &why, WHY_BYTES_MAX)] {
             if text.len() > bytes_max || text.chars().any(char::is_control) {

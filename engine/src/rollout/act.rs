@@ -2,7 +2,7 @@
 
 use super::{Error, find, status, tell_and_wait};
 use crate::engine::Engine;
-use fleetfn_core::rollout::{ACT, Act, Head, Policy, State, Status, Verb};
+use fleetfn_core::rollout::{ACT, Act, Done, Head, Policy, REPAIR_SUFFIX, State, Status, Verb, repair_name};
 use fleetfn_protocol::RolloutName;
 
 /// Starts a rollout with a policy that was checked, and returns how it goes. Durable and handled on return.
@@ -17,6 +17,7 @@ pub(crate) async fn start(
     if let Some((policy, head)) = find(engine, name)? {
         act.permitted(&policy, &head)?;
     }
+    expect_free(engine, name, &policy)?;
     tell_and_wait(engine, name, ACT, &act).await?;
     let Some((stored, head)) = find(engine, name)? else {
         return Err(Error::Refused(format!(
@@ -30,6 +31,28 @@ pub(crate) async fn start(
     status(engine, name)
 }
 
+/// Refuses names that would leave a rollout without the one that repairs it: a name is given once, and a repair that finds its
+/// own taken does nothing.
+fn expect_free(engine: &Engine, name: &RolloutName, policy: &Policy) -> Result<(), Error> {
+    let repair = repair_name(name).filter(|_| policy.repair.is_some());
+    if let Some(repair) = repair
+        && find(engine, &repair)?.is_some()
+    {
+        let why =
+            format!("there is a rollout '{repair}', which its repair would be called; choose another name");
+        return Err(Error::Refused(why));
+    }
+    let repaired =
+        name.as_str().strip_suffix(REPAIR_SUFFIX).and_then(|repaired| RolloutName::parse(repaired).ok());
+    let Some(repaired) = repaired else { return Ok(()) };
+    match find(engine, &repaired)? {
+        Some((policy, _)) if policy.repair.is_some() => Err(Error::Refused(format!(
+            "the repair of rollout '{repaired}' is called so; choose another name"
+        ))),
+        Some(_) | None => Ok(()),
+    }
+}
+
 /// Does something else with a rollout, and returns how it goes. Durable and handled on return.
 pub(crate) async fn act(engine: &Engine, name: &RolloutName, act: Act) -> Result<Status, Error> {
     act.check().map_err(Error::Refused)?;
@@ -37,17 +60,18 @@ pub(crate) async fn act(engine: &Engine, name: &RolloutName, act: Act) -> Result
     act.permitted(&policy, &head)?;
     tell_and_wait(engine, name, ACT, &act).await?;
     let (_, head) = find(engine, name)?.ok_or(Error::Missing(*name))?;
-    if is_contradicted(&act.verb, &head) {
+    if is_contradicted(&act, &head) {
         return Err(Error::Overtaken(*name));
     }
     status(engine, name)
 }
 
 /// Whether a rollout is not as an act leaves it, because another one came in between.
-fn is_contradicted(verb: &Verb, head: &Head) -> bool {
-    match verb {
-        Verb::Approve => head.approved.is_none(),
-        Verb::Pause => head.paused.is_none(),
+fn is_contradicted(act: &Act, head: &Head) -> bool {
+    let is_not_by = |done: &Done| (&done.by, &done.why) != (&act.by, &act.why);
+    match act.verb {
+        Verb::Approve => head.approved.as_ref().is_none_or(is_not_by),
+        Verb::Pause => head.paused.as_ref().is_none_or(is_not_by),
         Verb::Resume => head.paused.is_some(),
         Verb::Abort => head.state != State::Aborted,
         Verb::Repair => head.repaired_by.is_none(),

@@ -18,16 +18,21 @@ const REST_MIN: Duration = Duration::from_secs(2);
 
 /// How many times as long as it took to look at devices is waited before the next are looked at, once all were found: so
 /// that a fleet of a million costs a twentieth of a core, and finds a late device within minutes.
-const REST_TIMES: u32 = 19;
+pub(super) const REST_TIMES: u32 = 19;
 
 /// What devices are looked at for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Task {
     /// A rollout waits for all that match.
     Enrol,
-    /// It may hear of more, but of none that these selections of rollouts with a newer release mean: a device that is new
-    /// need not get every release that there was.
-    Join(Vec<Selection>),
+    /// It may hear of more.
+    Join {
+        /// But of none that these selections of rollouts with a newer release mean: a device that is new need not get every
+        /// release that there was.
+        newer: Vec<Selection>,
+        /// How many times as long as it took to look at devices is waited.
+        rest_times: u32,
+    },
 }
 
 /// How long an engine that is far behind is left alone.
@@ -69,7 +74,10 @@ impl Walk {
         let look = move || look(&engine_too, &name_too, &policy, &task_too, after);
         let looked = tokio::task::spawn_blocking(look).await??;
         let took = start.elapsed();
-        let mut rest = if *task == Task::Enrol { Duration::ZERO } else { took.saturating_mul(REST_TIMES) };
+        let mut rest = match task {
+            Task::Enrol => Duration::ZERO,
+            Task::Join { rest_times, .. } => took.saturating_mul(*rest_times),
+        };
         for devices in looked.candidates.chunks(CANDIDATES_MAX) {
             let candidates = Candidates { devices: devices.to_vec() };
             rest = rest.max(say(engine, name, CANDIDATES, &candidates).await?);
@@ -112,7 +120,7 @@ fn look(
     let selection = Selection::parse(&policy.selection).map_err(|error| Error::Refused(error.to_string()))?;
     let newer = match task {
         Task::Enrol => &[],
-        Task::Join(newer) => &newer[..],
+        Task::Join { newer, .. } => &newer[..],
     };
     let reader = reader(engine, name)?;
     let Some(head) = rollout::head(&reader)? else {
@@ -121,7 +129,7 @@ fn look(
     let knows = |id: &DeviceId| match task {
         // Whoever was found so far was found now.
         Task::Enrol => Ok(false),
-        Task::Join(_) => Ok(rollout::device(&reader, id)?.is_some_and(|known| !known.step.is_end())),
+        Task::Join { .. } => Ok(rollout::device(&reader, id)?.is_some_and(|known| !known.step.is_end())),
     };
     let mut found = candidates(engine, &selection, newer, after, LOOKED_AT, knows)?;
     let mut news = Vec::new();

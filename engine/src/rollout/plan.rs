@@ -3,7 +3,8 @@
 use super::Error;
 use super::candidate::candidate;
 use crate::engine::Engine;
-use fleetfn_core::rollout::{self, Assumptions, Member, PLANNED_MAX, Plan, Policy, Rehearsal, Sample};
+use fleetfn_core::deployment::Trigger;
+use fleetfn_core::rollout::{self, Assumptions, Gate, Member, PLANNED_MAX, Plan, Policy, Rehearsal, Sample};
 use fleetfn_core::selection::Selection;
 use fleetfn_protocol::RolloutName;
 use fleetfn_protocol::update::{Envelope, Manifest};
@@ -27,7 +28,8 @@ pub(crate) fn plan(
     };
     let now_ms = engine.clock().now_ms();
     let fleet = fleet(engine, policy)?;
-    let plan = rollout::plan(name, policy, &fleet, now_ms)?;
+    let mut plan = rollout::plan(name, policy, &fleet, now_ms)?;
+    plan.notes.extend(deaf_gates(engine, policy)?);
     let rehearsal = match assumptions {
         Some(assumptions) => {
             let assumptions = known(engine, policy, assumptions);
@@ -37,6 +39,27 @@ pub(crate) fn plan(
         None => None,
     };
     Ok((plan, rehearsal))
+}
+
+/// The gates that nobody would answer for as things are.
+fn deaf_gates(engine: &Engine, policy: &Policy) -> Result<Vec<String>, Error> {
+    let deployed = engine.registry().functions()?;
+    let answers = |gate: &Gate| {
+        let lines = deployed.iter().filter(|(name, _)| *name == gate.function);
+        let mut live = lines.filter_map(|(_, line)| line.live.as_ref());
+        live.any(|version| version.manifest.triggers.contains(&Trigger::Gate))
+    };
+    let mut notes = Vec::new();
+    for phase in &policy.phases {
+        for Gate { function, .. } in phase.gates.iter().filter(|gate| !answers(gate)) {
+            let phase = &phase.name;
+            notes.push(format!(
+                "no function '{function}' with the trigger gate is live: the rollout is held after phase {phase} until one is, \
+                 or it is promoted"
+            ));
+        }
+    }
+    Ok(notes)
 }
 
 /// The devices that match, or some of them if they are many.

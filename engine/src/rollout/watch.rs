@@ -1,6 +1,6 @@
 //! The node's watcher: looks at every rollout once a second, and tells it what it cannot know.
 
-use super::enrol::{Task, Walk};
+use super::enrol::{REST_TIMES, Task, Walk};
 use super::load::{self, Begun, Meter};
 use super::withheld::abort_withheld_of;
 use super::{Error, Known, patches, running, tell};
@@ -71,6 +71,7 @@ impl Watch {
             patches::tell_of_patches(engine, &known).await?;
         }
         let mut rest = EVERY;
+        let done = known.iter().filter(|(.., head)| head.state == State::Completed).count();
         for (name, policy, head) in &known {
             if let Some(load) = &load {
                 let per_minute = self.begun_per_minute(engine, name, head);
@@ -78,7 +79,7 @@ impl Watch {
             }
             let task = match head.is_enrolled {
                 false => Task::Enrol,
-                true => Task::Join(newer(policy, &known)),
+                true => Task::Join { newer: newer(policy, &known), rest_times: rest_times(head.state, done) },
             };
             match self.walk(engine, name, policy, head.state, &task).await {
                 Ok(Some(until)) => rest = rest.min(until.saturating_duration_since(Instant::now())),
@@ -123,6 +124,16 @@ impl Watch {
     }
 }
 
+/// How long devices are left alone between two looks at them. All rollouts that are done together cost as much as one that is
+/// not: they are never removed, and become more with each release.
+fn rest_times(state: State, done: usize) -> u32 {
+    let times = match state {
+        State::Completed => u32::try_from(done).unwrap_or(u32::MAX),
+        _ => 1,
+    };
+    (REST_TIMES + 1).saturating_mul(times) - 1
+}
+
 /// The selections of rollouts that bring something newer to the same kind of device, and take those that come late.
 fn newer(policy: &Policy, known: &[Known]) -> Vec<Selection> {
     let ours = &policy.release;
@@ -155,4 +166,16 @@ async fn slow_down(
         tell(engine, name, PACE, &pace).await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rollouts_that_are_done_share_what_one_costs() {
+        let one = rest_times(State::Running, 100) + 1;
+        assert_eq!(rest_times(State::Completed, 100) + 1, 100 * one);
+        assert_eq!(rest_times(State::Completed, 1), REST_TIMES);
+    }
 }

@@ -22,7 +22,7 @@ impl Count {
         self.0.load(Ordering::Relaxed)
     }
 
-    fn add(&self, more: u64) {
+    pub(super) fn add(&self, more: u64) {
         self.0.fetch_add(more, Ordering::Relaxed);
     }
 

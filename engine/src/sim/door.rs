@@ -1,6 +1,6 @@
 //! An engine in the same process, for simulations that need no other.
 
-use super::{Meter, Plan, SIMULATED};
+use super::{Meter, Metered, Plan, SIMULATED};
 use crate::api::{BATCH_DEVICES_MAX, Running, Server};
 use crate::clock::Clock;
 use crate::engine::{Engine, Options};
@@ -93,8 +93,9 @@ impl Inside {
     pub(crate) fn meter(&self) -> Meter {
         let engine = self.engine.clone();
         Box::new(move || {
-            let events = engine.status().events;
-            Box::pin(std::future::ready(Some(events)))
+            let status = engine.status();
+            let metered = Metered { since: status.started_at_ms, events: status.events };
+            Box::pin(std::future::ready(Some(metered)))
         })
     }
 

@@ -1,5 +1,6 @@
 //! What a simulation comes to: the summary, and whether everything that was acknowledged arrived.
 
+use super::Metered;
 use super::counts::Counts;
 use super::view::latency;
 use crate::cli::Failure;
@@ -15,17 +16,18 @@ pub(super) struct Verdict {
 }
 
 impl Verdict {
-    /// Sums up; `events` is what the engine counted before and after.
+    /// Sums up; `metered` is what the engine counted before and after.
     pub(super) fn new(
         counts: &Counts,
         devices: usize,
         connects_per_s: u64,
-        events: Option<(u64, u64)>,
+        metered: Option<(Metered, Metered)>,
     ) -> Self {
         let devices = u64::try_from(devices).unwrap_or(u64::MAX);
         let acked = counts.acked.get();
         // An engine that was started again counts from 0 and says nothing about before.
-        let admitted = events.and_then(|(before, after)| after.checked_sub(before));
+        let same = metered.filter(|(before, after)| before.since == after.since);
+        let admitted = same.and_then(|(before, after)| after.events.checked_sub(before.events));
         let mut rows = vec![
             ("devices", devices),
             ("connects", counts.connects()),
@@ -85,5 +87,23 @@ impl fmt::Display for Verdict {
             writeln!(f, "{name:<24}{value:>12}")?;
         }
         write!(f, "{}", self.latency)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(after: Metered) -> Verdict {
+        let counts = Counts::new();
+        counts.acked.add(100);
+        Verdict::new(&counts, 0, 0, Some((Metered { since: 1, events: 40 }, after)))
+    }
+
+    #[test]
+    fn an_engine_that_was_started_again_is_not_reproached_for_what_it_made_durable_before() {
+        assert!(verdict(Metered { since: 1, events: 139 }).judge().is_err());
+        assert!(verdict(Metered { since: 1, events: 140 }).judge().is_ok());
+        assert!(verdict(Metered { since: 2, events: 60 }).judge().is_ok());
     }
 }

@@ -39,13 +39,17 @@ impl Machine<'_> {
             return;
         }
         self.withdraw(id, device.generation, true, "it did not take the offer in time");
-        device.go(Step::Absent, Why::NotThere, self.now_ms);
+        match device.lost.take() {
+            Some(failure) => self.lose(device, failure),
+            None => device.go(Step::Absent, Why::NotThere, self.now_ms),
+        }
     }
 
-    /// A device that was absent was heard, or one that put its offer off can take one before the time that it named.
+    /// A device that was absent or lost was heard, or one that put its offer off can take one before the time that it named.
     pub(super) fn here(&mut self, heard: &Heard) -> Result<(), RolloutError> {
         let awaited = self.find(&heard.device)?.filter(|device| match (device.step, &device.why) {
             (Step::Absent, _) | (Step::Later, Why::Deferred { .. }) => true,
+            (Step::TimedOut, _) => device.lost.is_some() && self.head.state != State::Aborted,
             (_, _) => false,
         });
         let Some(before) = awaited else {

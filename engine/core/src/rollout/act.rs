@@ -1,7 +1,7 @@
 //! What an operator does, and when it can be done.
 
 use super::RolloutError;
-use super::head::{Done, Head, State};
+use super::head::{Done, Head, Hold, State};
 use super::input::{Act, Verb};
 use super::machine::Machine;
 use super::policy::Policy;
@@ -85,7 +85,8 @@ impl Act {
             Verb::Start(_) => Err(ActError::Started { by: head.started.by.clone() }),
             Verb::Approve => {
                 unless(state != State::WaitingForApproval, "approved")?;
-                if self.by == head.started.by {
+                // Who it is nobody proves: what differs in nothing but capitals is a slip.
+                if self.by.eq_ignore_ascii_case(&head.started.by) {
                     return Err(ActError::SamePerson { by: self.by.clone() });
                 }
                 Ok(())
@@ -177,6 +178,13 @@ impl Machine<'_> {
             }
             Verb::Retry => {
                 self.note(&act.by, "retries what has failed", act.why.clone());
+                let all = self.head.in_phases();
+                let nobody = all.failed == 0 && all.timed_out == 0 && all.rejected == 0;
+                if nobody && self.head.hold == Some(Hold::Gate) {
+                    // There is nothing that would have to soak: the gates are asked again.
+                    self.head.until_ms = Some(self.now_ms);
+                    return Ok(());
+                }
                 self.begin_sweep(SweepTo::Retry);
                 self.run_again("devices that have failed are tried again");
             }

@@ -3,7 +3,7 @@
 use super::policy::{Policy, Release};
 use super::silence::Habit;
 use super::tally::is_zero;
-use super::why::Why;
+use super::why::{Failure, Why};
 use super::window::Zone;
 use alloc::format;
 use alloc::string::String;
@@ -150,6 +150,9 @@ pub struct Device {
     /// Times that only the way to it has failed.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub deliveries: u32,
+    /// How it was lost: it began to install and was not heard of any more. It is bad until it says what became of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<Failure>,
     /// Whether it is to get the whole image: a patch has failed.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub whole: bool,
@@ -215,6 +218,7 @@ impl Device {
             generation: 0,
             attempts: 0,
             deliveries: 0,
+            lost: None,
             whole: false,
             patched: false,
             chosen: None,

@@ -55,10 +55,19 @@ impl Machine<'_> {
             }
             Step::Later => self.make_ready(&mut after, Why::InTurn),
             Step::Offered => self.end_offer(id, &mut after),
+            Step::Downloading | Step::Verified | Step::Armed | Step::Trial
+                if self.after_start_ms() > self.now_ms =>
+            {
+                after.due_ms = Some(self.after_start_ms());
+            }
             Step::Downloading | Step::Verified | Step::Armed | Step::Trial => {
                 let (failure, blame) = self.out_of_time(before);
-                self.withdraw(id, before.generation, false, &failure.to_string());
-                self.fail(&mut after, failure, blame);
+                let is_installing = before.step >= Step::Armed && before.why != Why::Busy;
+                self.fail(&mut after, failure.clone(), blame);
+                if is_installing && after.step == Step::Later {
+                    self.lose(&mut after, failure.clone());
+                }
+                self.withdraw(id, before.generation, after.lost.is_some(), &failure.to_string());
             }
             Step::Succeeded => self.look_at_silence(&mut after),
             Step::Undrawn
@@ -88,6 +97,12 @@ impl Machine<'_> {
             _ => (Phase::Downloading, Blame::Delivery),
         };
         (Failure::StoodStill { for_s: timeouts.step_s, phase }, blame)
+    }
+
+    /// Before this no job is out of time: a device could say nothing while the node was away.
+    fn after_start_ms(&self) -> u64 {
+        let step_ms = u64::from(self.policy.timeouts.step_s) * 1_000;
+        self.head.awake_ms.map_or(0, |awake_ms| awake_ms.saturating_add(step_ms))
     }
 
     /// When a job that has just moved is out of time.

@@ -71,6 +71,9 @@ fn because(policy: &Policy, row: &Device) -> String {
         let sequence = row.release(policy).sequence;
         words.push_str(&format!("; its release is the variant {release} (sequence {sequence}): {why}"));
     }
+    if row.step == Step::TimedOut && row.lost.is_some() {
+        words.push_str("; it is tried again when it is heard");
+    }
     if row.confidence > 0 {
         words.push_str(&format!("; a failure with a confidence of {}%", row.confidence / 10));
     }

@@ -106,6 +106,13 @@ impl Machine<'_> {
         device.due_ms = Some(at_ms);
     }
 
+    /// A device is not heard of any more since it began to install: whatever stopped it, another try needs it there, and
+    /// until then it is bad. Were it only absent, an image that devices do not come back from would stop no rollout.
+    pub(super) fn lose(&self, device: &mut Device, failure: Failure) {
+        device.lost = Some(failure.clone());
+        device.go(Step::TimedOut, Why::Failed(failure), self.now_ms);
+    }
+
     /// Takes an offer back.
     pub(super) fn withdraw(&mut self, id: &DeviceId, generation: u32, await_device: bool, why: &str) {
         let rollout = self.name.to_string();

@@ -184,6 +184,9 @@ pub struct Head {
     /// For when its timer is set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tick_ms: Option<u64>,
+    /// When the node started last, in milliseconds since 1970: before that it could hear nobody for a while.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub awake_ms: Option<u64>,
     /// Devices that are to be looked at some time.
     pub due: u32,
     /// Before this none of them is, in milliseconds since 1970. Finding the row of the first one is dear: those of devices
@@ -216,6 +219,7 @@ impl Head {
             history_next: 0,
             ignored: 0,
             tick_ms: None,
+            awake_ms: None,
             due: 0,
             due_ms: None,
         }

@@ -7,6 +7,7 @@
 //! | `rollout/enrolled` | `operator` | these were all for now |
 //! | `rollout/pace` | `operator` | how many devices the node allows in a minute |
 //! | `rollout/patches` | `operator` | patches to a release of the policy that the node has |
+//! | `rollout/awake` | `operator` | the node has started: whoever was not heard meanwhile is no worse for it |
 //! | `rollout/report` | `update`, the function of devices | how far a device's job is |
 //! | `rollout/absent`, `rollout/here` | `update` | a device did not take its offer; it was heard, or is free again |
 //! | `rollout/silent`, `rollout/heard` | `update` | a device that was to be watched is quiet; it was heard again |
@@ -49,6 +50,8 @@ pub const ENROLLED: &str = "rollout/enrolled";
 pub const PACE: &str = "rollout/pace";
 /// Patches to a release.
 pub const PATCHES: &str = "rollout/patches";
+/// The node was away, and is there again: nobody was heard meanwhile.
+pub const AWAKE: &str = "rollout/awake";
 /// How far a device's job is.
 pub const REPORT: &str = "rollout/report";
 /// A device did not take its offer.
@@ -80,6 +83,7 @@ pub enum Input {
     Enrolled,
     Pace(NodePace),
     Patches(NewPatches),
+    Awake,
     Report(Report),
     Absent(Absent),
     Here(Heard),
@@ -153,6 +157,10 @@ impl Input {
                 let Nothing {} = read(name, payload)?;
                 Self::Enrolled
             }
+            AWAKE => {
+                let Nothing {} = read(name, payload)?;
+                Self::Awake
+            }
             PACE => Self::Pace(read(name, payload)?),
             PATCHES => Self::Patches(read(name, payload)?),
             REPORT => Self::Report(read(name, payload)?),
@@ -177,9 +185,12 @@ impl Input {
         let sender = sender.as_str();
         match self {
             Self::Act(Act { verb: Verb::Start(_), .. }) => sender == OPERATOR || sender == FUNCTION,
-            Self::Act(_) | Self::Candidates(_) | Self::Enrolled | Self::Pace(_) | Self::Patches(_) => {
-                sender == OPERATOR
-            }
+            Self::Act(_)
+            | Self::Candidates(_)
+            | Self::Enrolled
+            | Self::Pace(_)
+            | Self::Patches(_)
+            | Self::Awake => sender == OPERATOR,
             Self::Report(_)
             | Self::Absent(_)
             | Self::Here(_)

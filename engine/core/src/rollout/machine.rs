@@ -136,6 +136,10 @@ impl Machine<'_> {
                 Ok(())
             }
             Input::Patches(new) => self.take_patches(new),
+            Input::Awake => {
+                self.head.awake_ms = Some(self.now_ms);
+                Ok(())
+            }
             Input::Report(report) => self.report(&report),
             Input::Absent(absent) => self.absent(&absent),
             Input::Here(heard) => self.here(&heard),

@@ -43,9 +43,11 @@ impl Machine<'_> {
         };
         let habit = device.habit();
         let allowed_ms = allowed_ms(silence, habit);
-        let quiet_ms = self.now_ms.saturating_sub(since_ms);
-        device.confidence = confidence(allowed_ms, habit, quiet_ms);
-        device.due_ms = next_look_ms(allowed_ms, quiet_ms).map(|quiet_ms| since_ms.saturating_add(quiet_ms));
+        // Nobody was heard while the node was away; what was known before that still holds.
+        let from_ms = since_ms.max(self.head.awake_ms.unwrap_or(0));
+        let quiet_ms = self.now_ms.saturating_sub(from_ms);
+        device.confidence = device.confidence.max(confidence(allowed_ms, habit, quiet_ms));
+        device.due_ms = next_look_ms(allowed_ms, quiet_ms).map(|quiet_ms| from_ms.saturating_add(quiet_ms));
         if device.confidence > 0 {
             device.why = Why::Silent { since_ms, allowed_ms };
         }

@@ -13,9 +13,13 @@ use alloc::vec;
 use alloc::vec::Vec;
 use fleetfn_protocol::RolloutName;
 
-/// Name of the rollout that repairs another.
-pub(super) fn repair_name(name: &RolloutName) -> Option<RolloutName> {
-    RolloutName::parse(&format!("{name}-repair")).ok()
+/// What the name of a rollout that repairs another adds to the name of that.
+pub const REPAIR_SUFFIX: &str = "-repair";
+
+/// Name of the rollout that repairs another; `None` if that would be none.
+#[must_use]
+pub fn repair_name(name: &RolloutName) -> Option<RolloutName> {
+    RolloutName::parse(&format!("{name}{REPAIR_SUFFIX}")).ok()
 }
 
 /// What it does: all that run the release at once, as fast as the policy lets anything go; whoever confirms the release

@@ -70,6 +70,7 @@ impl Machine<'_> {
                 if device.step == Step::Offered {
                     device.go(Step::Downloading, Why::Busy, self.now_ms);
                 }
+                device.lost = None;
                 device.why = Why::Busy;
                 device.due_ms = Some(self.job_due_ms(started_ms));
             }
@@ -93,6 +94,7 @@ impl Machine<'_> {
             return;
         }
         let started_ms = device.started_ms.unwrap_or(self.now_ms);
+        device.lost = None;
         device.go(step, Why::Works, self.now_ms);
         device.started_ms = Some(started_ms);
         (device.have, device.of) = (report.have, report.of);
@@ -103,11 +105,15 @@ impl Machine<'_> {
     }
 
     fn failed(&mut self, report: &Report, device: &mut Device) {
+        device.lost = None;
         let (sequence, offered) = (report.sequence, device.release(&self.policy).sequence);
         if report.reason == Reason::Sequence && sequence >= offered {
             // It got the release another way: an offer of which it could not say that it has confirmed.
-            let step = if sequence == offered { Step::Succeeded } else { Step::Removed };
-            device.go(step, Why::RunsItAlready { sequence }, self.now_ms);
+            let why = Why::RunsItAlready { sequence };
+            match sequence == offered {
+                true => self.succeed(&report.device, device, why),
+                false => device.go(Step::Removed, why, self.now_ms),
+            }
             return;
         }
         let failure = Failure::Reported { phase: report.phase, reason: report.reason };
@@ -117,6 +123,7 @@ impl Machine<'_> {
     /// A device runs the release: it is watched from now on.
     fn succeed(&mut self, id: &DeviceId, device: &mut Device, why: Why) {
         device.go(Step::Succeeded, why, self.now_ms);
+        device.lost = None;
         (device.quiet_since_ms, device.confidence) = (None, 0);
         if let Some(silence) = &self.policy.silence {
             let quiet_ms = allowed_ms(silence, device.habit());

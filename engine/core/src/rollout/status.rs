@@ -62,6 +62,8 @@ pub struct Status {
     pub criteria: Vec<String>,
     /// Devices that are no part of it.
     pub left_out: u32,
+    /// Devices that did not get it any more when it was aborted.
+    pub canceled: u32,
 }
 
 /// How a rollout goes at a time.
@@ -94,6 +96,7 @@ pub fn status(name: &RolloutName, policy: &Policy, head: &Head, now_ms: u64) -> 
         rest: per_minute.and_then(|per_minute| Pace::time_for(rest(head), per_minute)),
         criteria: criteria_lines(policy, head),
         left_out: head.outside.removed,
+        canceled: head.all().canceled,
     }
 }
 
@@ -153,14 +156,19 @@ fn held_by(policy: &Policy, head: &Head, now_ms: u64) -> (Option<String>, Option
 
 fn criteria_lines(policy: &Policy, head: &Head) -> Vec<String> {
     let all = head.in_phases();
+    let phase = head.progress().map(|progress| progress.tally).filter(|phase| phase.ended() < all.ended());
     let line = |criterion: &super::Criterion| {
-        let (bad, ended) = criteria::share(criterion, &all);
+        let share = |tally: &Tally| {
+            let (bad, ended) = criteria::share(criterion, tally);
+            format!("{}% of {ended}", criteria::percent(bad, ended))
+        };
         let names = criteria::names(criterion).to_lowercase();
-        let now = criteria::percent(bad, ended);
-        format!(
-            "abort at {names} >= {}% of {} (now {now}% of {ended})",
-            criterion.percent, criterion.at_least
-        )
+        // It is asked of both.
+        let now = match &phase {
+            Some(phase) => format!("{} in the phase, {} in all", share(phase), share(&all)),
+            None => share(&all),
+        };
+        format!("abort at {names} >= {}% of {} (now {now})", criterion.percent, criterion.at_least)
     };
     policy.abort.iter().map(line).collect()
 }
@@ -198,6 +206,9 @@ impl fmt::Display for Status {
         writeln!(f)?;
         if self.left_out > 0 {
             writeln!(f, "{} left out", super::Devices(self.left_out.into()))?;
+        }
+        if self.canceled > 0 {
+            writeln!(f, "{} did not get it any more", super::Devices(self.canceled.into()))?;
         }
         Ok(())
     }

@@ -111,7 +111,9 @@ fn held_by(answer: &Answer) -> String {
     let gate = answer.gate;
     let text = if answer.text.is_empty() { String::new() } else { format!(": {}", answer.text) };
     match answer.verdict {
-        None => format!("gate {gate} has not answered in time, which counts as HOLD"),
+        None => format!(
+            "gate {gate} has not answered in time, which counts as HOLD: its logs or dead letters say why, if it is deployed"
+        ),
         Some(Verdict::Failed) => format!("gate {gate} has failed, which counts as HOLD{text}"),
         Some(verdict) => format!("gate {gate} says {verdict}{text}"),
     }

@@ -83,10 +83,11 @@ impl Machine<'_> {
         let is_further = match rank(phase).cmp(&rank(before.phase)) {
             core::cmp::Ordering::Less => return None,
             core::cmp::Ordering::Greater => true,
+            // What it has may be less than before: it fetches again what it has lost. The end of a pause waits for this, too:
+            // an application that is busy every other second would have its rollout hear of little else.
             core::cmp::Ordering::Equal => have > before.have && self.is_next_part(before, have),
         };
-        // What it has may be less than before: it fetches again what it has lost.
-        (is_further || (before.paused && have > before.have)).then_some(now)
+        is_further.then_some(now)
     }
 
     fn is_next_part(&self, before: Said, have: u32) -> bool {

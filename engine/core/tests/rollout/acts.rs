@@ -16,6 +16,10 @@ fn a_second_person_must_approve_if_the_policy_says_so() {
         ignored(&mut stage, "ann", json!("approve")),
         "ann started the rollout: another person must approve it"
     );
+    assert_eq!(
+        ignored(&mut stage, "Ann", json!("approve")),
+        "Ann started the rollout: another person must approve it"
+    );
     stage.act("bob", json!("approve"));
     assert_eq!(stage.head().state.to_string(), "ENROLLING");
     stage.enrolled();

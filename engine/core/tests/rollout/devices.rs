@@ -217,6 +217,14 @@ fn a_device_that_got_it_another_way_is_no_failure() {
 }
 
 #[test]
+fn a_device_whose_confirmation_got_lost_is_watched_like_any_other() {
+    let mut stage = one(json!({"silence": {"floor_s": 60}}));
+    let lost = json!({"generation": 1, "phase": "failed", "reason": "sequence", "sequence": 7});
+    stage.about("d-00", "rollout/report", lost);
+    assert_eq!(stage.taken("rollout/watch").len(), 1);
+}
+
+#[test]
 fn an_updated_device_that_is_silent_counts_with_growing_confidence_until_it_is_heard() {
     let silence = json!({"cadences": 3, "floor_s": 60, "watch_s": 86_400});
     let mut stage = Stage::new();

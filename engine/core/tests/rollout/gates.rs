@@ -52,7 +52,8 @@ fn a_gate_that_fails_or_is_silent_holds_and_never_lets_it_go() {
     let mut stage = gated(json!({}));
     stage.answer("crash-rate", "GO", "");
     stage.pass(MINUTE_MS);
-    let expected = "gate heat has not answered in time, which counts as HOLD";
+    let expected = "gate heat has not answered in time, which counts as HOLD: its logs or dead letters say why, if it is \
+                    deployed";
     assert_eq!(stage.state(), ("HELD".into(), expected.into()));
     // An answer to the old question comes late.
     let late = json!({"question": 1, "verdict": "GO"});
@@ -65,6 +66,28 @@ fn a_gate_that_fails_or_is_silent_holds_and_never_lets_it_go() {
     assert_eq!(stage.state(), ("HELD".into(), expected.into()));
     stage.pass(24 * 60 * MINUTE_MS);
     assert_eq!(stage.offers(), [""; 0]);
+}
+
+#[test]
+fn an_operator_has_gates_asked_again_without_another_soak_where_nothing_is_to_be_tried_again() {
+    let mut stage = gated(json!({"retries": {"attempts": 1}}));
+    stage.answer("heat", "HOLD", "62 degrees");
+    stage.answer("crash-rate", "GO", "");
+    stage.questions();
+    stage.act("bob", json!("retry"));
+    assert_eq!(stage.questions(), [("crash-rate".to_string(), 2), ("heat".to_string(), 2)]);
+    // What is tried again has to show what it is like.
+    let mut stage = gated(json!({"retries": {"attempts": 1}}));
+    stage.answer("heat", "HOLD", "62 degrees");
+    stage.answer("crash-rate", "GO", "");
+    stage.questions();
+    stage.act("bob", json!("promote"));
+    stage.offers();
+    stage.report("d-01", "rolled_back", "unhealthy");
+    stage.report("d-02", "confirmed", "none");
+    assert_eq!(stage.head().state.to_string(), "COMPLETED");
+    stage.act("bob", json!("retry"));
+    assert_eq!(stage.offers(), ["d-01"]);
 }
 
 #[test]

@@ -41,7 +41,7 @@ phase   target  queued  absent      dl    inst      ok    fail  silent
 canary       2       0       0       0       0       2       0       0  done
 early        8       1       0       1       1       0       1       0  ▓░░░░░░░ 12%
 all       100%       0       0       0       0       0       0       0
-rate 4/min (held by: concurrency 3)   abort at failed + silent >= 30% of 5 (now 33.3% of 3)
+rate 4/min (held by: concurrency 3)   abort at failed + silent >= 30% of 5 (now 100% of 1 in the phase, 33.3% of 3 in all)
 ";
     assert_eq!(stage.status().to_string(), expected);
     let line = stage.status().line(stage.now_ms);
@@ -83,6 +83,15 @@ fn the_words_of_gates_stand_beside_the_state() {
     let expected = "rollout fw-2.4.1  phase 1/2 JUDGING 0s/1m   gate crash-rate: GO (0.2% vs control 0.3%)   \
                     gate heat: no answer yet";
     assert_eq!(text.lines().next(), Some(expected));
+}
+
+#[test]
+fn what_an_abort_has_taken_back_is_counted() {
+    let mut stage = running();
+    stage.act("bob", json!("abort"));
+    let text = stage.status().to_string();
+    // Two are updated, one has failed, and one is installing.
+    assert_eq!(text.lines().last(), Some("16 devices did not get it any more"));
 }
 
 #[test]

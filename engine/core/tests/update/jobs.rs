@@ -199,12 +199,27 @@ fn a_pause_is_reported_and_its_end_when_the_device_goes_on() {
     ] {
         stage.says(1, RUNNING, phase, have);
     }
-    let expected =
-        ["paused", "downloading", "paused", "downloading"].map(|phase| format!("fw-2 report {phase}"));
+    let expected = ["paused", "downloading", "paused"].map(|phase| format!("fw-2 report {phase}"));
     assert_eq!(stage.heard(), expected);
     stage.wait(MINUTE_MS);
     stage.says(1, RUNNING, Phase::Downloading, 31);
+    assert_eq!(stage.heard(), ["fw-2 report downloading"], "the pause is over");
+    stage.wait(MINUTE_MS);
+    stage.says(1, RUNNING, Phase::Downloading, 32);
     assert_eq!(stage.heard(), ["fw-2 report downloading"], "a slow line does not stand still");
+}
+
+#[test]
+fn a_device_that_is_busy_again_and_again_does_not_flood_its_rollout() {
+    let mut stage = Stage::new();
+    stage.offer("fw-2", 1, 100, 7);
+    for second in 0..600 {
+        let phase = if second % 2 == 0 { Phase::Downloading } else { Phase::Paused };
+        stage.says(1, RUNNING, phase, second / 2);
+        stage.wait(1_000);
+    }
+    // In ten minutes, each with progress and a pause.
+    assert_eq!(stage.heard().len(), 20);
 }
 
 #[test]

@@ -35,6 +35,8 @@ pub(in crate::api) struct StatusShape {
     criteria: Vec<String>,
     /// Devices that are no part of it.
     left_out: u32,
+    /// Devices that did not get it any more when it was aborted.
+    canceled: u32,
 }
 
 /// One phase of a rollout.

@@ -116,6 +116,41 @@ async fn an_act_is_done_or_refused_with_the_reason_in_the_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn nobody_takes_the_name_of_a_repair_away() {
+    let fixture = Fixture::with_release(0).await;
+    fixture.publish_node(b"newer", 3).await;
+    let repaired = json!({"release": "node@1.2", "repair": {"release": "node@1.3"}});
+    let plain = json!({"release": "node@1.2"});
+    assert_eq!(fixture.start_rollout("one-repair", plain.clone()).await.0, 201);
+    let (status, problem) = fixture.start_rollout("one", repaired.clone()).await;
+    let expected = "there is a rollout 'one-repair', which its repair would be called; choose another name";
+    assert_eq!((status, problem["detail"].as_str()), (422, Some(expected)));
+    assert_eq!(fixture.start_rollout("two", repaired).await.0, 201);
+    let (status, problem) = fixture.start_rollout("two-repair", plain.clone()).await;
+    let expected = "the repair of rollout 'two' is called so; choose another name";
+    assert_eq!((status, problem["detail"].as_str()), (422, Some(expected)));
+    assert_eq!(fixture.start_rollout("one", plain).await.0, 201);
+    fixture.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_approves_is_told_so_alone() {
+    let fixture = Fixture::with_release(0).await;
+    let policy = json!({"release": "node@1.2", "approval": true});
+    assert_eq!(fixture.start_rollout("fw", policy).await.0, 201);
+    assert_eq!(fixture.act_on("fw", "approve", " ann ").await.0, 409, "she started it");
+    let (bob, eve) =
+        tokio::join!(fixture.act_on("fw", "approve", "bob"), fixture.act_on("fw", "approve", "eve"));
+    let mut answers = [bob.0, eve.0];
+    answers.sort_unstable();
+    assert_eq!(answers, [200, 409]);
+    let (_, history) = fixture.ask("GET", "/rollouts/fw/history", None).await;
+    let by = if bob.0 == 200 { "bob" } else { "eve" };
+    assert_eq!((&history["items"][2]["by"], &history["items"][2]["what"]), (&json!(by), &json!("approves")));
+    fixture.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_device_that_comes_late_joins_the_newest_rollout_alone() {
     let fixture = Fixture::with_release(1).await;
     fixture.publish_node(b"newer", 3).await;
@@ -186,6 +221,13 @@ async fn a_plan_says_who_would_get_it_and_how_that_would_go_and_starts_nothing()
     let counts = ["found", "taking_part"].map(|count| planned["plan"][count].as_u64());
     assert_eq!(counts, [Some(4), Some(3)]);
     assert_eq!(planned["plan"]["left_out"][0]["first"], json!(["other"]));
+    let gated = json!({"release": "node@1.2", "phases": [
+        {"name": "few", "size": {"count": 1}, "gates": [{"function": "heat"}]},
+        {"name": "all", "size": {"percent": 100}},
+    ]});
+    let (_, planned) = plan(json!({ "policy": gated })).await;
+    let notes = planned["plan"]["notes"].to_string();
+    assert!(notes.contains("no function 'heat' with the trigger gate is live"), "{notes}");
     let (status, rehearsed) = plan(json!({"rehearse": {"runs": 3, "failing": 0}})).await;
     assert_eq!((status, &rehearsed["rehearsal"]["runs"]), (200, &json!(3)), "{rehearsed}");
     // What the node knows need not be assumed.

@@ -1,0 +1,124 @@
+//! Devices that are not heard any more: lost while they installed, silent after it, or not heard because the node was away.
+
+use crate::stage::{MINUTE_MS, Stage, all, policy};
+use fleetfn_core::rollout::AWAKE;
+use serde_json::{Value, json};
+
+/// Four devices, of which three begin to install and are never heard of again.
+fn lost(more: Value) -> Stage {
+    let mut rest = json!({"timeouts": {"offer_s": 600, "step_s": 120, "in_progress_s": 1_000}});
+    rest.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+    let mut stage = Stage::started(policy(all(), rest), 4);
+    stage.offers();
+    for (id, phase) in [("d-00", "armed"), ("d-01", "trial"), ("d-02", "armed"), ("d-03", "confirmed")] {
+        stage.report(id, phase, "none");
+    }
+    stage.taken("rollout/withdraw");
+    stage
+}
+
+#[test]
+fn an_image_after_which_devices_are_not_heard_any_more_stops_the_rollout() {
+    let abort = json!([{"of": ["ALL"], "percent": 50, "at_least": 4}]);
+    let mut stage = lost(json!({ "abort": abort }));
+    stage.pass(2 * MINUTE_MS);
+    let expected = "3 of 4 devices of phase all are bad (75%), the limit is 50% of at least 4";
+    assert_eq!(stage.state(), ("ABORTED".into(), expected.into()));
+}
+
+#[test]
+fn one_that_was_lost_while_it_installed_is_bad_until_it_says_what_became_of_it() {
+    let mut stage = lost(json!({"retries": {"attempts": 2, "delay_s": 60}}));
+    stage.pass(2 * MINUTE_MS);
+    let expected = "nothing was heard of it for 2m while armed";
+    assert_eq!(stage.job("d-00"), ("TIMED_OUT".into(), expected.into()));
+    let expected =
+        "nothing was heard of it for 2m while armed; it is tried again when it is heard; 1 attempt failed";
+    assert_eq!(stage.explain("d-00").because, expected);
+    assert_eq!(stage.state().0, "COMPLETED");
+    let withdrawn = stage.taken("rollout/withdraw");
+    assert!(withdrawn.len() == 3 && withdrawn.iter().all(|(_, one)| one["await_device"] == true));
+    // One comes back and is on the way again, one is heard and takes nothing, one had confirmed.
+    stage.about("d-00", "rollout/here", json!({}));
+    stage.about("d-01", "rollout/here", json!({}));
+    assert_eq!(stage.offers(), ["d-00", "d-01"]);
+    stage.report("d-00", "downloading", "none");
+    stage.about("d-01", "rollout/absent", json!({"generation": 2}));
+    let expected = "nothing was heard of it for 2m while trial";
+    assert_eq!(stage.job("d-01"), ("TIMED_OUT".into(), expected.into()));
+    stage.report("d-02", "confirmed", "none");
+    assert_eq!(stage.job("d-02").0, "SUCCEEDED");
+    // The second time is the last.
+    stage.report("d-00", "armed", "none");
+    stage.pass(2 * MINUTE_MS);
+    assert_eq!(stage.job("d-00").0, "TIMED_OUT");
+    stage.about("d-00", "rollout/here", json!({}));
+    assert_eq!(stage.offers(), [""; 0]);
+    assert_eq!(stage.state().1, "2 of 4 devices updated, 2 timed out");
+}
+
+#[test]
+fn a_device_that_is_busy_is_not_lost() {
+    let timeouts = json!({"offer_s": 600, "step_s": 120, "in_progress_s": 1_000});
+    let mut stage = Stage::started(policy(all(), json!({ "timeouts": timeouts })), 1);
+    stage.report("d-00", "armed", "none");
+    stage.report("d-00", "paused", "busy");
+    stage.pass(2 * MINUTE_MS);
+    assert_eq!(stage.job("d-00").0, "QUEUED");
+}
+
+/// The node has started again after so long, and whatever was due meanwhile is due at once.
+fn awake(stage: &mut Stage, away_ms: u64) {
+    stage.now_ms += away_ms;
+    let _ = stage.tell("operator", AWAKE, &json!({})).expect("a start");
+    stage.pass(1_000);
+}
+
+#[test]
+fn nobody_is_silent_because_the_node_was_away() {
+    let abort = json!([{"of": ["SILENT"], "percent": 1, "at_least": 1}]);
+    let silence = json!({"floor_s": 900, "watch_s": 86_400});
+    let mut stage = Stage::started(policy(all(), json!({"abort": abort, "silence": silence})), 2);
+    stage.confirm_offered();
+    let since_ms = stage.now_ms;
+    awake(&mut stage, 60 * MINUTE_MS);
+    for id in ["d-00", "d-01"] {
+        stage.about(id, "rollout/silent", json!({"since_ms": since_ms}));
+    }
+    assert_eq!(stage.state().0, "COMPLETED");
+    stage.about("d-00", "rollout/heard", json!({}));
+    stage.pass(14 * MINUTE_MS);
+    assert_eq!(stage.state().0, "COMPLETED");
+    // The other one had its time, with the node there.
+    stage.pass(MINUTE_MS);
+    assert_eq!(stage.state().0, "ABORTED");
+}
+
+#[test]
+fn what_was_known_of_a_silence_is_not_forgotten_because_the_node_was_away() {
+    let mut stage = Stage::started(policy(all(), json!({"silence": {"floor_s": 60}})), 1);
+    stage.confirm_offered();
+    let since_ms = stage.now_ms;
+    stage.pass(4 * MINUTE_MS);
+    stage.about("d-00", "rollout/silent", json!({"since_ms": since_ms}));
+    let before = stage.row("d-00").expect("a row").confidence;
+    awake(&mut stage, 10 * MINUTE_MS);
+    stage.pass(2 * MINUTE_MS);
+    assert!(before > 0 && stage.row("d-00").expect("a row").confidence >= before);
+}
+
+#[test]
+fn no_job_is_out_of_time_because_the_node_was_away() {
+    for phase in ["downloading", "trial"] {
+        let timeouts = json!({"step_s": 3_600, "in_progress_s": 7_200});
+        let more = json!({"timeouts": timeouts, "retries": {"attempts": 1, "deliveries": 0}});
+        let mut stage = Stage::started(policy(all(), more), 1);
+        stage.report("d-00", phase, "none");
+        awake(&mut stage, 600 * MINUTE_MS);
+        assert_eq!(stage.job("d-00").0, "IN_PROGRESS");
+        stage.pass(59 * MINUTE_MS);
+        assert_eq!(stage.job("d-00").0, "IN_PROGRESS");
+        stage.pass(MINUTE_MS);
+        assert_eq!(stage.job("d-00").0, "TIMED_OUT");
+    }
+}
