@@ -51,7 +51,7 @@ pub(crate) use effects::hash;
 use fleetfn_protocol::{DeviceId, EffectId};
 #[cfg(feature = "outbox")]
 pub(crate) use topic::PART_BYTES_MAX as CHANNEL_BYTES_MAX;
-use topic::{DeviceTopic, PART_BYTES_MAX, below};
+use topic::{OWN_TOPIC_BYTES_MAX, PART_BYTES_MAX, TOPIC_BYTES_MAX, below};
 
 /// The user property under which the engine looks for a message's own id.
 #[cfg(feature = "outbox")]
@@ -343,8 +343,9 @@ impl<'a> Agent<'a> {
         if name.is_empty() || name.len() > PART_BYTES_MAX || name.contains(char::is_control) {
             return Err(Misuse::TopicName.into());
         }
-        let topic = DeviceTopic::new(&self.identity.device, parts).ok_or(Misuse::TopicName)?;
-        let message = Publish::new(topic.as_str(), payload).with_qos(Qos::AtLeastOnce);
+        let mut room = [0; TOPIC_BYTES_MAX];
+        let topic = topic::write(&mut room, &self.identity.device, parts).ok_or(Misuse::TopicName)?;
+        let message = Publish::new(topic, payload).with_qos(Qos::AtLeastOnce);
         self.client.publish(&Publish { user_properties, ..message })
     }
 
@@ -357,21 +358,21 @@ impl<'a> Agent<'a> {
         2
     }
 
-    /// Asks for commands and twin once a connection stands; if there is no room for that yet, the next time.
+    /// Asks for commands and twin once a connection stands; if there is no room for that yet, the next time. Out of line, so
+    /// that its topics are on the stack here alone.
+    #[inline(never)]
     fn subscribe(&mut self) {
         if self.listening != Listening::Wanted {
             return;
         }
-        let device = &self.identity.device;
-        let topics = LISTENED.map(|(part, _)| DeviceTopic::new(device, &[part]));
-        let [Some(commands), Some(desired), Some(offers), Some(blocks)] = &topics else { return };
-        let wanted = [commands, desired, offers, blocks];
-        let mut qos = LISTENED.iter().map(|(_, qos)| *qos);
-        let wanted =
-            wanted.map(|topic| Subscription::new(topic.as_str(), qos.next().unwrap_or(Qos::AtMostOnce)));
+        let mut rooms = [[0; OWN_TOPIC_BYTES_MAX]; LISTENED.len()];
+        let mut wanted = [Subscription::new("", Qos::AtMostOnce); LISTENED.len()];
         let count = self.listened();
-        let wanted = wanted.get(..count).unwrap_or_default();
-        if self.client.subscribe(wanted).is_ok() {
+        for ((wanted, room), (part, qos)) in wanted.iter_mut().zip(&mut rooms).zip(LISTENED).take(count) {
+            let Some(topic) = topic::write(room, &self.identity.device, &[part]) else { return };
+            *wanted = Subscription::new(topic, qos);
+        }
+        if self.client.subscribe(wanted.get(..count).unwrap_or_default()).is_ok() {
             self.listening = Listening::Asked;
         }
     }

@@ -48,8 +48,8 @@ impl<'n, 'r, F: MultiwriteNorFlash, U: Updates> Network<'n, 'r, F, U> {
 
     pub(super) async fn run<T: Transport>(
         &mut self,
-        mut transport: T,
-        mut random: impl FnMut() -> u32,
+        transport: &mut T,
+        random: &mut impl FnMut() -> u32,
     ) -> RunError {
         loop {
             while !self.agent.poll_dial(now_ms()) {

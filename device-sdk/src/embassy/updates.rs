@@ -57,16 +57,16 @@ impl Updates for NoUpdates {
 impl<S: crate::update::Slots, F: embedded_storage_async::nor_flash::NorFlash> Updates
     for crate::update::Update<'_, S, F>
 {
-    async fn handle_notice(&mut self, notice: &Notice<'_>, now_ms: u64) -> bool {
-        Self::handle_notice(self, notice, now_ms).await
+    fn handle_notice(&mut self, notice: &Notice<'_>, now_ms: u64) -> impl Future<Output = bool> {
+        Self::handle_notice(self, notice, now_ms)
     }
 
-    async fn handle_timeout(&mut self, now_ms: u64) {
-        Self::handle_timeout(self, now_ms).await;
+    fn handle_timeout(&mut self, now_ms: u64) -> impl Future<Output = ()> {
+        Self::handle_timeout(self, now_ms)
     }
 
-    async fn flush(&mut self, agent: &mut Agent<'_>, now_ms: u64) {
-        Self::flush(self, agent, now_ms).await;
+    fn flush(&mut self, agent: &mut Agent<'_>, now_ms: u64) -> impl Future<Output = ()> {
+        Self::flush(self, agent, now_ms)
     }
 
     fn next_deadline(&self) -> Option<u64> {
@@ -91,16 +91,16 @@ impl<S: crate::update::Slots, F: embedded_storage_async::nor_flash::NorFlash> Up
 
 /// A machine that stands elsewhere, in a `static` most often.
 impl<U: Updates> Updates for &mut U {
-    async fn handle_notice(&mut self, notice: &Notice<'_>, now_ms: u64) -> bool {
-        U::handle_notice(self, notice, now_ms).await
+    fn handle_notice(&mut self, notice: &Notice<'_>, now_ms: u64) -> impl Future<Output = bool> {
+        U::handle_notice(self, notice, now_ms)
     }
 
-    async fn handle_timeout(&mut self, now_ms: u64) {
-        U::handle_timeout(self, now_ms).await;
+    fn handle_timeout(&mut self, now_ms: u64) -> impl Future<Output = ()> {
+        U::handle_timeout(self, now_ms)
     }
 
-    async fn flush(&mut self, agent: &mut Agent<'_>, now_ms: u64) {
-        U::flush(self, agent, now_ms).await;
+    fn flush(&mut self, agent: &mut Agent<'_>, now_ms: u64) -> impl Future<Output = ()> {
+        U::flush(self, agent, now_ms)
     }
 
     fn next_deadline(&self) -> Option<u64> {
