@@ -73,8 +73,8 @@ impl<'r> Runner<'r, NoUpdates> {
         self.agent.block_bytes()
     }
 
-    /// A device whose firmware is updated. The machine was made with [`Runner::block_bytes`]. Hand it in by reference, out of
-    /// a `static`: what is handed in by value is moved, and a future keeps room for both of its places.
+    /// A device whose firmware is updated. The machine was made with [`Runner::block_bytes`], and is handed in by reference, out
+    /// of a `static` most often.
     #[cfg(feature = "update")]
     #[must_use]
     pub fn with_updates<U: Updates>(self, updates: U) -> Runner<'r, U> {
