@@ -175,7 +175,7 @@ impl<'a, S: Slots, F: NorFlash> Update<'a, S, F> {
         Ok(place.write(Self::made(firmware, config, slots, journal)))
     }
 
-    /// Whether the values fit each other.
+    /// The journal, if the values fit each other.
     fn fit(firmware: &Firmware<'a>, slots: &S, journal: F, range: &Range<u32>) -> Result<Journal<F>, Error> {
         let version = firmware.version;
         let is_text = !version.bytes().any(|byte| byte < b' ' || byte == 0x7f);

@@ -86,11 +86,9 @@ impl<'r> Runner<'r, NoUpdates> {
 
 impl<U: Updates> Runner<'_, U> {
     /// Keeps in touch: forever, over lost connections, unless the flash cannot be used at all; what a task sends then waits
-    /// for ever. `random` gives any number, for the waits between connections and
-    /// the first id of the outbox.
+    /// for ever. `random` gives any number, for the waits between connections and the first id of the outbox.
     ///
     /// Dropping the future is as good as a loss of power: what is in flash stays.
-    ///
     #[expect(clippy::manual_async_fn, reason = "what an `async fn` is given it has room for twice")]
     pub fn run<T: Transport, F: MultiwriteNorFlash>(
         self,

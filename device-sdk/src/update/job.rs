@@ -107,7 +107,6 @@ impl<S: Slots, F: NorFlash> Update<'_, S, F> {
     }
 
     /// The record is in flash.
-    #[inline(never)]
     fn begun(&mut self, record: &[u8; Record::BYTES]) {
         self.record = Record::read(record);
         self.trials = self.record.as_ref().map_or(0, |record| record.trials);

@@ -223,12 +223,10 @@ impl<F: NorFlash> Journal<F> {
 /// Puts a record that was read there, if it is one and newer than what is there.
 #[inline(never)]
 fn put_newer(place: &mut Option<Record>, bytes: &[u8; Record::BYTES]) -> bool {
-    let generation = place.as_ref().map(|record| record.generation);
-    let record =
-        Record::read(bytes).filter(|record| generation.is_none_or(|newest| record.generation > newest));
-    let is_newer = record.is_some();
+    let Some(record) = Record::read(bytes) else { return false };
+    let is_newer = place.as_ref().is_none_or(|newest| record.generation > newest.generation);
     if is_newer {
-        *place = record;
+        *place = Some(record);
     }
     is_newer
 }
