@@ -85,14 +85,24 @@ impl Devices {
         Err(Undelivered::NoListener)
     }
 
-    pub(crate) fn send_block(&self, id: &DeviceId, payload: Bytes) -> Result<(), Undelivered> {
+    /// Hands blocks to the newest session that listens to them; if not all were taken, how many were, and why no more.
+    pub(crate) fn send_blocks(
+        &self,
+        id: &DeviceId,
+        payloads: Vec<Bytes>,
+    ) -> Result<(), (usize, Undelivered)> {
+        let nobody = (0, Undelivered::NoListener);
         let topic = Topic::UpdateBlock { device: *id }.to_string();
-        let shard = self.shard(id).ok_or(Undelivered::NoListener)?;
-        let sessions = shard.get(id).ok_or(Undelivered::NoListener)?;
+        let shard = self.shard(id).ok_or(nobody)?;
+        let sessions = shard.get(id).ok_or(nobody)?;
         let listens = |session: &&Arc<Handle>| session.listens_to(&topic);
-        let session = sessions.iter().rev().find(listens).ok_or(Undelivered::NoListener)?;
-        let block = QueuedBlock::new(payload, &self.block_bytes).ok_or(Undelivered::Full)?;
-        if session.offer_block(block) { Ok(()) } else { Err(Undelivered::Full) }
+        let session = sessions.iter().rev().find(listens).ok_or(nobody)?;
+        let all = payloads.len();
+        let blocks = payloads.into_iter().map_while(|payload| QueuedBlock::new(payload, &self.block_bytes));
+        match session.offer_blocks(blocks) {
+            taken if taken == all => Ok(()),
+            taken => Err((taken, Undelivered::Full)),
+        }
     }
 
     /// Whether another session of the device listens.

@@ -256,17 +256,16 @@ impl Handle {
         lock(&self.parcels).filters.iter().any(|(filter, _)| filter_matches(filter, topic))
     }
 
-    /// A block of an update; whether there was room for it.
-    pub(crate) fn offer_block(&self, block: QueuedBlock) -> bool {
+    /// Blocks of an update; how many there was room for.
+    pub(crate) fn offer_blocks(&self, offered: impl Iterator<Item = QueuedBlock>) -> usize {
         let mut blocks = lock(&self.blocks);
-        if blocks.len() >= BLOCKS_MAX {
-            return false;
-        }
-        blocks.push_back(block);
-        self.has_blocks.store(true, Ordering::Release);
+        let before = blocks.len();
+        blocks.extend(offered.take(BLOCKS_MAX.saturating_sub(before)));
+        let taken = blocks.len() - before;
+        self.has_blocks.store(!blocks.is_empty(), Ordering::Release);
         drop(blocks);
         self.wake.notify_one();
-        true
+        taken
     }
 
     /// Whether a block waits to be sent.

@@ -104,7 +104,7 @@ pub trait Reports: Send + Sync + 'static {
         self.acknowledged(device, effect);
     }
 
-    /// The device asks for blocks of its update: answer with [`Mailboxes::send_block`](crate::Mailboxes::send_block), or
+    /// The device asks for blocks of its update: answer with [`Mailboxes::send_blocks`](crate::Mailboxes::send_blocks), or
     /// not at all. Nothing of it goes to the log, and it is acknowledged at once.
     fn wanted(&self, device: DeviceId, request: &[u8]) {
         let _ = (device, request);

@@ -43,12 +43,12 @@ impl Mailboxes {
         self.0.deliver(device, parcel)
     }
 
-    /// Hands a block of an update to the newest session of the device that listens to `devices/{id}/update/block`. It is
-    /// sent with QoS 0, behind everything else, and kept nowhere.
+    /// Hands blocks of an update to the newest session of the device that listens to `devices/{id}/update/block`. They are
+    /// sent with QoS 0, in order, behind everything else, and kept nowhere.
     ///
     /// # Errors
-    /// [`Undelivered`]: the device will ask again.
-    pub fn send_block(&self, device: &DeviceId, payload: Bytes) -> Result<(), Undelivered> {
-        self.0.send_block(device, payload)
+    /// [`Undelivered`] if not all were taken, with how many were: the device will ask again for the others.
+    pub fn send_blocks(&self, device: &DeviceId, payloads: Vec<Bytes>) -> Result<(), (usize, Undelivered)> {
+        self.0.send_blocks(device, payloads)
     }
 }

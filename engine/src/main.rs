@@ -17,6 +17,7 @@ mod fetch;
 mod follow;
 mod habits;
 mod inbox;
+mod memory;
 mod metrics;
 mod modules;
 mod open_files;

@@ -17,6 +17,7 @@ use crate::artifacts::Artifacts;
 use crate::metrics::{Metrics, PatchOutcome, UpdateCounters};
 use book::Book;
 use fleetfn_protocol::update::Digest;
+use fleetfn_store::give_way;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -76,9 +77,10 @@ impl Patches {
         let patches =
             Self(Arc::new(Shop { known: Mutex::new(known), news: Condvar::new(), thread: Mutex::default() }));
         let (worker, artifacts, metrics) = (patches.clone(), artifacts.clone(), Arc::clone(metrics));
-        let thread = Builder::new()
-            .name("patches".into())
-            .spawn(move || worker.work(&book, &artifacts, &metrics.updates))?;
+        let thread = Builder::new().name("patches".into()).spawn(move || {
+            give_way();
+            worker.work(&book, &artifacts, &metrics.updates);
+        })?;
         patches.0.thread.lock().unwrap_or_else(PoisonError::into_inner).replace(thread);
         Ok(patches)
     }

@@ -104,8 +104,17 @@ pub(crate) fn find(engine: &Engine, name: &RolloutName) -> Result<Option<(Policy
     Ok(rollout::policy(&reader)?.zip(rollout::head(&reader)?))
 }
 
+/// A rollout as it stands.
+type Known = (RolloutName, Policy, Head);
+
 /// All rollouts by name, but for those that are over. One that cannot be read is told of, and holds up no other.
-fn running(engine: &Engine) -> Result<Vec<(RolloutName, Policy, Head)>, Error> {
+async fn running(engine: &Engine) -> Result<Vec<Known>, Error> {
+    let engine = engine.clone();
+    // Some milliseconds, which no session is to wait for.
+    tokio::task::spawn_blocking(move || read_running(&engine)).await?
+}
+
+fn read_running(engine: &Engine) -> Result<Vec<Known>, Error> {
     let mut running = Vec::new();
     for name in names(engine)? {
         match find(engine, &name) {

@@ -46,14 +46,15 @@ async fn nobody_asks_for_another() {
 async fn a_block_goes_with_qos_0_to_the_session_that_listens() {
     let (broker, _backend) = start().await;
     let blocks = broker.mailboxes();
-    assert_eq!(blocks.send_block(&device(), block(1, 9)), Err(Undelivered::NoListener));
+    assert_eq!(blocks.send_blocks(&device(), vec![block(1, 9)]), Err((0, Undelivered::NoListener)));
     let mut wire = Wire::subscribed(&broker, V5, "d1", "devices/d1/commands/+").await;
-    assert_eq!(blocks.send_block(&device(), block(1, 9)), Err(Undelivered::NoListener));
+    assert_eq!(blocks.send_blocks(&device(), vec![block(1, 9)]), Err((0, Undelivered::NoListener)));
     wire.subscribe("devices/d1/update/block", 1).await;
-    blocks.send_block(&device(), block(1, 9)).expect("it listens");
+    blocks.send_blocks(&device(), vec![block(1, 9), block(2, 9)]).expect("it listens");
     let message = wire.message().await;
     assert_eq!((message.topic.as_str(), message.id), ("devices/d1/update/block", 0));
     assert_eq!(message.payload, [1; 9]);
+    assert_eq!(wire.message().await.payload, [2; 9]);
 }
 
 #[tokio::test]
@@ -63,8 +64,8 @@ async fn blocks_that_are_not_read_are_bounded_and_all_of_those_that_were_taken_c
     let mut taken = 0_usize;
     // More than the socket's buffers hold.
     let full = (0..100_000).find(|_| {
-        let sent = broker.mailboxes().send_block(&device(), block(2, 4_096));
-        taken += usize::from(sent.is_ok());
+        let sent = broker.mailboxes().send_blocks(&device(), vec![block(2, 4_096); 3]);
+        taken += sent.map_or_else(|(taken, _)| taken, |()| 3);
         sent.is_err()
     });
     assert!(full.is_some(), "a session takes a bounded number of blocks");
@@ -72,7 +73,7 @@ async fn blocks_that_are_not_read_are_bounded_and_all_of_those_that_were_taken_c
     for _ in 0..taken {
         assert_eq!(wire.message().await.payload.len(), 4_096);
     }
-    broker.mailboxes().send_block(&device(), block(3, 9)).expect("there is room again");
+    broker.mailboxes().send_blocks(&device(), vec![block(3, 9)]).expect("there is room again");
     assert_eq!(wire.message().await.payload, [3; 9]);
     assert_eq!(broker.queues().block_bytes, 0);
 }
@@ -83,7 +84,6 @@ async fn a_block_that_is_longer_than_the_client_takes_is_not_sent() {
     let connect = Connect { properties: &[0x27, 0, 0, 0, 100], ..Connect::new(V5, "d1") };
     let mut wire = Wire::greet(&broker, &connect).await;
     wire.subscribe("devices/d1/#", 1).await;
-    broker.mailboxes().send_block(&device(), block(4, 200)).expect("it listens");
-    broker.mailboxes().send_block(&device(), block(5, 20)).expect("it listens");
+    broker.mailboxes().send_blocks(&device(), vec![block(4, 200), block(5, 20)]).expect("it listens");
     assert_eq!(wire.message().await.payload, [5; 20]);
 }

@@ -75,13 +75,13 @@ impl Selection {
     /// Whether it looks into twins, which cost more to read than the rest.
     #[must_use]
     pub fn reads_twins(&self) -> bool {
-        asks(&self.expression, |field| matches!(field, Field::Twin { .. }))
+        asks(&self.expression, is_twin)
     }
 
     /// Whether it asks for the firmware, which costs another read.
     #[must_use]
     pub fn reads_firmware(&self) -> bool {
-        asks(&self.expression, |field| matches!(field, Field::Version | Field::Sequence))
+        asks(&self.expression, is_firmware)
     }
 
     /// Whether it asks if devices are there, or when they were heard.
@@ -94,6 +94,12 @@ impl Selection {
     #[must_use]
     pub fn matches(&self, device: &Traits<'_>) -> bool {
         holds(&self.expression, device)
+    }
+
+    /// Whether a device may be meant, of which neither twin nor firmware was read: `false` is certain.
+    #[must_use]
+    pub fn may_match(&self, device: &Traits<'_>) -> bool {
+        may_hold(&self.expression, device)
     }
 }
 
@@ -110,6 +116,24 @@ fn holds(expression: &Expression, device: &Traits<'_>) -> bool {
         Expression::Any(parts) => parts.iter().any(|part| holds(part, device)),
         Expression::Compare(field, operator, values) => compare::holds(field, *operator, values, device),
     }
+}
+
+// What was not read may be anything. There is no negation, so that a part that may hold never makes the whole fail.
+fn may_hold(expression: &Expression, device: &Traits<'_>) -> bool {
+    match expression {
+        Expression::All(parts) => parts.iter().all(|part| may_hold(part, device)),
+        Expression::Any(parts) => parts.iter().any(|part| may_hold(part, device)),
+        Expression::Compare(field, ..) if is_twin(field) || is_firmware(field) => true,
+        Expression::Compare(field, operator, values) => compare::holds(field, *operator, values, device),
+    }
+}
+
+fn is_twin(field: &Field) -> bool {
+    matches!(field, Field::Twin { .. })
+}
+
+fn is_firmware(field: &Field) -> bool {
+    matches!(field, Field::Version | Field::Sequence)
 }
 
 fn asks(expression: &Expression, is: fn(&Field) -> bool) -> bool {

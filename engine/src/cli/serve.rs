@@ -9,6 +9,7 @@ use crate::api::{Running, Server};
 use crate::clock::Clock;
 use crate::engine::{Engine, Options, Retention};
 use crate::fetch::Private;
+use crate::memory;
 use crate::registry::Access;
 use crate::worker::Recordings;
 use fleetfn_store::Durability;
@@ -42,9 +43,10 @@ pub(super) struct Arguments {
     /// How many bytes of updates are sent to devices in a second, all together: telemetry goes first
     #[arg(long, value_name = "BYTES", default_value = "16MiB", value_parser = bytes::parse)]
     update_rate: u64,
-    /// Memory in which the state is cached: reads beyond it go to the disk
-    #[arg(long, value_name = "BYTES", default_value = "64MiB", value_parser = cache)]
-    cache: u64,
+    /// Memory in which the state is cached: reads beyond it go to the disk. A thirty-second of what there is, from 64MiB to
+    /// 512MiB, unless it is given
+    #[arg(long, value_name = "BYTES", value_parser = cache)]
+    cache: Option<u64>,
     /// Begin at this time instead of the real one, as in 2027-03-28T00:30:00Z: for rehearsals, in a data directory of their own
     #[arg(long, value_name = "TIME", value_parser = timestamp::parse_time)]
     clock: Option<u64>,
@@ -111,7 +113,7 @@ pub(super) fn run(arguments: &Arguments, data: PathBuf) -> Result<(), Failure> {
         clock,
         retention,
         update_bytes_per_s: arguments.update_rate,
-        cache_bytes: arguments.cache,
+        cache_bytes: arguments.cache.unwrap_or_else(memory::for_cache),
         ..Options::new(data, arguments.mqtt)
     };
     let runtime = runtime()?;

@@ -36,10 +36,16 @@ where
     ran
 }
 
+/// Tasks after which a busy thread looks for sockets that have become ready, and for what other threads have woken: with the
+/// runtime's own 61, an acknowledgement waits for as many sessions that are being served.
+const POLLS: u32 = 8;
+
 /// The runtime of everything that waits for sockets; functions run on threads of their own.
 pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .event_interval(POLLS)
+        .global_queue_interval(POLLS)
         .build()
         .map_err(|error| Failure::new("cannot start the runtime", error))
 }

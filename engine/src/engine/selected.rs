@@ -5,14 +5,13 @@ use crate::registry::{DeviceInfo, Error};
 use fleetfn_core::selection::{self, Selection};
 use fleetfn_protocol::DeviceId;
 
-/// Devices that are held at once.
-const FOUND_MAX: usize = 1_000;
+/// Devices that are held at once: some hundred bytes each, and neighbours enough that their twins and firmware are too.
+const HELD_MAX: usize = 4_096;
 
 /// Some devices that were looked at.
-struct Found {
+struct Page {
+    /// Those that may be meant, as far as their rows in the registry say.
     devices: Vec<DeviceInfo>,
-    /// Whether all of them are meant; otherwise each is to be asked.
-    is_matched: bool,
     /// How many were looked at.
     looked: usize,
     /// The last of those.
@@ -23,8 +22,8 @@ struct Found {
 
 impl Engine {
     /// Looks at up to `looks` devices after one, by id, and shows those that a selection means, or all, until `visit` does not
-    /// take one. Returns after which to go on, if there may be more. Blocks, for about a microsecond a device, and for
-    /// several where the selection asks for twins or firmware.
+    /// take one. Returns after which to go on, if there may be more. Blocks, for about a microsecond a device, and for two
+    /// where the selection asks for twins or firmware.
     pub(crate) fn select<E: From<Error>>(
         &self,
         selection: Option<&Selection>,
@@ -33,14 +32,12 @@ impl Engine {
         mut visit: impl FnMut(DeviceInfo) -> Result<bool, E>,
     ) -> Result<Option<DeviceId>, E> {
         loop {
-            let page = self.page(selection, after, looks)?;
+            let mut page = self.page(selection, after, looks)?;
+            if let Some(selection) = selection {
+                self.keep_meant(selection, &mut page.devices)?;
+            }
             for device in page.devices {
                 let id = device.id;
-                if let Some(selection) = selection.filter(|_| !page.is_matched)
-                    && !self.is_meant(selection, &device)?
-                {
-                    continue;
-                }
                 if !visit(device)? {
                     return Ok(after);
                 }
@@ -54,22 +51,19 @@ impl Engine {
         }
     }
 
-    /// Devices that a selection means, as far as can be told without reading more of each: nothing else may be read while
-    /// the tree is.
+    /// Devices that a selection may mean, as far as the registry and their presence tell: nothing else may be read while the
+    /// tree is.
     fn page(
         &self,
         selection: Option<&Selection>,
         after: Option<DeviceId>,
         looks: usize,
-    ) -> Result<Found, Error> {
-        let reads_more =
-            selection.is_some_and(|selection| selection.reads_twins() || selection.reads_firmware());
+    ) -> Result<Page, Error> {
         let asks_for_presence = selection.is_none_or(Selection::reads_presence);
         let now_ms = self.clock().now_ms();
-        let mut page =
-            Found { devices: Vec::new(), is_matched: !reads_more, looked: 0, last: after, more: false };
+        let mut page = Page { devices: Vec::new(), looked: 0, last: after, more: false };
         self.store().view().each_device(after, |id, row| {
-            if page.looked == looks || page.devices.len() == FOUND_MAX {
+            if page.looked == looks || page.devices.len() == HELD_MAX {
                 page.more = true;
                 return false;
             }
@@ -78,8 +72,8 @@ impl Engine {
             if asks_for_presence {
                 self.look_for(&mut device);
             }
-            let matches = |selection: &Selection| selection.matches(&device.traits(now_ms, None, None));
-            if reads_more || selection.is_none_or(matches) {
+            let may_match = |selection: &Selection| selection.may_match(&device.traits(now_ms, None, None));
+            if selection.is_none_or(may_match) {
                 page.devices.push(device);
             }
             true
@@ -88,6 +82,24 @@ impl Engine {
             page.devices.iter_mut().for_each(|device| self.look_for(device));
         }
         Ok(page)
+    }
+
+    /// Keeps of devices that may be meant those that are.
+    fn keep_meant(&self, selection: &Selection, devices: &mut Vec<DeviceInfo>) -> Result<(), Error> {
+        let (reads_twins, reads_firmware) = (selection.reads_twins(), selection.reads_firmware());
+        if !reads_twins && !reads_firmware {
+            return Ok(());
+        }
+        let (view, now_ms) = (self.store().view(), self.clock().now_ms());
+        let ids: Vec<DeviceId> = devices.iter().map(|device| device.id).collect();
+        let mut twins = if reads_twins { view.twins_of(&ids)? } else { Vec::new() }.into_iter();
+        let mut updates = if reads_firmware { view.updates_of(&ids)? } else { Vec::new() }.into_iter();
+        devices.retain(|device| {
+            let twin = twins.next().flatten();
+            let firmware = updates.next().flatten().and_then(|update| update.report);
+            selection.matches(&device.traits(now_ms, twin.as_ref(), firmware.as_ref()))
+        });
+        Ok(())
     }
 
     /// What of a selection a device does not meet, in the words of the selection; `None` if it is meant.

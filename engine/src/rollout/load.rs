@@ -59,6 +59,22 @@ impl Meter {
     }
 }
 
+/// How many devices of a rollout had begun at a time.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Begun {
+    pub(super) at: Instant,
+    pub(super) count: u64,
+}
+
+impl Begun {
+    /// At which rate they have begun since an earlier time.
+    pub(super) fn per_minute_since(self, before: Self) -> u32 {
+        let passed_ms = self.at.saturating_duration_since(before.at).as_millis().max(1);
+        let per_minute = u128::from(self.count.saturating_sub(before.count)) * 60_000 / passed_ms;
+        u32::try_from(per_minute).unwrap_or(u32::MAX)
+    }
+}
+
 /// Bytes of updates that have left since the start, in blocks and over HTTP.
 fn sent_bytes(engine: &Engine) -> u64 {
     let updates = &engine.metrics().updates;
@@ -123,6 +139,13 @@ mod tests {
         assert_eq!([19, 20, 40].map(|load| told_by(limits, load, 500, None)), [None, Some(500), Some(250)]);
         let never = Limits { hold_percent: 101, slow_percent: 101 };
         assert_eq!(told_by(never, 100, 500, None), None);
+    }
+
+    #[test]
+    fn a_rate_is_that_of_the_moment_and_not_of_the_minute() {
+        let before = Begun { at: Instant::now(), count: 1_000 };
+        let now = Begun { at: before.at + Duration::from_secs(5), count: 2_000 };
+        assert_eq!([now.per_minute_since(before), before.per_minute_since(now)], [12_000, 0]);
     }
 
     #[test]

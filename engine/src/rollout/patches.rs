@@ -1,7 +1,7 @@
 //! Patches that were made since a rollout began: it is told of them, so that whoever is offered the release from then on may
 //! get one.
 
-use super::{Error, reader, running, tell};
+use super::{Error, Known, reader, tell};
 use crate::engine::Engine;
 use crate::registry::Release;
 use crate::update;
@@ -9,11 +9,12 @@ use fleetfn_core::rollout::{self, NewPatches, PATCHES};
 use fleetfn_protocol::RolloutName;
 
 /// Tells every rollout which patches there are that it does not know. Returns when the log has it.
-pub(super) async fn tell_of_patches(engine: &Engine) -> Result<(), Error> {
-    let (node, names) = (engine.clone(), running(engine)?);
+pub(super) async fn tell_of_patches(engine: &Engine, known: &[Known]) -> Result<(), Error> {
+    let node = engine.clone();
+    let rollouts: Vec<_> = known.iter().map(|(name, policy, _)| (*name, policy.clone())).collect();
     let looking = tokio::task::spawn_blocking(move || {
         let mut news = Vec::new();
-        for (name, policy, _) in names {
+        for (name, policy) in rollouts {
             let known = rollout::releases(&reader(&node, &name)?, &policy)?;
             news.extend(unknown(&node, &known)?.into_iter().map(|new| (name, new)));
         }

@@ -1,8 +1,9 @@
 //! The node's watcher: looks at every rollout once a second, and tells it what it cannot know.
 
 use super::enrol::{Task, Walk};
-use super::load::{self, Meter};
-use super::{Error, abort_withheld, patches, running, tell};
+use super::load::{self, Begun, Meter};
+use super::withheld::abort_withheld_of;
+use super::{Error, Known, patches, running, tell};
 use crate::engine::Engine;
 use fleetfn_core::rollout::{Head, Late, PACE, Policy, State};
 use fleetfn_core::selection::Selection;
@@ -21,6 +22,7 @@ const TURN_MAX: Duration = Duration::from_millis(250);
 /// What the watcher keeps in mind: where it looks next.
 struct Watch {
     walks: BTreeMap<RolloutName, Walk>,
+    begun: BTreeMap<RolloutName, Begun>,
     meter: Meter,
     paced: Instant,
 }
@@ -28,7 +30,12 @@ struct Watch {
 /// Watches for as long as the engine runs.
 pub(crate) fn start(engine: &Engine) -> JoinHandle<()> {
     let weak = engine.downgrade();
-    let mut watch = Watch { walks: BTreeMap::new(), meter: Meter::new(engine), paced: Instant::now() };
+    let mut watch = Watch {
+        walks: BTreeMap::new(),
+        begun: BTreeMap::new(),
+        meter: Meter::new(engine),
+        paced: Instant::now(),
+    };
     tokio::spawn(async move {
         loop {
             let rest = {
@@ -51,21 +58,23 @@ pub(crate) fn start(engine: &Engine) -> JoinHandle<()> {
 impl Watch {
     /// Looks at every rollout once; how long to rest.
     async fn look(&mut self, engine: &Engine) -> Result<Duration, Error> {
-        abort_withheld(engine).await?;
-        let known = running(engine)?;
+        let mut known = running(engine).await?;
+        if abort_withheld_of(engine, &known).await? > 0 {
+            known = running(engine).await?;
+        }
         self.walks.retain(|name, _| known.iter().any(|(one, ..)| one == name));
+        self.begun.retain(|name, _| known.iter().any(|(one, ..)| one == name));
         let is_paced = self.paced.elapsed() >= load::EVERY;
         let load = is_paced.then(|| self.meter.measure(engine));
         if is_paced {
             self.paced = Instant::now();
-        }
-        if is_paced {
-            patches::tell_of_patches(engine).await?;
+            patches::tell_of_patches(engine, &known).await?;
         }
         let mut rest = EVERY;
         for (name, policy, head) in &known {
             if let Some(load) = &load {
-                slow_down(engine, name, policy, head, load).await?;
+                let per_minute = self.begun_per_minute(engine, name, head);
+                slow_down(engine, name, policy, head, load, per_minute).await?;
             }
             let task = match head.is_enrolled {
                 false => Task::Enrol,
@@ -78,6 +87,15 @@ impl Watch {
             }
         }
         Ok(rest)
+    }
+
+    /// How fast devices begin now.
+    fn begun_per_minute(&mut self, engine: &Engine, name: &RolloutName, head: &Head) -> u32 {
+        let now = Begun { at: Instant::now(), count: head.pace.begun };
+        match self.begun.insert(*name, now) {
+            Some(before) => now.per_minute_since(before),
+            None => head.pace.begun_per_minute(engine.clock().now_ms()),
+        }
     }
 
     /// Looks at devices for a while; when to go on, if there is more to be seen.
@@ -106,9 +124,9 @@ impl Watch {
 }
 
 /// The selections of rollouts that bring something newer to the same kind of device, and take those that come late.
-fn newer(policy: &Policy, known: &[(RolloutName, Policy, Head)]) -> Vec<Selection> {
+fn newer(policy: &Policy, known: &[Known]) -> Vec<Selection> {
     let ours = &policy.release;
-    let is_newer = |(_, other, head): &&(RolloutName, Policy, Head)| {
+    let is_newer = |(_, other, head): &&Known| {
         let theirs = &other.release;
         (theirs.product, theirs.class) == (ours.product, ours.class)
             && theirs.sequence > ours.sequence
@@ -126,13 +144,14 @@ async fn slow_down(
     policy: &Policy,
     head: &Head,
     load: &load::Load,
+    begun_per_minute: u32,
 ) -> Result<(), Error> {
     if head.state != State::Running || head.paused.is_some() {
         return Ok(());
     }
     let now_ms = engine.clock().now_ms();
     let held = head.pace.held(now_ms).map(|allowed| allowed.per_minute);
-    if let Some(pace) = load::pace(load, policy.load, head.pace.begun_per_minute(now_ms), held) {
+    if let Some(pace) = load::pace(load, policy.load, begun_per_minute, held) {
         tell(engine, name, PACE, &pace).await?;
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! Rollouts of releases that are not offered any more: they are stopped at once.
 
-use super::{Error, running, tell_and_wait};
+use super::{Error, Known, running, tell_and_wait};
 use crate::engine::Engine;
 use crate::registry::Release;
 use fleetfn_core::rollout::{self, ACT, Act, Policy, Verb, WHY_BYTES_MAX};
@@ -10,13 +10,18 @@ const NODE: &str = "fleetfn";
 
 /// Aborts every rollout whose release may not be offered; returns how many. Each has stopped on return.
 pub(crate) async fn abort_withheld(engine: &Engine) -> Result<usize, Error> {
+    abort_withheld_of(engine, &running(engine).await?).await
+}
+
+/// The same of rollouts that were read.
+pub(super) async fn abort_withheld_of(engine: &Engine, known: &[Known]) -> Result<usize, Error> {
     let mut count = 0;
-    for (name, policy, _) in running(engine)? {
-        let Some(why) = withheld(engine, &policy) else { continue };
+    for (name, policy, _) in known {
+        let Some(why) = withheld(engine, policy) else { continue };
         tracing::warn!(rollout = %name, why, "a rollout is aborted");
         let why = why.get(..why.floor_char_boundary(WHY_BYTES_MAX)).unwrap_or_default().to_owned();
         let act = Act { by: NODE.into(), why, verb: Verb::Abort };
-        match tell_and_wait(engine, &name, ACT, &act).await {
+        match tell_and_wait(engine, name, ACT, &act).await {
             // It is in the log, before whatever comes after.
             Ok(()) | Err(Error::Late) => count += 1,
             Err(error) => return Err(error),

@@ -16,7 +16,7 @@ use fleetfn_broker::{Mailboxes, Reports};
 use fleetfn_protocol::limits::BLOCK_BYTES_MAX;
 use fleetfn_protocol::update::{Block, BlockRequest, Delivery};
 use fleetfn_protocol::{DeviceId, EffectId};
-use fleetfn_store::Store;
+use fleetfn_store::{Store, give_way};
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
@@ -29,6 +29,10 @@ const DEVICES_MAX: usize = 16_384;
 
 /// Requests of one device that may wait: a device asks for the next window before the last one is complete.
 const REQUESTS_MAX: usize = 4;
+
+/// Bytes of blocks that are handed to a session at once, so that they leave with one write: what it sends before it looks
+/// for anything else.
+const PIECE_BYTES: usize = 16 << 10;
 
 /// Whether a release may still be offered.
 pub(crate) type IsOffered = Box<dyn Fn(&crate::registry::Release) -> bool + Send + Sync>;
@@ -188,6 +192,7 @@ impl Blocks {
         let thread = |number: usize| {
             let (server, requests) = (Arc::clone(&server), Arc::clone(requests));
             Builder::new().name(format!("blocks-{number}")).spawn(move || {
+                give_way();
                 while let Some((device, wanted)) = requests.next() {
                     wanted.iter().for_each(|request| server.answer(device, request));
                 }
@@ -245,41 +250,52 @@ impl Server {
         delivery: Delivery,
     ) -> Result<(), Refusal> {
         let block_bytes = u32::from(request.block_bytes.get());
-        let mut data = [0; BLOCK_BYTES_MAX as usize];
-        for index in request.indices() {
+        let mut piece = Vec::new();
+        let mut indices = request.indices().peekable();
+        while let Some(index) = indices.next() {
             let at = index.checked_mul(block_bytes).filter(|at| *at < image.size());
             let at = at.ok_or(Refusal::BeyondEnd)?;
             let len = usize::try_from(block_bytes.min(image.size() - at)).unwrap_or_default();
-            let bytes = data.get_mut(..len).ok_or(Refusal::NoImage)?;
-            image.read_at(bytes, at).map_err(|_| Refusal::NoImage)?;
-            let mut message = vec![0; Block::HEADER_BYTES + len];
-            let written = Block { job: request.job, index, bytes }.write(&mut message).map(<[u8]>::len);
-            // The buffer was made for it.
-            if written != Ok(message.len()) {
-                return Err(Refusal::NoImage);
-            }
-            self.wait(message.len());
-            let metrics = &self.parts.metrics.updates;
-            match self.parts.mailboxes.send_block(&device, Bytes::from(message)) {
-                Ok(()) => {
-                    metrics.blocks.add(1);
-                    let len = u64::try_from(len).unwrap_or_default();
-                    metrics.block_bytes.add(len);
-                    if let Delivery::Patch { .. } = delivery {
-                        metrics.patch_block_bytes.add(len);
-                    }
-                }
-                Err(fleetfn_broker::Undelivered::Full) => return Err(Refusal::NoRoom),
-                Err(fleetfn_broker::Undelivered::NoListener) => return Err(Refusal::NoListener),
+            piece.push(message(request.job, index, image, at, len)?);
+            if indices.peek().is_none() || piece.iter().map(Bytes::len).sum::<usize>() >= PIECE_BYTES {
+                self.send_piece(device, std::mem::take(&mut piece), delivery)?;
             }
         }
         Ok(())
     }
 
-    fn wait(&self, bytes: usize) {
-        let wait = self.parts.pace.take(bytes);
+    /// Sends some blocks at once, when it is their time.
+    fn send_piece(&self, device: DeviceId, piece: Vec<Bytes>, delivery: Delivery) -> Result<(), Refusal> {
+        let lens: Vec<usize> = piece.iter().map(Bytes::len).collect();
+        let wait = self.parts.pace.take(lens.iter().sum());
         if !wait.is_zero() {
             std::thread::sleep(wait);
         }
+        let (taken, refusal) = match self.parts.mailboxes.send_blocks(&device, piece) {
+            Ok(()) => (lens.len(), None),
+            Err((taken, fleetfn_broker::Undelivered::Full)) => (taken, Some(Refusal::NoRoom)),
+            Err((taken, fleetfn_broker::Undelivered::NoListener)) => (taken, Some(Refusal::NoListener)),
+        };
+        let bytes = lens.iter().take(taken).map(|len| len.saturating_sub(Block::HEADER_BYTES)).sum::<usize>();
+        let (taken, bytes) =
+            (u64::try_from(taken).unwrap_or_default(), u64::try_from(bytes).unwrap_or_default());
+        let metrics = &self.parts.metrics.updates;
+        metrics.blocks.add(taken);
+        metrics.block_bytes.add(bytes);
+        if let Delivery::Patch { .. } = delivery {
+            metrics.patch_block_bytes.add(bytes);
+        }
+        refusal.map_or(Ok(()), Err)
     }
+}
+
+/// One block, as it is sent.
+fn message(job: u32, index: u32, image: &Image, at: u32, len: usize) -> Result<Bytes, Refusal> {
+    let mut data = [0; BLOCK_BYTES_MAX as usize];
+    let bytes = data.get_mut(..len).ok_or(Refusal::NoImage)?;
+    image.read_at(bytes, at).map_err(|_| Refusal::NoImage)?;
+    let mut message = vec![0; Block::HEADER_BYTES + len];
+    let written = Block { job, index, bytes }.write(&mut message).map(<[u8]>::len);
+    // The buffer was made for it.
+    if written == Ok(message.len()) { Ok(Bytes::from(message)) } else { Err(Refusal::NoImage) }
 }

@@ -31,8 +31,8 @@ struct Pace {
     full_at: Instant,
 }
 
-/// How much of a second's bytes may leave at once.
-const BURST: Duration = Duration::from_millis(250);
+/// How much of a second's bytes may leave at once: more, and telemetry would wait while they do.
+const BURST: Duration = Duration::from_millis(10);
 
 impl Pace {
     fn new(per_s: u64, now: Instant) -> Self {
@@ -56,10 +56,10 @@ mod tests {
     fn a_burst_passes_and_then_the_rate_holds() {
         let now = Instant::now();
         let mut pace = Pace::new(1_000, now);
-        assert_eq!(pace.take(250, now), Duration::ZERO);
+        assert_eq!(pace.take(10, now), Duration::ZERO);
         assert_eq!(pace.take(500, now), Duration::from_millis(500));
         let later = now + Duration::from_secs(2);
-        assert_eq!(pace.take(250, later), Duration::ZERO, "it has filled again, and not above its edge");
+        assert_eq!(pace.take(10, later), Duration::ZERO, "it has filled again, and not above its edge");
         assert_eq!(pace.take(1, later), Duration::from_millis(1));
     }
 }

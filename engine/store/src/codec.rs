@@ -124,6 +124,11 @@ impl Reader {
         }
     }
 
+    /// All that is left.
+    pub(crate) fn rest(&mut self) -> Bytes {
+        std::mem::take(&mut self.rest)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }

@@ -34,7 +34,7 @@ pub(crate) mod update_key;
 pub(crate) mod usage;
 
 use fleetfn_core::PartitionId;
-use fleetfn_protocol::FunctionName;
+use fleetfn_protocol::{DeviceId, FunctionName};
 
 /// The kinds of rows. The discriminants are stored: they never change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +86,13 @@ pub(crate) fn key(kind: Kind) -> Vec<u8> {
 pub(crate) fn of_partition(kind: Kind, partition: PartitionId) -> Vec<u8> {
     let mut key = key(kind);
     key.extend_from_slice(&partition.0.to_be_bytes());
+    key
+}
+
+/// The key of the one row of a kind that a device has.
+pub(crate) fn of_device(kind: Kind, partition: PartitionId, device: &DeviceId) -> Vec<u8> {
+    let mut key = of_partition(kind, partition);
+    key.extend_from_slice(device.as_str().as_bytes());
     key
 }
 

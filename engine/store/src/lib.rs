@@ -9,6 +9,7 @@ mod codec;
 mod flusher;
 mod key;
 pub mod log;
+mod priority;
 mod record;
 mod recovery;
 mod snapshot;
@@ -20,6 +21,7 @@ pub use log::group::Durability;
 pub use log::{
     Append, AppendError, Channel, Failure, LeaseError, PartitionLog, ReadError, Receipt, Stored, Tail,
 };
+pub use priority::give_way;
 pub use record::{decode_changes, decode_commit, decode_recordings, encode_commit};
 pub use recovery::Recovery;
 pub use store::{CommitError, Committed, Config, OpenError, Store};

@@ -7,6 +7,7 @@ use crate::log::segments::{Segments, SegmentsConfig};
 use crate::log::{
     Append, AppendError, Channel, Failure, LeaseError, PartitionLog, ReadError, Receipt, Stored, Tail,
 };
+use crate::priority::give_way;
 use crate::record::encode_commit;
 use crate::recovery::{self, Recovery};
 use crate::snapshot::Snapshots;
@@ -259,7 +260,10 @@ impl<R: Receipt> Store<R> {
         };
         let thread = std::thread::Builder::new()
             .name("view".into())
-            .spawn(move || flusher.run())
+            .spawn(move || {
+                give_way();
+                flusher.run()
+            })
             .map_err(|source| OpenError::Directory { path: config.dir.clone(), source })?;
         let flusher = Mutex::new(Some(thread));
         Ok((Self(Arc::new(Inner { config, log, view, room, handled, flusher })), recovery))

@@ -8,6 +8,7 @@
 mod account;
 mod dark;
 mod dead_letter;
+mod devices;
 pub(crate) mod kept;
 pub(crate) mod overlay;
 mod partition;

@@ -7,6 +7,7 @@ use fleetfn_core::difference::Difference;
 use fleetfn_core::invocation::StateReader;
 use fleetfn_core::settings::Config as Settings;
 use fleetfn_core::twin::Twin;
+use fleetfn_core::update::Update;
 use fleetfn_core::usage::{Usage, UsageKey};
 use fleetfn_core::{Change, Commit, Entity, Epoch, Facts, Offset, PartitionId};
 use fleetfn_protocol::{DeviceId, FunctionName};
@@ -455,4 +456,46 @@ fn a_scan_over_more_than_the_overlay_shows_at_once_misses_nothing() {
         _ => (number < 3000).then(|| (number, "old".into())),
     });
     assert_eq!(shown, expected.collect::<Vec<_>>());
+}
+
+#[test]
+fn what_is_kept_of_many_devices_is_what_is_kept_of_each() {
+    let id = |number: usize| format!("d-{number:03}").parse::<DeviceId>().expect("a name");
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    let twin = |number: usize| {
+        let mut twin = Twin::default();
+        twin.report(format!("{{\"n\":{number}}}").as_bytes()).expect("it is a change");
+        twin.encode()
+    };
+    // Gaps of all lengths, and of some firmware is known as well.
+    let known: Vec<usize> =
+        (0..200).filter(|number| number % 3 != 0 && !(60..120).contains(number)).collect();
+    for partition in (0..PARTITIONS).map(PartitionId) {
+        let of_partition = |number: &&usize| Entity::Device(id(**number)).partition(PARTITIONS) == partition;
+        let mut changes = Vec::new();
+        for number in known.iter().filter(of_partition) {
+            changes.push(Change::Twin { device: id(*number), twin: twin(*number) });
+            if number % 2 == 0 {
+                let update = Update { job_last: u32::try_from(*number).expect("small"), ..Update::default() };
+                changes.push(Change::Update { device: id(*number), update: Box::new(update) });
+            }
+        }
+        Writer(&store).commit(partition, changes);
+    }
+    let ask = |view: &View| {
+        for step in [1, 2, 7, 50, 199] {
+            let devices: Vec<DeviceId> = (0..200).step_by(step).map(id).collect();
+            let twins = devices.iter().map(|device| view.twin(*device).expect("reads")).collect::<Vec<_>>();
+            let updates =
+                devices.iter().map(|device| view.update(*device).expect("reads")).collect::<Vec<_>>();
+            assert_eq!(view.twins_of(&devices).expect("reads"), twins, "every {step}");
+            assert_eq!(view.updates_of(&devices).expect("reads"), updates, "every {step}");
+            assert!(step > 7 || twins.iter().any(Option::is_some));
+        }
+        assert_eq!(view.twins_of(&[]).expect("reads"), []);
+    };
+    ask(store.view());
+    store.close().expect("closes");
+    ask(open(dir.path()).view());
 }

@@ -45,7 +45,7 @@ impl Machine<'_> {
             return Ok(());
         }
         let per_minute = self.per_minute();
-        let permits = self.head.pace.permits(per_minute, self.now_ms);
+        let permits = self.head.pace.permits(per_minute, self.policy.concurrency, self.now_ms);
         let starts = permits.min(self.free()).min(STARTS_MAX);
         if starts == 0 {
             return Ok(());
@@ -172,7 +172,8 @@ impl Machine<'_> {
 
     /// When another device may begin, if there is one.
     pub(super) fn next_start_ms(&self) -> Option<u64> {
-        self.can_start().then(|| self.head.pace.next_ms(self.per_minute(), self.now_ms))?
+        let next_ms = || self.head.pace.next_ms(self.per_minute(), self.policy.concurrency, self.now_ms);
+        self.can_start().then(next_ms)?
     }
 
     /// Whether a device waits and there is a place for it, whatever the pace.

@@ -4,10 +4,26 @@ extern crate std;
 
 use super::{Selection, Traits, terms};
 use crate::twin::Twin;
-use proptest::prelude::proptest;
+use proptest::prelude::{any, prop_assert, proptest};
 use std::string::{String, ToString};
 use std::vec::Vec;
 use std::{assert, assert_eq, format};
+
+/// A device of which little is known.
+fn traits() -> Traits<'static> {
+    Traits {
+        id: "",
+        product: None,
+        class: None,
+        tags: &[],
+        time_zone: None,
+        version: None,
+        sequence: None,
+        online: true,
+        seen_ms: 1,
+        twin: None,
+    }
+}
 
 fn meant(text: &str) -> bool {
     let mut twin = Twin::default();
@@ -170,10 +186,37 @@ fn only_a_selection_that_needs_twins_or_firmware_says_so() {
     assert_eq!(reads("id==a,(tag==b;version<2)"), (false, true));
 }
 
+#[test]
+fn what_need_not_be_read_can_be_decided_without_it() {
+    let fan = Traits { id: "a", product: Some("fan"), ..traits() };
+    let may = |text| Selection::parse(text).expect(text).may_match(&fan);
+    assert!(may("product==fan;version<2") && may("product==lamp,twin.reported.n==1"));
+    assert!(!may("product==lamp;version<2") && !may("(product==lamp;sequence==1),id==b"));
+}
+
 proptest! {
     #[test]
     fn no_text_panics(text in "[a-z=<>!();,'\" .*é]{0,60}") {
         let _ = Selection::parse(&text);
+    }
+
+    #[test]
+    fn what_is_meant_once_all_was_read_may_be_meant_before(
+        parts in proptest::collection::vec((0_usize..7, any::<bool>(), any::<bool>()), 1..7),
+        id in "[a-c]{0,2}",
+        version in proptest::option::of("[12]"),
+    ) {
+        let terms = ["id==a*", "id!=ab", "tag==x", "version==1", "version!=1", "sequence>6", "twin.reported.n==1"];
+        let mut text = String::new();
+        for (term, is_alternative, is_nested) in &parts {
+            let separator = if *is_alternative { "," } else { ";" };
+            let before = if text.is_empty() { String::new() } else if *is_nested { format!("({text}){separator}") } else { format!("{text}{separator}") };
+            text = format!("{before}{}", terms[*term]);
+        }
+        let selection = Selection::parse(&text).expect(&text);
+        let unread = Traits { id: &id, ..traits() };
+        let read = Traits { version: version.as_deref(), sequence: version.as_ref().map(|_| 7), ..unread };
+        prop_assert!(selection.may_match(&unread) || !selection.matches(&read), "{}", text);
     }
 
     #[test]
@@ -182,18 +225,7 @@ proptest! {
         id in "[a-c]{0,4}",
         tags in proptest::collection::vec("[a-c]{1,3}", 0..3),
     ) {
-        let device = Traits {
-            id: &id,
-            product: None,
-            class: None,
-            tags: &tags,
-            time_zone: None,
-            version: Some(&id),
-            sequence: Some(7),
-            online: true,
-            seen_ms: 1,
-            twin: None,
-        };
+        let device = Traits { id: &id, tags: &tags, version: Some(&id), sequence: Some(7), ..traits() };
         let pairs: Vec<(String, String)> = ["id", "product", "tag", "zone", "version"]
             .into_iter()
             .map(|field| (format!("{field}=={pattern}"), format!("{field}!={pattern}")))

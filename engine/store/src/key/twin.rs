@@ -1,15 +1,13 @@
 //! The twin of a device: `kind | partition u16 BE | device` to the twin as the core writes it.
 
-use super::{Kind, of_partition};
+use super::{Kind, of_device};
 use crate::codec::{CodecError, Reader, Write};
 use fleetfn_core::twin::Twin;
 use fleetfn_core::{Change, PartitionId};
 use fleetfn_protocol::DeviceId;
 
 pub(crate) fn encode(partition: PartitionId, device: &DeviceId) -> Vec<u8> {
-    let mut key = of_partition(Kind::Twin, partition);
-    key.extend_from_slice(device.as_str().as_bytes());
-    key
+    of_device(Kind::Twin, partition, device)
 }
 
 pub(crate) fn decode_value(value: &[u8]) -> Result<Twin, CodecError> {

@@ -7,7 +7,7 @@
 //! report: job u32, sequence u32, version text, phase u8, reason u8, at_ms u64
 //! ```
 
-use super::{Kind, after_partition, of_partition};
+use super::{Kind, after_partition, of_device, of_partition};
 use crate::codec::{CodecError, Reader, Write};
 use bytes::Bytes;
 use fleetfn_core::update::{Job, Report, State, Step, Update};
@@ -25,9 +25,7 @@ pub(crate) fn prefix(partition: PartitionId) -> Vec<u8> {
 }
 
 pub(crate) fn encode(partition: PartitionId, device: &DeviceId) -> Vec<u8> {
-    let mut key = prefix(partition);
-    key.extend_from_slice(device.as_str().as_bytes());
-    key
+    of_device(Kind::Update, partition, device)
 }
 
 pub(crate) fn decode(key: &[u8]) -> Option<DeviceId> {

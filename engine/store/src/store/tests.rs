@@ -236,5 +236,5 @@ fn a_commit_of_another_version_is_refused_with_its_place() {
     log.wait_durable(offset).expect("durable");
     let error = Store::over(config(dir.path()), Arc::new(log), false).err().expect("it is refused");
     let OpenError::Commit { offset: place, source } = error else { panic!("{error:?}") };
-    assert_eq!((place, source), (offset, CodecError::Version { what: "a commit", found: 1, known: 2 }));
+    assert_eq!((place, source), (offset, CodecError::Version { what: "a commit", found: 1, known: 3 }));
 }
