@@ -36,107 +36,31 @@
 
 mod backoff;
 mod effects;
+mod identity;
+mod notice;
 mod topic;
 #[cfg(feature = "update")]
 mod update;
 
+pub use identity::Identity;
+pub use notice::{Command, Notice};
+
 use crate::mqtt::{
-    Client, Connect, Credentials, Error, Event, Message, Misuse, PacketId, Publish, Qos, RECEIVE_MAXIMUM,
-    Reason, Silence, State, Subscription, Violation,
+    Client, Connect, Credentials, Error, Event, Misuse, PacketId, Publish, Qos, Silence, State, Subscription,
+    Violation,
 };
 use backoff::Backoff;
 use effects::Effects;
 #[cfg(any(feature = "embassy", feature = "memory"))]
 pub(crate) use effects::hash;
-use fleetfn_protocol::{DeviceId, EffectId};
+use notice::meaning;
 #[cfg(feature = "outbox")]
 pub(crate) use topic::PART_BYTES_MAX as CHANNEL_BYTES_MAX;
-use topic::{DeviceTopic, PART_BYTES_MAX, below};
+use topic::{OWN_TOPIC_BYTES_MAX, PART_BYTES_MAX, TOPIC_BYTES_MAX};
 
 /// The user property under which the engine looks for a message's own id.
 #[cfg(feature = "outbox")]
 const ID_PROPERTY: &str = "id";
-
-/// Who the device is, and how it keeps in touch.
-#[derive(Clone, Copy)]
-pub struct Identity<'a> {
-    /// User name, client id, and part of every topic.
-    pub device: DeviceId,
-    /// What `fleetfn device add` showed.
-    pub token: &'a [u8],
-    /// Seconds between packets, at most.
-    pub keep_alive_s: u16,
-    /// How many commands and twins the server may have on their way at once, from 1 to
-    /// [`RECEIVE_MAXIMUM`].
-    pub receive_maximum: u16,
-}
-
-impl<'a> Identity<'a> {
-    /// An identity with a keep alive of a minute.
-    #[must_use]
-    pub const fn new(device: DeviceId, token: &'a [u8]) -> Self {
-        Self { device, token, keep_alive_s: 60, receive_maximum: RECEIVE_MAXIMUM }
-    }
-}
-
-impl core::fmt::Debug for Identity<'_> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Identity").field("device", &self.device).finish_non_exhaustive()
-    }
-}
-
-/// What a device is asked to do, borrowed from the receive buffer. It is acknowledged when the next notice is asked for;
-/// answer it before, with [`Agent::reply`], and the answer is as safe as any message of QoS 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Command<'a> {
-    /// Its name, one level of the topic.
-    pub name: &'a str,
-    /// Any bytes.
-    pub payload: &'a [u8],
-    /// The effect that it is, in text form; empty if the server sends none, and then it may come again.
-    pub effect: &'a str,
-    /// Seconds after which it is pointless.
-    pub expiry_s: Option<u32>,
-}
-
-/// Something that happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Notice<'a> {
-    /// The server has accepted; commands and twin are being subscribed to.
-    Connected,
-    /// Commands and twin are listened to.
-    Listening,
-    /// The device is asked to do something.
-    Command(Command<'a>),
-    /// What the device is to become: the whole desired part of its twin, as the engine sent it.
-    Desired(&'a [u8]),
-    /// A job of an update is offered, for `Update::handle_notice` of the feature `update`. It is acknowledged when the next
-    /// notice is asked for.
-    Offer(&'a [u8]),
-    /// A block that was asked for, likewise.
-    Block(&'a [u8]),
-    /// An effect that has arrived before. It is acknowledged and there is nothing to do.
-    Repeated {
-        /// Its id.
-        effect: &'a str,
-    },
-    /// A message that nothing here has a meaning for.
-    Other(Message<'a>),
-    /// What was sent is durable with the engine, or was refused: [`Reason::is_failure`].
-    Delivered {
-        /// What [`Agent::send`] and the like returned.
-        id: PacketId,
-        /// The server's word.
-        reason: Reason,
-    },
-    /// The server does not take what was kept for it: too long for it, say.
-    Lost {
-        /// What [`Agent::send`] and the like returned.
-        id: PacketId,
-    },
-    /// The server refuses the connection, a subscription, or ends the connection.
-    Refused(Reason),
-}
 
 /// How far the subscriptions of a connection are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -343,8 +267,9 @@ impl<'a> Agent<'a> {
         if name.is_empty() || name.len() > PART_BYTES_MAX || name.contains(char::is_control) {
             return Err(Misuse::TopicName.into());
         }
-        let topic = DeviceTopic::new(&self.identity.device, parts).ok_or(Misuse::TopicName)?;
-        let message = Publish::new(topic.as_str(), payload).with_qos(Qos::AtLeastOnce);
+        let mut room = [0; TOPIC_BYTES_MAX];
+        let topic = topic::write(&mut room, &self.identity.device, parts).ok_or(Misuse::TopicName)?;
+        let message = Publish::new(topic, payload).with_qos(Qos::AtLeastOnce);
         self.client.publish(&Publish { user_properties, ..message })
     }
 
@@ -357,21 +282,21 @@ impl<'a> Agent<'a> {
         2
     }
 
-    /// Asks for commands and twin once a connection stands; if there is no room for that yet, the next time.
+    /// Asks for commands and twin once a connection stands; if there is no room for that yet, the next time. Out of line, so
+    /// that its topics are on the stack here alone.
+    #[inline(never)]
     fn subscribe(&mut self) {
         if self.listening != Listening::Wanted {
             return;
         }
-        let device = &self.identity.device;
-        let topics = LISTENED.map(|(part, _)| DeviceTopic::new(device, &[part]));
-        let [Some(commands), Some(desired), Some(offers), Some(blocks)] = &topics else { return };
-        let wanted = [commands, desired, offers, blocks];
-        let mut qos = LISTENED.iter().map(|(_, qos)| *qos);
-        let wanted =
-            wanted.map(|topic| Subscription::new(topic.as_str(), qos.next().unwrap_or(Qos::AtMostOnce)));
+        let mut rooms = [[0; OWN_TOPIC_BYTES_MAX]; LISTENED.len()];
+        let mut wanted = [Subscription::new("", Qos::AtMostOnce); LISTENED.len()];
         let count = self.listened();
-        let wanted = wanted.get(..count).unwrap_or_default();
-        if self.client.subscribe(wanted).is_ok() {
+        for ((wanted, room), (part, qos)) in wanted.iter_mut().zip(&mut rooms).zip(LISTENED).take(count) {
+            let Some(topic) = topic::write(room, &self.identity.device, &[part]) else { return };
+            *wanted = Subscription::new(topic, qos);
+        }
+        if self.client.subscribe(wanted.get(..count).unwrap_or_default()).is_ok() {
             self.listening = Listening::Asked;
         }
     }
@@ -384,27 +309,3 @@ const LISTENED: [(&str, Qos); 4] = [
     ("/update/manifest", Qos::AtLeastOnce),
     ("/update/block", Qos::AtMostOnce),
 ];
-
-/// What a message means to the device.
-fn meaning<'m>(device: &DeviceId, effects: &mut Effects, message: Message<'m>) -> Notice<'m> {
-    let topic = below(device, message.topic).unwrap_or_default();
-    match topic {
-        "update/manifest" => return Notice::Offer(message.payload),
-        "update/block" => return Notice::Block(message.payload),
-        _ => {}
-    }
-    let command = topic.strip_prefix("commands/").filter(|name| !name.bytes().any(|byte| byte == b'/'));
-    if command.is_none() && topic != "twin/desired" {
-        return Notice::Other(message);
-    }
-    let effect = message.user_property(EffectId::USER_PROPERTY).unwrap_or_default();
-    if !effect.is_empty() && !effects.arrive(effect) {
-        return Notice::Repeated { effect };
-    }
-    match command {
-        None => Notice::Desired(message.payload),
-        Some(name) => {
-            Notice::Command(Command { name, payload: message.payload, effect, expiry_s: message.expiry_s() })
-        }
-    }
-}

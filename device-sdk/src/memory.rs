@@ -10,11 +10,13 @@
 //! nothing else.
 
 mod entry;
+mod words;
 
 use crate::agent::{Agent, Notice};
 use core::ops::Range;
 use embedded_storage_async::nor_flash::NorFlash;
 use entry::{Entry, HEADER_BYTES, Kind};
+use words::{get, put};
 
 /// How many of the last commands are known after a reboot at least: a server sends again what was not acknowledged, of
 /// which a client takes no more at once than [`RECEIVE_MAXIMUM`](crate::mqtt::RECEIVE_MAXIMUM).
@@ -312,52 +314,4 @@ impl<'b, F: NorFlash> Memory<'b, F> {
         let size = HEADER_BYTES.saturating_add(bytes).checked_next_multiple_of(Self::WORD);
         size.and_then(|size| u32::try_from(size).ok()).unwrap_or(u32::MAX)
     }
-}
-
-/// Writes an entry, word by word.
-async fn put<F: NorFlash>(
-    flash: &mut F,
-    word_bytes: usize,
-    at: u32,
-    kind: Kind,
-    bytes: &[u8],
-) -> Result<(), Error<F::Error>> {
-    let header = entry::header(kind, bytes);
-    let mut rest = header.iter().chain(bytes).copied();
-    let words = HEADER_BYTES.saturating_add(bytes.len()).div_ceil(word_bytes.max(1));
-    let mut place = at;
-    for _ in 0..words {
-        let mut word = [0xff; CHUNK_BYTES];
-        let word = word.get_mut(..word_bytes).unwrap_or_default();
-        word.iter_mut().zip(&mut rest).for_each(|(to, from)| *to = from);
-        flash.write(place, word).await.map_err(Error::Flash)?;
-        place = place.saturating_add(u32::try_from(word_bytes).unwrap_or(u32::MAX));
-    }
-    Ok(())
-}
-
-/// Reads what an entry holds.
-async fn get<F: NorFlash>(
-    flash: &mut F,
-    word_bytes: usize,
-    at: u32,
-    bytes: &mut [u8],
-) -> Result<(), Error<F::Error>> {
-    let words = HEADER_BYTES.saturating_add(bytes.len()).div_ceil(word_bytes.max(1));
-    let mut place = at;
-    let mut skip = HEADER_BYTES;
-    let mut room = bytes.iter_mut();
-    for _ in 0..words {
-        let mut word = [0; CHUNK_BYTES];
-        let word = word.get_mut(..word_bytes).unwrap_or_default();
-        flash.read(place, word).await.map_err(Error::Flash)?;
-        place = place.saturating_add(u32::try_from(word_bytes).unwrap_or(u32::MAX));
-        for byte in word {
-            match skip.checked_sub(1) {
-                Some(left) => skip = left,
-                None => room.next().into_iter().for_each(|to| *to = *byte),
-            }
-        }
-    }
-    Ok(())
 }

@@ -30,7 +30,8 @@ use crate::mqtt;
 use crate::mqtt::State;
 use core::ops::Range;
 use embedded_storage_async::nor_flash::MultiwriteNorFlash;
-use entry::{Entry, Kind};
+use entry::Entry;
+pub(crate) use entry::{Kind, is_channel};
 use numbers::Numbers;
 use store::{Part, Store, Verdict, Walked};
 use window::Window;
@@ -90,25 +91,43 @@ impl<'b, F: MultiwriteNorFlash> Outbox<'b, F> {
         buffer: &'b mut [u8],
         random: u32,
     ) -> Result<Self, Error<F::Error>> {
-        let mut store = Store::new(flash, range)?;
-        let mut counts = Counts::default();
-        store.clear_torn().await?;
-        let newest = match store.newest(buffer).await {
+        let mut outbox = Self::new(flash, range, policy, buffer)?;
+        outbox.start(random).await?;
+        Ok(outbox)
+    }
+
+    /// [`Outbox::open`] without looking at the flash, for a future that has no room for moving an outbox:
+    /// [`Outbox::start`] comes before all else.
+    pub(crate) fn new(
+        flash: F,
+        range: Range<u32>,
+        policy: Policy,
+        buffer: &'b mut [u8],
+    ) -> Result<Self, Error<F::Error>> {
+        let store = Store::new(flash, range)?;
+        let (window, counts) = (Window::new(), Counts::default());
+        Ok(Self { store, buffer, policy, numbers: Numbers::UNKNOWN, window, counts })
+    }
+
+    /// Takes up what the flash says, once, after [`Outbox::new`].
+    pub(crate) async fn start(&mut self, random: u32) -> Result<(), Error<F::Error>> {
+        self.store.clear_torn().await?;
+        let newest = match self.store.newest(self.buffer).await {
             Err(Error::Damaged) => {
-                counts.erased = 1;
-                store.erase(Part::Ring).await?;
+                self.erase().await?;
                 None
             }
             newest => newest?,
         };
-        let numbers = match store.journalled().await {
+        let journalled = match self.store.journalled().await {
             Err(Error::Damaged) => {
-                store.erase(Part::Journal).await?;
-                Numbers::new(None, newest, random)
+                self.store.erase(Part::Journal).await?;
+                None
             }
-            journalled => Numbers::new(journalled?, newest, random),
+            journalled => journalled?,
         };
-        Ok(Self { store, buffer, policy, numbers, window: Window::new(), counts })
+        self.numbers = Numbers::new(journalled, newest, random);
+        Ok(())
     }
 
     /// Keeps a reading on a channel of one or more levels. When it returns, the reading survives a power cut.
@@ -119,7 +138,7 @@ impl<'b, F: MultiwriteNorFlash> Outbox<'b, F> {
     /// [`Error::Channel`] and [`Error::TooLong`] are the caller's; [`Error::Full`] under [`Policy::RefuseNew`];
     /// [`Error::Flash`] if the flash failed, and the reading may have been kept or not.
     pub async fn send(&mut self, channel: &str, payload: &[u8]) -> Result<(), Error<F::Error>> {
-        if !entry::is_channel(channel) {
+        if !is_channel(channel) {
             return Err(Error::Channel);
         }
         self.keep(Kind::Telemetry, channel, payload).await
@@ -229,7 +248,13 @@ impl<'b, F: MultiwriteNorFlash> Outbox<'b, F> {
         Ok(count)
     }
 
-    async fn keep(&mut self, kind: Kind, channel: &str, payload: &[u8]) -> Result<(), Error<F::Error>> {
+    /// [`Outbox::send`] or [`Outbox::report`], as `kind` says; the channel was looked at with [`is_channel`].
+    pub(crate) async fn keep(
+        &mut self,
+        kind: Kind,
+        channel: &str,
+        payload: &[u8],
+    ) -> Result<(), Error<F::Error>> {
         if !Store::<F>::takes(Entry::bytes(channel, payload), self.buffer.len()) {
             return Err(Error::TooLong);
         }

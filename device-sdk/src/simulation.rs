@@ -13,6 +13,7 @@ mod line;
 mod player;
 mod random;
 mod script;
+mod stage;
 mod update;
 
 pub use clock::{Clock, RuntimeClock};
@@ -24,7 +25,8 @@ pub use update::{Ending, Update, UpdatePlan};
 use crate::dial::Dial;
 use crate::mqtt::RECEIVE_MAXIMUM;
 use fleetfn_protocol::DeviceId;
-use player::{Stage, play};
+use player::play;
+use stage::Stage;
 use std::boxed::Box;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

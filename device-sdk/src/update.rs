@@ -16,8 +16,9 @@
 //! A cut leaves what was marked, and the next start goes on from there. Attempts and trials are counted in the journal, so
 //! that an image that does not come or does not work is given up, however often the device starts.
 //!
-//! `trust` says whether an offer is followed, with a [`Verifier`] of signatures; `window` which blocks are wanted, `record` and `journal` what is in flash;
-//! `offer`, `fetch`, `check`, `trial` and `report` are the machine in the order in which a job goes through it.
+//! `trust` says whether an offer is followed, with a [`Verifier`] of signatures; `window` which blocks are wanted, `record` and
+//! `journal` what is in flash; `offer`, `fetch`, `check`, `trial` and `report` are the machine in the order in which a job goes
+//! through it, `job` what begins and ends it.
 
 mod check;
 mod clock;
@@ -25,6 +26,7 @@ mod clock;
 mod embassy;
 mod fetch;
 mod firmware;
+mod job;
 mod journal;
 #[cfg(feature = "std")]
 pub mod memory;
@@ -46,22 +48,17 @@ pub use signature::ed25519;
 pub use slots::{Boot, Fault, Slots};
 
 use crate::agent::Notice;
-use check::{Apply, Check, What};
+use check::{Apply, Check};
 use clock::Clock;
+use core::mem::MaybeUninit;
 use core::ops::Range;
 use embedded_storage_async::nor_flash::NorFlash;
 use fetch::Fetch;
 use fleetfn_protocol::limits::VERSION_BYTES_MAX;
 use fleetfn_protocol::update::{Phase, Reason};
-use journal::{Journal, Mark, TRIALS_MAX};
+use journal::Journal;
 use record::Record;
 use report::Report;
-
-/// Downloads that may end with a wrong digest: one for a flash that had a bad moment, one more for luck.
-const ATTEMPTS_MAX: u8 = 3;
-
-/// How often in a row the flash may fail before the job is given up.
-const FAULTS_MAX: u8 = 3;
 
 /// How long the server has to take the last status before the device restarts, and the board to reset it then, in
 /// milliseconds.
@@ -156,6 +153,30 @@ impl<'a, S: Slots, F: NorFlash> Update<'a, S, F> {
         journal: F,
         range: Range<u32>,
     ) -> Result<Self, Error> {
+        let journal = Self::fit(&firmware, &slots, journal, &range)?;
+        Ok(Self::made(firmware, config, slots, journal))
+    }
+
+    /// [`Update::new`] in a place of the firmware's own, a `static` most often. What is returned by value is on the stack
+    /// before it is anywhere else, and an `Update` has more than a kilobyte.
+    ///
+    /// # Errors
+    /// As `open`; the place is as it was.
+    #[inline(never)]
+    pub fn new_in<'p>(
+        place: &'p mut MaybeUninit<Self>,
+        firmware: Firmware<'a>,
+        config: Config,
+        slots: S,
+        journal: F,
+        range: Range<u32>,
+    ) -> Result<&'p mut Self, Error> {
+        let journal = Self::fit(&firmware, &slots, journal, &range)?;
+        Ok(place.write(Self::made(firmware, config, slots, journal)))
+    }
+
+    /// The journal, if the values fit each other.
+    fn fit(firmware: &Firmware<'a>, slots: &S, journal: F, range: &Range<u32>) -> Result<Journal<F>, Error> {
         let version = firmware.version;
         let is_text = !version.bytes().any(|byte| byte < b' ' || byte == 0x7f);
         if version.is_empty() || version.len() > VERSION_BYTES_MAX || !is_text {
@@ -170,11 +191,15 @@ impl<'a, S: Slots, F: NorFlash> Update<'a, S, F> {
         if !fits {
             return Err(Error::Sizes);
         }
-        Ok(Self {
+        Journal::new(journal, range)
+    }
+
+    const fn made(firmware: Firmware<'a>, config: Config, slots: S, journal: Journal<F>) -> Self {
+        Self {
             firmware,
             config,
             slots,
-            journal: Journal::new(journal, &range)?,
+            journal,
             clock: Clock::new(),
             record: None,
             stage: Stage::Idle,
@@ -187,7 +212,7 @@ impl<'a, S: Slots, F: NorFlash> Update<'a, S, F> {
             is_busy: false,
             has_word: false,
             restart_since_ms: None,
-        })
+        }
     }
 
     /// Takes up what the flash says, once, after [`Update::new`].
@@ -335,130 +360,6 @@ impl<'a, S: Slots, F: NorFlash> Update<'a, S, F> {
     /// The slots, for a board that shares them.
     pub const fn slots(&mut self) -> &mut S {
         &mut self.slots
-    }
-
-    /// What the journal and the boot loader say after a start.
-    async fn take_up(&mut self) -> Result<(), Fault> {
-        // A state that cannot be read may be a trial, which nobody may confirm unproven: the next reset ends it.
-        let boot = self.slots.boot().await.inspect_err(|_| self.is_on_trial = true)?;
-        self.is_on_trial = boot == Boot::Trial;
-        self.record = self.journal.load().await?;
-        let Some(record) = self.record else {
-            // Whoever armed it, a trial that is not in the journal can be neither counted nor confirmed.
-            if self.is_on_trial {
-                self.restart();
-            }
-            return Ok(());
-        };
-        let marks = self.journal.marks().await?;
-        self.marked_trials = marks.trials;
-        self.trials = record.trials.saturating_add(marks.trials);
-        if let Some((phase, reason)) = marks.ended {
-            self.stage = Stage::Ended(phase, reason);
-            if self.is_on_trial && phase != Phase::Confirmed {
-                self.restart();
-            }
-            return Ok(());
-        }
-        let is_it = record.sequence == self.firmware.sequence;
-        match boot {
-            Boot::Trial if is_it => {
-                self.stage = Stage::Trial { until_ms: self.config.trial_ms };
-                // It only tells later why there was no confirmation.
-                let _ = self.journal.mark(Mark::Started).await;
-            }
-            // It says that it is another than was signed, and would say so for ever.
-            Boot::Trial => self.roll_back(Reason::Unhealthy).await,
-            // A cut came between what the boot loader was told and the journal.
-            Boot::Normal | Boot::Reverted if is_it => {
-                self.slots.confirm().await?;
-                self.end(Phase::Confirmed, Reason::None).await;
-            }
-            Boot::Normal | Boot::Reverted if self.trials < TRIALS_MAX => self.resume().await,
-            Boot::Reverted => self.end(Phase::RolledBack, Reason::Reset).await,
-            Boot::Normal if marks.was_started => self.end(Phase::RolledBack, Reason::Reset).await,
-            Boot::Normal => self.end(Phase::Failed, Reason::Boot).await,
-        }
-        Ok(())
-    }
-
-    /// Goes on with the job where the journal says.
-    async fn resume(&mut self) {
-        let Some(record) = &self.record else { return };
-        let units = Record::units(record.payload().size, record.unit_bytes);
-        if self.trials > 0 {
-            return self.begin_check(What::Image);
-        }
-        if record.patch.is_some() && !self.is_base_checked {
-            return self.begin_check(What::Base);
-        }
-        match self.journal.units(units).await {
-            Ok(done) if done >= units => self.begin_check(What::Payload),
-            Ok(done) => self.begin_fetch(done),
-            Err(_) => self.end(Phase::Failed, Reason::Flash).await,
-        }
-    }
-
-    // Each stage is made in its place: one that is handed over is moved with room for the longest.
-
-    #[inline(never)]
-    fn begin_check(&mut self, what: What) {
-        self.stage = Stage::Check(Check::new(what));
-        self.report.changed();
-    }
-
-    #[inline(never)]
-    fn begin_fetch(&mut self, done: u32) {
-        if let Some(record) = &self.record {
-            let fetch = Fetch::new(record, self.config.block_bytes, done, self.clock.now_ms());
-            self.stage = Stage::Fetch(fetch);
-            self.report.changed();
-        }
-    }
-
-    /// A job begins, or begins anew.
-    async fn begin(&mut self, record: &Record) {
-        match self.journal.begin(record).await {
-            Ok(kept) => self.record = kept,
-            Err(_) => {
-                self.report.refuse(record.job, Reason::Flash);
-                self.stage = Stage::Ended(Phase::Failed, Reason::Flash);
-                return;
-            }
-        }
-        (self.trials, self.marked_trials, self.faults) = (record.trials, 0, 0);
-        self.report.begin();
-        self.resume().await;
-    }
-
-    /// What was downloaded is not what was signed.
-    async fn begin_again(&mut self) {
-        let Some(record) = self.record else { return };
-        let attempts = record.attempts.saturating_add(1);
-        if attempts >= ATTEMPTS_MAX {
-            self.end(Phase::Failed, Reason::Digest).await;
-        } else {
-            // What was tried on trial is not there any more; the trials still count.
-            let (trials, generation) = (self.trials, record.generation.saturating_add(1));
-            self.begin(&Record { attempts, trials, generation, ..record }).await;
-        }
-    }
-
-    async fn end(&mut self, phase: Phase, reason: Reason) {
-        // If the journal does not take it, the next start comes to the same end.
-        let _ = self.journal.end(phase, reason).await;
-        self.stage = Stage::Ended(phase, reason);
-        self.report.changed();
-    }
-
-    /// The flash failed: once more from what is there, a few times.
-    async fn handle_fault(&mut self) {
-        self.faults = self.faults.saturating_add(1);
-        if self.faults > FAULTS_MAX {
-            self.end(Phase::Failed, Reason::Flash).await;
-        } else {
-            self.resume().await;
-        }
     }
 
     fn restart(&mut self) {

@@ -64,18 +64,6 @@ pub(crate) struct Emulated {
 impl Emulated {
     /// A new device, without power yet.
     pub(crate) fn new(
-        board: Board,
-        directory: &Path,
-        server: SocketAddr,
-        id: &str,
-        token: &str,
-        keys: &[[u8; 32]],
-    ) -> Self {
-        Self::with(firmware(board, &Release::default()), directory, server, id, token, keys)
-    }
-
-    /// As [`Emulated::new`], with another firmware than boards have at first.
-    pub(crate) fn with(
         firmware: Firmware,
         directory: &Path,
         server: SocketAddr,

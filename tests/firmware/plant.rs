@@ -1,12 +1,12 @@
 //! A server with a function that keeps a diary, and devices on emulated boards.
 
-use crate::emulated::Emulated;
+use crate::emulated::{Emulated, firmware};
 use crate::harness::api::Api;
 use crate::harness::server::{Server, binary};
 use crate::harness::wait_until;
-use fleetfn_qemu::{Board, Firmware};
+use fleetfn_qemu::{Board, Firmware, Release};
 use serde_json::Value;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use tempfile::TempDir;
 
@@ -36,12 +36,12 @@ impl Plant {
 
     /// As [`Plant::device`], with keys that may update it.
     pub(crate) fn device_with_keys(&self, board: Board, id: &str, keys: &[[u8; 32]]) -> Emulated {
-        Emulated::new(board, self.directory.path(), self.server.mqtt, id, &self.register(id), keys)
+        self.device_of(firmware(board, &Release::default()), id, keys)
     }
 
     /// As [`Plant::device_with_keys`], with another firmware than boards have at first.
     pub(crate) fn device_of(&self, firmware: Firmware, id: &str, keys: &[[u8; 32]]) -> Emulated {
-        Emulated::with(firmware, self.directory.path(), self.server.mqtt, id, &self.register(id), keys)
+        Emulated::new(firmware, self.directory.path(), self.server.mqtt, id, &self.register(id), keys)
     }
 
     /// Registers a device, and returns its token.
@@ -73,9 +73,27 @@ impl Plant {
         self.directory.path().join(name).display().to_string()
     }
 
+    /// Builds a function among the examples, and deploys it.
+    pub(crate) fn deploy_example(&self, name: &str) {
+        let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("../function-sdk/examples").join(name);
+        // Beside what cargo has locked while it tests.
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("functions");
+        let mut build = binary();
+        build.args(["fn", "build"]).arg(package).env("CARGO_TARGET_DIR", target);
+        let built = build.stderr(Stdio::inherit()).output().expect("the binary starts");
+        assert!(built.status.success(), "fleetfn fn build failed");
+        let module = String::from_utf8(built.stdout).expect("a path");
+        self.fleetfn(&["fn", "deploy", module.trim()]);
+    }
+
     /// What the diary says of the readings that the engine has handled, oldest first.
     pub(crate) fn diary(&self) -> Vec<String> {
-        let printed = self.fleetfn(&["fn", "logs", "diary", "--limit", "1000", "-o", "json"]);
+        self.logs("diary")
+    }
+
+    /// What a function has logged, oldest first.
+    pub(crate) fn logs(&self, function: &str) -> Vec<String> {
+        let printed = self.fleetfn(&["fn", "logs", function, "--limit", "1000", "-o", "json"]);
         let lines: Value = serde_json::from_str(&printed).unwrap_or_else(|_| panic!("not JSON: {printed}"));
         let lines = lines.as_array().cloned().unwrap_or_default();
         lines.iter().map(|line| line["text"].as_str().unwrap_or_default().to_owned()).collect()

@@ -46,6 +46,34 @@ fn readings_go_up_and_commands_come_down_on_risc_v() {
 }
 
 #[test]
+fn what_a_board_says_in_postcard_is_a_value_for_a_function() {
+    for board in [Board::Mps2An385, Board::Riscv32Virt] {
+        if can_run(board) {
+            a_value_in_postcard_comes_to_a_function(board);
+        }
+    }
+}
+
+fn a_value_in_postcard_comes_to_a_function(board: Board) {
+    let plant = Plant::new();
+    plant.deploy_example("restarts");
+    let mut device = plant.device(board, "room-1");
+    plant.fleetfn(&["device", "twin", "set", "room-1", r#"{"period_s":1}"#]);
+    let told = |number: usize, start: &str| {
+        wait_until(start, || plant.logs("restarts").len() > number);
+        let line = plant.logs("restarts").swap_remove(number);
+        assert!(line.starts_with(start), "{line}");
+    };
+    device.power_on();
+    told(0, "restarted 0 times, 1 readings since, ");
+    told(1, "restarted 0 times, 11 readings since, ");
+    device.power_off();
+    device.power_on();
+    told(2, "restarted 1 times, 1 readings since, ");
+    assert_eq!(plant.fleetfn(&["fn", "dead", "restarts", "-o", "json"]).trim(), "[]");
+}
+
+#[test]
 fn what_is_desired_is_known_after_a_power_cut_without_a_network() {
     for board in [Board::Mps2An385, Board::Riscv32Virt] {
         if can_run(board) {

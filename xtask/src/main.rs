@@ -1,12 +1,13 @@
 //! House rules, benchmarks, footprints, fuzzing, emulated boards and failing cases: `cargo xtask tidy`,
-//! `cargo xtask bench event-path|functions|rollout|fleet|update`, `cargo xtask footprint`, `cargo xtask fuzz TARGET`, `cargo xtask qemu NAME`,
-//! `cargo xtask replay`.
+//! `cargo xtask bench event-path|functions|rollout|fleet|update`, `cargo xtask footprint`, `cargo xtask fuzz TARGET`, `cargo xtask miri`,
+//! `cargo xtask qemu NAME`, `cargo xtask replay`.
 
 mod bench;
 mod footprint;
 mod fuzz;
 mod header;
 mod image;
+mod miri;
 mod qemu;
 mod replay;
 mod repository;
@@ -28,6 +29,7 @@ usage: cargo xtask COMMAND
   footprint [--check]                  count what the device SDK takes of a microcontroller's flash; prints a Markdown
                                        table; --check fails if a figure has grown over the one in the docs
   fuzz TARGET [SECONDS | keep]         fuzz one of tests/fuzz/corpus, or keep what reached new code; needs cargo-fuzz
+  miri                                 run the parsers of what comes from outside under Miri; needs a nightly compiler
   header [--check]                     write the header of the C library, or fail if it is not that of the source
   qemu NAME --device ID --token TOKEN  run a firmware example on an emulated board, as that device of a running fleetfn
                                        (all flags: cargo xtask qemu --help)
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
         ["header"] => header::run(false),
         ["header", "--check"] => header::run(true),
         ["image", rest @ ..] => image::run(rest),
+        ["miri"] => miri::run(),
         ["qemu", rest @ ..] => qemu::run(rest),
         ["replay", file] => replay::run(file),
         _ => {

@@ -7,36 +7,24 @@ use fleetfn_protocol::limits::NAME_BYTES_MAX;
 pub(crate) const PART_BYTES_MAX: usize = 128;
 
 /// Longest topic, in bytes: the longest device, the longest part, and the words between.
-const TOPIC_BYTES_MAX: usize = "devices//commands//reply".len() + NAME_BYTES_MAX + PART_BYTES_MAX;
+pub(super) const TOPIC_BYTES_MAX: usize = "devices//commands//reply".len() + NAME_BYTES_MAX + PART_BYTES_MAX;
 
-/// A topic below `devices/{id}/`.
-pub(super) struct DeviceTopic {
-    bytes: [u8; TOPIC_BYTES_MAX],
-    len: usize,
-}
+/// Longest topic without a name of the caller's, in bytes.
+pub(super) const OWN_TOPIC_BYTES_MAX: usize = "devices//update/manifest".len() + NAME_BYTES_MAX;
 
-impl DeviceTopic {
-    /// `devices/{device}` and all of `parts`; `None` if that is too long.
-    pub(super) fn new(device: &DeviceId, parts: &[&str]) -> Option<Self> {
-        let mut topic = Self { bytes: [0; TOPIC_BYTES_MAX], len: 0 };
-        topic.push("devices/")?;
-        topic.push(device.as_str())?;
-        parts.iter().try_for_each(|part| topic.push(part))?;
-        Some(topic)
+/// Puts `devices/{device}` and all of `parts` into the caller's room; `None` if that is too short. Nothing is handed back by
+/// value, which would be on the stack twice.
+#[inline(never)]
+pub(super) fn write<'r>(room: &'r mut [u8], device: &DeviceId, parts: &[&str]) -> Option<&'r str> {
+    let mut len = 0_usize;
+    for part in ["devices/", device.as_str()].iter().chain(parts) {
+        let end = len.checked_add(part.len())?;
+        let place = room.get_mut(len..end)?;
+        place.iter_mut().zip(part.bytes()).for_each(|(to, from)| *to = from);
+        len = end;
     }
-
-    fn push(&mut self, part: &str) -> Option<()> {
-        let end = self.len.checked_add(part.len())?;
-        let room = self.bytes.get_mut(self.len..end)?;
-        room.iter_mut().zip(part.bytes()).for_each(|(to, from)| *to = from);
-        self.len = end;
-        Some(())
-    }
-
-    pub(super) fn as_str(&self) -> &str {
-        // Made of whole texts, so it is one.
-        fleetfn_protocol::text(self.bytes.get(..self.len).unwrap_or_default()).unwrap_or_default()
-    }
+    // Made of whole texts, so it is one.
+    fleetfn_protocol::text(room.get(..len)?)
 }
 
 /// What follows `devices/{device}/` in a topic.
@@ -46,16 +34,22 @@ pub(super) fn below<'t>(device: &DeviceId, topic: &'t str) -> Option<&'t str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{DeviceTopic, PART_BYTES_MAX, below};
+    use super::{OWN_TOPIC_BYTES_MAX, PART_BYTES_MAX, TOPIC_BYTES_MAX, below, write};
+    use crate::agent::LISTENED;
     use fleetfn_protocol::{DeviceId, Topic};
 
     #[test]
     fn topics_are_those_of_the_grammar() {
         let device = DeviceId::parse(&"d".repeat(63)).expect("a name");
         let name = "n".repeat(PART_BYTES_MAX);
-        let reply = DeviceTopic::new(&device, &["/commands/", &name, "/reply"]).expect("it fits");
-        assert_eq!(Topic::parse(reply.as_str()), Ok(Topic::CommandReply { device, name: &name }));
-        assert!(DeviceTopic::new(&device, &["/commands/", &name, "/reply", "x"]).is_none());
+        let mut room = [0; TOPIC_BYTES_MAX];
+        let reply = write(&mut room, &device, &["/commands/", &name, "/reply"]).expect("it fits");
+        assert_eq!(Topic::parse(reply), Ok(Topic::CommandReply { device, name: &name }));
+        assert!(write(&mut room, &device, &["/commands/", &name, "/reply", "x"]).is_none());
+        let mut room = [0; OWN_TOPIC_BYTES_MAX];
+        for (part, _) in LISTENED {
+            assert!(write(&mut room, &device, &[part]).is_some(), "{part}");
+        }
     }
 
     #[test]

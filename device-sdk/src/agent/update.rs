@@ -1,6 +1,6 @@
 //! What an agent does for updates: it listens for offers and blocks, and carries what the machine says.
 
-use super::{Agent, topic::DeviceTopic};
+use super::{Agent, topic, topic::OWN_TOPIC_BYTES_MAX};
 use crate::mqtt::{Error, Misuse, PacketId, Publish, Qos, State};
 use fleetfn_protocol::limits::{BLOCK_BYTES_MAX, BLOCK_BYTES_MIN, STATUS_BYTES_MAX};
 use fleetfn_protocol::update::{Block, BlockBytes, BlockRequest, Status};
@@ -21,8 +21,8 @@ impl Agent<'_> {
     /// one with one signature and short names takes about 300 bytes besides its topic.
     #[must_use]
     pub fn block_bytes(&mut self) -> Option<BlockBytes> {
-        let topic = DeviceTopic::new(&self.identity.device, &["/update/block"])?;
-        let around = topic.as_str().len().saturating_add(Block::HEADER_BYTES).saturating_add(PACKET_BYTES);
+        let topic_bytes = "devices//update/block".len().saturating_add(self.identity.device.as_str().len());
+        let around = topic_bytes.saturating_add(Block::HEADER_BYTES).saturating_add(PACKET_BYTES);
         let room = self.client.receive_bytes().checked_sub(around)?;
         // Bounded: from 4096 down to 64 are seven halvings.
         let mut len = BLOCK_BYTES_MAX;
@@ -61,7 +61,8 @@ impl Agent<'_> {
     }
 
     fn publish_update(&mut self, part: &str, payload: &[u8], qos: Qos) -> Result<Option<PacketId>, Error> {
-        let topic = DeviceTopic::new(&self.identity.device, &[part]).ok_or(Misuse::TopicName)?;
-        self.client.publish(&Publish::new(topic.as_str(), payload).with_qos(qos))
+        let mut room = [0; OWN_TOPIC_BYTES_MAX];
+        let topic = topic::write(&mut room, &self.identity.device, &[part]).ok_or(Misuse::TopicName)?;
+        self.client.publish(&Publish::new(topic, payload).with_qos(qos))
     }
 }

@@ -13,14 +13,16 @@ enum State {
     Free,
     /// For a task.
     Waiting,
-    /// The task has done with it, and answered with so many bytes or not at all.
-    Done(Option<usize>),
+    /// The task has done with it, and answered or not.
+    Done {
+        is_answered: bool,
+    },
 }
 
-/// The place for a command, name first, and for its answer.
+/// The place for a command, name first, then its payload. Whoever answers has done with the payload, so the answer takes its
+/// place.
 pub(super) struct Slot<'r> {
     buffer: &'r mut [u8],
-    reply: &'r mut [u8],
     name_bytes: usize,
     payload_bytes: usize,
     /// The payload is longer than the buffer.
@@ -30,16 +32,8 @@ pub(super) struct Slot<'r> {
 }
 
 impl<'r> Slot<'r> {
-    pub(super) const fn new(buffer: &'r mut [u8], reply: &'r mut [u8]) -> Self {
-        Self {
-            buffer,
-            reply,
-            name_bytes: 0,
-            payload_bytes: 0,
-            is_cut: false,
-            expiry_s: None,
-            state: State::Free,
-        }
+    pub(super) const fn new(buffer: &'r mut [u8]) -> Self {
+        Self { buffer, name_bytes: 0, payload_bytes: 0, is_cut: false, expiry_s: None, state: State::Free }
     }
 
     pub(super) fn is_waiting(&self) -> bool {
@@ -53,7 +47,8 @@ impl<'r> Slot<'r> {
         }
         let (name, payload) = (command.name.as_bytes(), command.payload);
         self.is_cut = name.len().saturating_add(payload.len()) > self.buffer.len();
-        self.name_bytes = name.len().min(self.buffer.len());
+        // A part of a name might be the name of another command.
+        self.name_bytes = if name.len() > self.buffer.len() { 0 } else { name.len() };
         self.payload_bytes = payload.len().min(self.buffer.len().saturating_sub(self.name_bytes));
         self.buffer.iter_mut().zip(name.iter().chain(payload)).for_each(|(to, from)| *to = *from);
         self.expiry_s = command.expiry_s;
@@ -63,13 +58,18 @@ impl<'r> Slot<'r> {
 
     /// The name and the answer of a command that is done.
     pub(super) fn done(&self) -> Option<(&str, Option<&[u8]>)> {
-        let State::Done(reply_bytes) = self.state else { return None };
-        Some((self.name(), reply_bytes.and_then(|len| self.reply.get(..len))))
+        let State::Done { is_answered } = self.state else { return None };
+        Some((self.name(), self.payload().filter(|_| is_answered)))
     }
 
     /// There is room for the next one.
     pub(super) const fn clear(&mut self) {
         self.state = State::Free;
+    }
+
+    /// What the server sent, or the answer.
+    fn payload(&self) -> Option<&[u8]> {
+        self.buffer.get(self.name_bytes..)?.get(..self.payload_bytes)
     }
 
     fn name(&self) -> &str {
@@ -89,7 +89,7 @@ impl<'r> Command<'r> {
         Self { slot, nudge }
     }
 
-    /// Its name, one level of the topic.
+    /// Its name, one level of the topic; empty if the buffers of the device are too short for it.
     #[must_use]
     pub fn name(&self) -> &str {
         self.slot.name()
@@ -100,9 +100,7 @@ impl<'r> Command<'r> {
     /// # Errors
     /// [`Misuse::TooLong`] if the buffers of the device are too short for it.
     pub fn payload(&self) -> Result<&[u8], Error> {
-        let Slot { buffer, name_bytes, payload_bytes, is_cut, .. } = &*self.slot;
-        let payload = buffer.get(*name_bytes..).and_then(|rest| rest.get(..*payload_bytes));
-        payload.filter(|_| !is_cut).ok_or(Error::Caller(Misuse::TooLong))
+        self.slot.payload().filter(|_| !self.slot.is_cut).ok_or(Error::Caller(Misuse::TooLong))
     }
 
     /// Its payload as a value, out of postcard.
@@ -127,8 +125,8 @@ impl<'r> Command<'r> {
         self.slot.expiry_s
     }
 
-    /// Answers with a value, as postcard, and is done. The answer goes up before the command counts as done; it does not
-    /// survive a reboot in between, after which the command comes again.
+    /// Answers with a value, as postcard, and is done. The answer takes the place of the payload, behind the name. It goes
+    /// up before the command counts as done; it does not survive a reboot in between, after which the command comes again.
     ///
     /// # Errors
     /// [`Misuse`] if the answer is too long or no value of this format; the command is done without one.
@@ -153,8 +151,9 @@ impl<'r> Command<'r> {
     }
 
     fn answer(mut self, put: impl FnOnce(&mut [u8]) -> Result<usize, Misuse>) -> Result<(), Error> {
-        let reply_bytes = put(self.slot.reply)?;
-        self.slot.state = State::Done(Some(reply_bytes));
+        let slot = &mut *self.slot;
+        slot.payload_bytes = put(slot.buffer.get_mut(slot.name_bytes..).unwrap_or_default())?;
+        slot.state = State::Done { is_answered: true };
         Ok(())
     }
 }
@@ -162,8 +161,57 @@ impl<'r> Command<'r> {
 impl Drop for Command<'_> {
     fn drop(&mut self) {
         if self.slot.state == State::Waiting {
-            self.slot.state = State::Done(None);
+            self.slot.state = State::Done { is_answered: false };
         }
         self.nudge.signal(());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Command, Slot};
+    use crate::agent;
+    use crate::embassy::Raw;
+    use crate::embassy::error::{Error, Misuse};
+    use embassy_futures::block_on;
+    use embassy_sync::mutex::Mutex;
+    use embassy_sync::signal::Signal;
+
+    fn told<'c>(name: &'c str, payload: &'c [u8]) -> agent::Command<'c> {
+        agent::Command { name, payload, effect: "", expiry_s: None }
+    }
+
+    #[test]
+    fn an_answer_takes_the_place_of_the_payload_behind_the_name() {
+        let mut buffer = [0; 12];
+        let (slot, nudge) = (Mutex::<Raw, _>::new(Slot::new(&mut buffer)), Signal::new());
+        assert!(block_on(slot.lock()).fill(&told("blink", b"thrice")));
+        let command = Command::new(block_on(slot.lock()), &nudge);
+        assert_eq!((command.name(), command.payload()), ("blink", Ok(b"thrice".as_slice())));
+        assert_eq!(command.reply_bytes(b"as told"), Ok(()));
+        assert_eq!(block_on(slot.lock()).done(), Some(("blink", Some(b"as told".as_slice()))));
+    }
+
+    #[test]
+    fn an_answer_that_is_too_long_is_none_and_the_command_is_done() {
+        let mut buffer = [0; 12];
+        let (slot, nudge) = (Mutex::<Raw, _>::new(Slot::new(&mut buffer)), Signal::new());
+        assert!(block_on(slot.lock()).fill(&told("blink", b"")));
+        let command = Command::new(block_on(slot.lock()), &nudge);
+        assert_eq!(command.reply_bytes(b"too long"), Err(Error::Caller(Misuse::TooLong)));
+        assert_eq!(block_on(slot.lock()).done(), Some(("blink", None)));
+    }
+
+    #[test]
+    fn a_command_that_is_longer_than_the_buffer_has_no_payload_and_no_part_of_a_name() {
+        let mut buffer = [0; 4];
+        let (slot, nudge) = (Mutex::<Raw, _>::new(Slot::new(&mut buffer)), Signal::new());
+        for (name, left) in [("fan", "fan"), ("fans", "fans"), ("fan-of-others", "")] {
+            assert!(block_on(slot.lock()).fill(&told(name, b"on")));
+            let command = Command::new(block_on(slot.lock()), &nudge);
+            assert_eq!((command.name(), command.payload()), (left, Err(Error::Caller(Misuse::TooLong))));
+            drop(command);
+            block_on(slot.lock()).clear();
+        }
     }
 }

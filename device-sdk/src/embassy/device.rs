@@ -2,9 +2,10 @@
 
 use super::command::Command;
 use super::error::{Error, Misuse};
-use super::keeping::{Kind, Put};
+use super::keeping::Put;
 use super::resources::Shared;
 use crate::mqtt::Reason;
+use crate::outbox::Kind;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 

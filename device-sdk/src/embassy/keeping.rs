@@ -5,18 +5,13 @@
 
 use super::Raw;
 use super::error::{Error, Misuse};
+use crate::outbox::{Kind, Outbox, is_channel};
 use embassy_sync::mutex::Mutex;
 use embassy_sync::signal::Signal;
+use embedded_storage_async::nor_flash::MultiwriteNorFlash;
 
 /// Besides channel and payload, the longest entry in flash has so many bytes, its last word filled up included.
 const OVERHEAD_BYTES: usize = 11 + 31;
-
-/// What the message is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Telemetry,
-    Reported,
-}
 
 enum State {
     Free,
@@ -75,15 +70,16 @@ impl<'r> Keeping<'r> {
         }
     }
 
-    /// Waits for a message and has `write` keep it.
-    pub(super) async fn serve(&self, write: impl AsyncFnOnce(Kind, &str, &[u8]) -> Result<(), Error>) {
+    /// Waits for a message and keeps it.
+    pub(super) async fn serve<F: MultiwriteNorFlash>(&self, outbox: &Mutex<Raw, Outbox<'_, F>>) {
         self.wanted.wait().await;
         let mut slot = self.slot.lock().await;
         if let State::Wanted { kind, channel_bytes, payload_bytes } = slot.state {
             let (channel, rest) = slot.buffer.split_at_checked(channel_bytes).unwrap_or_default();
             let channel = fleetfn_protocol::text(channel).unwrap_or_default();
-            let result = write(kind, channel, rest.get(..payload_bytes).unwrap_or_default()).await;
-            slot.state = State::Done(result);
+            let payload = rest.get(..payload_bytes).unwrap_or_default();
+            let kept = outbox.lock().await.keep(kind, channel, payload).await;
+            slot.state = State::Done(kept.map_err(Error::from));
         }
         drop(slot);
         self.done.signal(());
@@ -92,6 +88,9 @@ impl<'r> Keeping<'r> {
 
 impl Slot<'_> {
     fn fill(&mut self, kind: Kind, channel: &str, put: Put<'_>) -> Result<(), Misuse> {
+        if kind == Kind::Telemetry && !is_channel(channel) {
+            return Err(Misuse::Channel);
+        }
         let end = self.buffer.len().saturating_sub(OVERHEAD_BYTES);
         let room = self.buffer.get_mut(..end).unwrap_or_default();
         let channel_bytes = channel.len();

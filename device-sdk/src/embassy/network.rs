@@ -4,7 +4,7 @@ use super::Raw;
 use super::resources::Shared;
 use super::runner::RunError;
 use super::transport::Transport;
-use super::twin::{self, fits};
+use super::twin;
 use super::updates::Updates;
 use crate::agent::{Agent, Notice, hash};
 use crate::mqtt;
@@ -48,8 +48,8 @@ impl<'n, 'r, F: MultiwriteNorFlash, U: Updates> Network<'n, 'r, F, U> {
 
     pub(super) async fn run<T: Transport>(
         &mut self,
-        mut transport: T,
-        mut random: impl FnMut() -> u32,
+        transport: &mut T,
+        random: &mut impl FnMut() -> u32,
     ) -> RunError {
         loop {
             while !self.agent.poll_dial(now_ms()) {
@@ -175,7 +175,7 @@ impl<'n, 'r, F: MultiwriteNorFlash, U: Updates> Network<'n, 'r, F, U> {
                 Notice::Repeated { effect } if hash(effect.as_bytes()) == *command => drop(agent.hold()),
                 Notice::Desired(document) => {
                     let mut latest = shared.desired.lock().await;
-                    if fits(document, latest.buffer_bytes()) {
+                    if latest.fits(document) {
                         twin::remember(outbox.lock().await.flash(), twin.clone(), document).await;
                     }
                     latest.put(document);

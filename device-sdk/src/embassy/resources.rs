@@ -13,7 +13,8 @@ use embassy_sync::mutex::Mutex;
 use embassy_sync::signal::Signal;
 
 /// All buffers of a device. `PACKET` bytes hold the longest packet that may come, `SEND` what waits to be written and
-/// what the server has not acknowledged, `MESSAGE` the longest telemetry, command, answer or twin.
+/// what the server has not acknowledged, `MESSAGE` the longest telemetry, command, answer or twin, each with its name or
+/// channel.
 ///
 /// ```
 /// use fleetfn_device::embassy::Resources;
@@ -27,7 +28,6 @@ pub struct Resources<'r, const PACKET: usize = 1_536, const SEND: usize = 1_536,
     entry: [u8; MESSAGE],
     keeping: [u8; MESSAGE],
     command: [u8; MESSAGE],
-    reply: [u8; MESSAGE],
     desired: [u8; MESSAGE],
     made: Option<Made<'r>>,
 }
@@ -70,7 +70,6 @@ impl<const PACKET: usize, const SEND: usize, const MESSAGE: usize> Resources<'_,
             entry: [0; MESSAGE],
             keeping: [0; MESSAGE],
             command: [0; MESSAGE],
-            reply: [0; MESSAGE],
             desired: [0; MESSAGE],
             made: None,
         }
@@ -90,10 +89,10 @@ pub fn new<'r, const PACKET: usize, const SEND: usize, const MESSAGE: usize>(
     resources: &'r mut Resources<'r, PACKET, SEND, MESSAGE>,
     identity: Identity<'r>,
 ) -> (Device<'r>, Runner<'r, NoUpdates>) {
-    let Resources { receive, send, entry, keeping, command, reply, desired, made } = resources;
+    let Resources { receive, send, entry, keeping, command, desired, made } = resources;
     let shared = Shared {
         keeping: Keeping::new(keeping),
-        command: Mutex::new(Slot::new(command, reply)),
+        command: Mutex::new(Slot::new(command)),
         command_there: Signal::new(),
         desired: Mutex::new(Latest::new(desired)),
         desired_there: Signal::new(),

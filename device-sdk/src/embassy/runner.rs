@@ -1,7 +1,6 @@
 //! The end that keeps in touch: one task that owns transport and flash.
 
 use super::Raw;
-use super::keeping::Kind;
 use super::network::Network;
 use super::resources::Shared;
 use super::transport::Transport;
@@ -74,8 +73,8 @@ impl<'r> Runner<'r, NoUpdates> {
         self.agent.block_bytes()
     }
 
-    /// A device whose firmware is updated. The machine was made with [`Runner::block_bytes`]. Hand it in by reference, out of
-    /// a `static`: what is handed in by value is moved, and a future keeps room for both of its places.
+    /// A device whose firmware is updated. The machine was made with [`Runner::block_bytes`], and is handed in by reference, out
+    /// of a `static` most often.
     #[cfg(feature = "update")]
     #[must_use]
     pub fn with_updates<U: Updates>(self, updates: U) -> Runner<'r, U> {
@@ -87,49 +86,53 @@ impl<'r> Runner<'r, NoUpdates> {
 
 impl<U: Updates> Runner<'_, U> {
     /// Keeps in touch: forever, over lost connections, unless the flash cannot be used at all; what a task sends then waits
-    /// for ever. `random` gives any number, for the waits between connections and
-    /// the first id of the outbox.
+    /// for ever. `random` gives any number, for the waits between connections and the first id of the outbox.
     ///
     /// Dropping the future is as good as a loss of power: what is in flash stays.
-    ///
-    pub async fn run<T: Transport, F: MultiwriteNorFlash>(
+    #[expect(clippy::manual_async_fn, reason = "what an `async fn` is given it has room for twice")]
+    pub fn run<T: Transport, F: MultiwriteNorFlash>(
         self,
-        transport: T,
+        mut transport: T,
         flash: F,
         layout: Layout,
         mut random: impl FnMut() -> u32,
-    ) -> RunError {
-        let Self { shared, agent, entry, updates } = self;
-        let opened = Outbox::open(flash, layout.outbox, layout.policy, entry, random()).await;
-        let mut outbox = match opened {
-            Ok(outbox) => outbox,
-            Err(error) => return error.into(),
-        };
-        shared.desired.lock().await.recall(outbox.flash(), layout.twin.clone()).await;
-        shared.desired_there.signal(());
-        let outbox = Mutex::<Raw, _>::new(outbox);
-        let mut network = Network::new(shared, agent, &outbox, layout.twin, updates);
-        // In their places from the start: what `select` is given by value is made on the stack.
-        let (keeps, runs) = (pin!(keep(shared, &outbox)), pin!(network.run(transport, random)));
-        match select(keeps, runs).await {
-            Either::First(never) => match never {},
-            Either::Second(error) => error,
+    ) -> impl Future<Output = RunError> {
+        async move {
+            let Self { shared, agent, entry, updates } = self;
+            let outbox = match Outbox::new(flash, layout.outbox, layout.policy, entry) {
+                Ok(outbox) => Mutex::<Raw, _>::new(outbox),
+                Err(error) => return error.into(),
+            };
+            if let Err(error) = outbox.lock().await.start(random()).await {
+                return error.into();
+            }
+            recall(shared, &outbox, layout.twin.clone()).await;
+            let mut network = Network::new(shared, agent, &outbox, layout.twin, updates);
+            // In their places from the start: what `select` is given by value is made on the stack.
+            let keeps = pin!(keep(shared, &outbox));
+            let runs = pin!(network.run(&mut transport, &mut random));
+            match select(keeps, runs).await {
+                Either::First(never) => match never {},
+                Either::Second(error) => error,
+            }
         }
     }
+}
+
+/// Tells tasks what the device was desired to be before it started.
+async fn recall<F: MultiwriteNorFlash>(
+    shared: &Shared<'_>,
+    outbox: &Mutex<Raw, Outbox<'_, F>>,
+    twin: Range<u32>,
+) {
+    shared.desired.lock().await.recall(outbox.lock().await.flash(), twin).await;
+    shared.desired_there.signal(());
 }
 
 /// Keeps what tasks say.
 async fn keep<F: MultiwriteNorFlash>(shared: &Shared<'_>, outbox: &Mutex<Raw, Outbox<'_, F>>) -> Infallible {
     loop {
-        let write = async |kind, channel: &str, payload: &[u8]| {
-            let mut outbox = outbox.lock().await;
-            match kind {
-                Kind::Telemetry => outbox.send(channel, payload).await?,
-                Kind::Reported => outbox.report(payload).await?,
-            }
-            Ok(())
-        };
-        shared.keeping.serve(write).await;
+        shared.keeping.serve(outbox).await;
         shared.nudge.signal(());
     }
 }

@@ -2,7 +2,11 @@
 //!
 //! The engine sends what is desired once. So that a device knows it after a reboot, the document is kept in a range of its
 //! own, a queue of `sequential-storage` whose last entry counts, and is written before it is acknowledged. A power cut
-//! leaves the old document or the new one; when it is the old one, the new one comes again.
+//! leaves the old document or the new one; when it is the old one, the new one comes again. One that is longer than the buffers
+//! take, or that the flash does not take, leaves the old one.
+//!
+//! This has nothing to do with `fleetfn_device::memory`, which keeps the twin and the commands that were done for those who drive
+//! an agent themselves.
 
 use super::error::{Error, Misuse};
 use core::ops::Range;
@@ -12,7 +16,8 @@ use sequential_storage::queue::{QueueConfig, QueueStorage};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-/// What a read of the flash may need besides the document, to fill up its last word.
+/// What a read of the flash may need besides the document, to fill up its last word. A document that leaves no room for it is
+/// too long: tasks are told only what they would be told after a reboot, too.
 const WORD_BYTES_MAX: usize = 32;
 
 /// The document that came last.
@@ -28,13 +33,14 @@ impl<'r> Latest<'r> {
         Self { buffer, len: 0, is_new: false, is_cut: false }
     }
 
-    pub(super) const fn buffer_bytes(&self) -> usize {
-        self.buffer.len()
+    /// Whether a document can be read again from flash into the buffer.
+    pub(super) const fn fits(&self, document: &[u8]) -> bool {
+        document.len().saturating_add(WORD_BYTES_MAX) <= self.buffer.len()
     }
 
     /// Takes a document over, in the place of the one that was there.
     pub(super) fn put(&mut self, document: &[u8]) {
-        self.is_cut = document.len() > self.buffer.len();
+        self.is_cut = !self.fits(document);
         self.len = document.len().min(self.buffer.len());
         self.buffer.iter_mut().zip(document).for_each(|(to, from)| *to = *from);
         self.is_new = true;
@@ -95,11 +101,6 @@ pub(super) async fn remember<F: MultiwriteNorFlash>(
     let cache: Cache<Uncached, Uncached, Uncached> = Cache::new_uncached();
     let mut queue = QueueStorage::new(flash, config, cache);
     queue.push(document, true).await.is_ok()
-}
-
-/// Whether a document can be read again from flash, into a buffer of so many bytes.
-pub(super) const fn fits(document: &[u8], buffer_bytes: usize) -> bool {
-    document.len().saturating_add(WORD_BYTES_MAX) <= buffer_bytes
 }
 
 /// What the engine sends: `{"version":7,"desired":{}}`.

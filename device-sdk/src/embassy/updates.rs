@@ -7,7 +7,7 @@ use embassy_sync::signal::Signal;
 
 use super::Raw;
 
-/// What the runner does for updates: [`NoUpdates`], or an `Update` machine.
+/// What the runner does for updates: [`NoUpdates`], or what a reference to an `Update` machine does.
 pub trait Updates {
     /// What happened on the network.
     fn handle_notice(&mut self, notice: &Notice<'_>, now_ms: u64) -> impl Future<Output = bool>;
@@ -53,24 +53,27 @@ impl Updates for NoUpdates {
     }
 }
 
+/// The machine stays where it is, in a `static` most often: one that was handed over would be moved with all that holds it.
 #[cfg(feature = "update")]
 impl<S: crate::update::Slots, F: embedded_storage_async::nor_flash::NorFlash> Updates
-    for crate::update::Update<'_, S, F>
+    for &mut crate::update::Update<'_, S, F>
 {
-    async fn handle_notice(&mut self, notice: &Notice<'_>, now_ms: u64) -> bool {
-        Self::handle_notice(self, notice, now_ms).await
+    // Passed on as they are: a future around another one has room for its arguments twice.
+
+    fn handle_notice(&mut self, notice: &Notice<'_>, now_ms: u64) -> impl Future<Output = bool> {
+        crate::update::Update::handle_notice(self, notice, now_ms)
     }
 
-    async fn handle_timeout(&mut self, now_ms: u64) {
-        Self::handle_timeout(self, now_ms).await;
+    fn handle_timeout(&mut self, now_ms: u64) -> impl Future<Output = ()> {
+        crate::update::Update::handle_timeout(self, now_ms)
     }
 
-    async fn flush(&mut self, agent: &mut Agent<'_>, now_ms: u64) {
-        Self::flush(self, agent, now_ms).await;
+    fn flush(&mut self, agent: &mut Agent<'_>, now_ms: u64) -> impl Future<Output = ()> {
+        crate::update::Update::flush(self, agent, now_ms)
     }
 
     fn next_deadline(&self) -> Option<u64> {
-        Self::next_deadline(self)
+        crate::update::Update::next_deadline(self)
     }
 
     fn wish(&mut self, wishes: Wishes, now_ms: u64) {
@@ -85,38 +88,7 @@ impl<S: crate::update::Slots, F: embedded_storage_async::nor_flash::NorFlash> Up
     }
 
     fn is_alive(&self) -> bool {
-        Self::is_alive(self)
-    }
-}
-
-/// A machine that stands elsewhere, in a `static` most often.
-impl<U: Updates> Updates for &mut U {
-    async fn handle_notice(&mut self, notice: &Notice<'_>, now_ms: u64) -> bool {
-        U::handle_notice(self, notice, now_ms).await
-    }
-
-    async fn handle_timeout(&mut self, now_ms: u64) {
-        U::handle_timeout(self, now_ms).await;
-    }
-
-    async fn flush(&mut self, agent: &mut Agent<'_>, now_ms: u64) {
-        U::flush(self, agent, now_ms).await;
-    }
-
-    fn next_deadline(&self) -> Option<u64> {
-        U::next_deadline(self)
-    }
-
-    fn wish(&mut self, wishes: Wishes, now_ms: u64) {
-        U::wish(self, wishes, now_ms);
-    }
-
-    fn wants_restart(&self) -> bool {
-        U::wants_restart(self)
-    }
-
-    fn is_alive(&self) -> bool {
-        U::is_alive(self)
+        crate::update::Update::is_alive(self)
     }
 }
 

@@ -12,7 +12,7 @@ const HEADER_BYTES: usize = 11;
 /// What a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Telemetry = 0,
     /// Of the twin.
     Reported = 1,
@@ -67,7 +67,7 @@ impl<'a> Entry<'a> {
 }
 
 /// Whether something can be published there.
-pub(super) fn is_channel(channel: &str) -> bool {
+pub(crate) fn is_channel(channel: &str) -> bool {
     let forbidden = |byte| matches!(byte, b'+' | b'#' | 0);
     (1..=CHANNEL_BYTES_MAX).contains(&channel.len()) && !channel.bytes().any(forbidden)
 }

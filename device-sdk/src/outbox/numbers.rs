@@ -15,6 +15,9 @@ pub(super) struct Numbers {
 }
 
 impl Numbers {
+    /// Before the flash was looked at: none may be taken.
+    pub(super) const UNKNOWN: Self = Self { next: 0, bound: 0 };
+
     /// After a reboot, with the bound of the journal and the highest number in the ring. If there is no journal, the
     /// upper half is chance.
     pub(super) fn new(journalled: Option<u64>, newest: Option<u64>, random: u32) -> Self {

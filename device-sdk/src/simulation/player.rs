@@ -2,7 +2,8 @@
 
 use super::line::{Line, Link};
 use super::script::{Act, Cause, Happened, Message, Script};
-use super::{Clock, FLIGHTS_MAX, Gathering, Member, Phase, Random, Run};
+use super::stage::Stage;
+use super::{FLIGHTS_MAX, Gathering, Member, Phase, Random};
 use crate::agent::{Agent, Identity, Notice};
 use crate::dial::Dial;
 use crate::mqtt::{Error, PacketId, Publish, Qos, Reason, Shortage, Subscription};
@@ -17,7 +18,7 @@ use std::string::String;
 use std::sync::Arc;
 use std::vec;
 use std::vec::Vec;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 /// Longest that opening a stream may take.
@@ -28,32 +29,6 @@ const CONNECTING_MS_MAX: u64 = 10_000;
 
 /// Longest that a device waits for acknowledgements before it leaves, in milliseconds.
 const LEAVING_MS_MAX: u64 = 5_000;
-
-/// What all devices share.
-pub(super) struct Stage<D> {
-    pub(super) dialer: D,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) run: Run,
-    pub(super) started: Instant,
-    pub(super) turns: Semaphore,
-    pub(super) phases: watch::Receiver<Phase>,
-    pub(super) gathering: Arc<Gathering>,
-}
-
-impl<D> Stage<D> {
-    fn now_us(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
-    }
-
-    fn now_ms(&self) -> u64 {
-        self.now_us() / 1_000
-    }
-
-    /// The time of the scripts.
-    fn scripted_ms(&self, begin_ms: u64) -> u64 {
-        self.clock.now_ms().saturating_sub(begin_ms)
-    }
-}
 
 /// A message that is not acknowledged.
 struct Flight {
@@ -161,20 +136,6 @@ pub(super) async fn play<D: Dial, S: Script>(
 async fn sleep_until(deadline: Option<Instant>) {
     if let Some(deadline) = deadline {
         tokio::time::sleep_until(deadline).await;
-    }
-}
-
-impl<D> Stage<D> {
-    fn instant(&self, at_us: u64) -> Instant {
-        self.started.checked_add(Duration::from_micros(at_us)).unwrap_or(self.started)
-    }
-
-    /// The time of the scripts, 0 before they have begun.
-    fn script_now_ms(&self, phase: Phase) -> u64 {
-        match phase {
-            Phase::Running { begin_ms } | Phase::Draining { begin_ms } => self.scripted_ms(begin_ms),
-            Phase::Gathering | Phase::Ended => 0,
-        }
     }
 }
 

@@ -5,11 +5,15 @@
 //! leave [`Boot::Reverted`] although nothing was put back: so the machine looks at the sequence of what runs, too.
 
 use super::slots::{Boot, Fault, Slots};
-use embassy_boot::{AlignedBuffer, FirmwareState, FirmwareUpdaterError, State};
+use embassy_boot::{FirmwareState, FirmwareUpdaterError, State};
 use embedded_storage_async::nor_flash::{NorFlash, ReadNorFlash};
 
 /// The words of the state page are as long as what it is written in, at most so long.
 const STATE_WORD_BYTES: usize = 32;
+
+/// A word of it, aligned as a core's own. The library's buffer is aligned by 32, as would be every future around it.
+#[repr(align(4))]
+struct Word([u8; STATE_WORD_BYTES]);
 
 /// The three partitions of the boot loader. The download slot is a page longer than the active one.
 pub struct EmbassyBoot<A, D, T> {
@@ -29,10 +33,7 @@ impl<A: ReadNorFlash, D: NorFlash, T: NorFlash> EmbassyBoot<A, D, T> {
         Self { active, download, state }
     }
 
-    fn state<'s>(
-        &'s mut self,
-        word: &'s mut AlignedBuffer<STATE_WORD_BYTES>,
-    ) -> FirmwareState<'s, &'s mut T> {
+    fn state<'s>(&'s mut self, word: &'s mut Word) -> FirmwareState<'s, &'s mut T> {
         let word = word.0.get_mut(..Self::WORD_BYTES).unwrap_or_default();
         FirmwareState::new(&mut self.state, word)
     }
@@ -67,7 +68,7 @@ impl<A: ReadNorFlash, D: NorFlash, T: NorFlash> Slots for EmbassyBoot<A, D, T> {
     }
 
     async fn boot(&mut self) -> Result<Boot, Fault> {
-        let mut word = AlignedBuffer([0; STATE_WORD_BYTES]);
+        let mut word = Word([0; STATE_WORD_BYTES]);
         Ok(match self.state(&mut word).get_state().await.map_err(fault)? {
             State::Swap => Boot::Trial,
             State::Revert => Boot::Reverted,
@@ -76,12 +77,12 @@ impl<A: ReadNorFlash, D: NorFlash, T: NorFlash> Slots for EmbassyBoot<A, D, T> {
     }
 
     async fn arm(&mut self) -> Result<(), Fault> {
-        let mut word = AlignedBuffer([0; STATE_WORD_BYTES]);
+        let mut word = Word([0; STATE_WORD_BYTES]);
         self.state(&mut word).mark_updated().await.map_err(fault)
     }
 
     async fn confirm(&mut self) -> Result<(), Fault> {
-        let mut word = AlignedBuffer([0; STATE_WORD_BYTES]);
+        let mut word = Word([0; STATE_WORD_BYTES]);
         self.state(&mut word).mark_booted().await.map_err(fault)
     }
 }

@@ -102,23 +102,25 @@ impl<F: NorFlash> Journal<F> {
         }
     }
 
-    /// The record that holds.
-    pub(super) async fn load(&mut self) -> Result<Option<Record>, Fault> {
-        let mut newest: Option<Record> = None;
+    /// Reads the record that holds into its place, which is empty. What is returned would be moved, at every step.
+    pub(super) async fn load(&mut self, place: &mut Option<Record>) -> Result<(), Fault> {
         for at in [self.start, self.start.saturating_add(self.half_bytes)] {
-            let record = self.record(at).await?;
-            if let Some(record) = record
-                && newest.is_none_or(|newest| record.generation > newest.generation)
-            {
-                newest = Some(record);
+            let mut bytes = [0; Record::BYTES];
+            for (at, chunk) in (at..).step_by(Self::WORD).zip(bytes.chunks_mut(Self::WORD)) {
+                let mut word = [0; WORD_BYTES_MAX];
+                self.read(at, &mut word).await?;
+                super::copy(chunk, &word);
+            }
+            if put_newer(place, &bytes) {
                 self.at = at;
             }
         }
-        Ok(newest)
+        Ok(())
     }
 
-    /// A job begins, or begins anew: from now on its record holds, which is returned as it was read back.
-    pub(super) async fn begin(&mut self, record: &Record) -> Result<Option<Record>, Fault> {
+    /// A job begins, or begins anew: from now on its record holds, which is given as it was written. It is not kept here as a
+    /// value, too: a future has room for all that it knows while it waits.
+    pub(super) async fn begin(&mut self, record: &[u8; Record::BYTES]) -> Result<(), Fault> {
         let other = self.start.saturating_add(if self.at == self.start { self.half_bytes } else { 0 });
         let end = other.saturating_add(self.half_bytes);
         self.flash.erase(other, end).await.map_err(Fault::flash)?;
@@ -127,18 +129,20 @@ impl<F: NorFlash> Journal<F> {
                 return Err(Fault::Worn);
             }
         }
-        let bytes = record.write();
-        for (index, chunk) in (0_u32..).zip(bytes.chunks(Self::WORD)) {
+        for (at, chunk) in (other..end).step_by(Self::WORD).zip(record.chunks(Self::WORD)) {
             let mut word = [0xff; WORD_BYTES_MAX];
             super::copy(&mut word, chunk);
-            self.write(other.saturating_add(index.saturating_mul(Self::WORD_BYTES)), &word).await?;
+            self.write(at, &word).await?;
         }
-        let kept = self.record(other).await?;
-        if kept.as_ref() != Some(record) {
-            return Err(Fault::Worn);
+        for (at, chunk) in (other..end).step_by(Self::WORD).zip(record.chunks(Self::WORD)) {
+            let mut word = [0; WORD_BYTES_MAX];
+            self.read(at, &mut word).await?;
+            if !word.starts_with(chunk) {
+                return Err(Fault::Worn);
+            }
         }
         self.at = other;
-        Ok(kept)
+        Ok(())
     }
 
     pub(super) async fn marks(&mut self) -> Result<Marks, Fault> {
@@ -205,16 +209,6 @@ impl<F: NorFlash> Journal<F> {
         Ok(word.iter().take(Self::WORD).all(|byte| *byte == 0xff))
     }
 
-    async fn record(&mut self, at: u32) -> Result<Option<Record>, Fault> {
-        let mut bytes = [0; Record::BYTES];
-        for (index, chunk) in (0_u32..).zip(bytes.chunks_mut(Self::WORD)) {
-            let mut word = [0; WORD_BYTES_MAX];
-            self.read(at.saturating_add(index.saturating_mul(Self::WORD_BYTES)), &mut word).await?;
-            super::copy(chunk, &word);
-        }
-        Ok(Record::read(&bytes))
-    }
-
     async fn read(&mut self, at: u32, word: &mut [u8; WORD_BYTES_MAX]) -> Result<(), Fault> {
         let word = word.get_mut(..Self::WORD).unwrap_or_default();
         self.flash.read(at, word).await.map_err(Fault::flash)
@@ -224,6 +218,17 @@ impl<F: NorFlash> Journal<F> {
         let word = word.get(..Self::WORD).unwrap_or_default();
         self.flash.write(at, word).await.map_err(Fault::flash)
     }
+}
+
+/// Puts a record that was read there, if it is one and newer than what is there.
+#[inline(never)]
+fn put_newer(place: &mut Option<Record>, bytes: &[u8; Record::BYTES]) -> bool {
+    let Some(record) = Record::read(bytes) else { return false };
+    let is_newer = place.as_ref().is_none_or(|newest| record.generation > newest.generation);
+    if is_newer {
+        *place = Some(record);
+    }
+    is_newer
 }
 
 /// How a job ended, if a word says so.

@@ -5,6 +5,16 @@ use super::{Slots, Stage, Update, trust};
 use embedded_storage_async::nor_flash::NorFlash;
 use fleetfn_protocol::update::{Content as Asked, Delivery, Manifest, Offer, Phase, Reason};
 
+/// What an offer leads to, once it was looked at.
+enum Answer {
+    /// Nothing but a status.
+    Said,
+    /// The job that is being worked on is given up.
+    TakeBack,
+    /// A job begins, with that number and a record as it is written.
+    Begin(u32, [u8; Record::BYTES]),
+}
+
 impl<S: Slots, F: NorFlash> Update<'_, S, F> {
     /// An offer came; for those who have no agent. It may be acknowledged when this returns.
     ///
@@ -12,22 +22,32 @@ impl<S: Slots, F: NorFlash> Update<'_, S, F> {
     /// started or on trial is not taken.
     pub async fn handle_offer(&mut self, bytes: &[u8], now_ms: u64) {
         self.clock.tick(now_ms);
+        match &self.answer(bytes) {
+            Answer::Said => {}
+            Answer::TakeBack => self.take_back(Reason::Withdrawn).await,
+            Answer::Begin(job, record) => self.begin(*job, record).await,
+        }
+    }
+
+    /// On its own, so that no future has room for what is looked at here.
+    #[inline(never)]
+    fn answer(&mut self, bytes: &[u8]) -> Answer {
         self.report.changed();
         let last = self.record.as_ref().map_or(0, |record| record.job);
         let Ok(offer) = Offer::parse(bytes) else {
             if let Some(job) = job_of(bytes).filter(|job| *job > last) {
                 self.report.refuse(job, Reason::Format);
             }
-            return;
+            return Answer::Said;
         };
         let is_newer = offer.job > last;
         match offer.content {
-            Asked::Withdrawn if offer.job == last => self.take_back(Reason::Withdrawn).await,
+            Asked::Withdrawn if offer.job == last => return Answer::TakeBack,
             Asked::Withdrawn if is_newer => {
-                if !self.is_committed() {
-                    self.take_back(Reason::Withdrawn).await;
-                }
                 self.report.refuse(offer.job, Reason::Withdrawn);
+                if !self.is_committed() {
+                    return Answer::TakeBack;
+                }
             }
             Asked::Update { delivery, envelope } if is_newer && !self.is_committed() => {
                 // One after the other, since each takes kilobytes of the stack.
@@ -36,13 +56,14 @@ impl<S: Slots, F: NorFlash> Update<'_, S, F> {
                     Ok(record) => {
                         self.is_base_checked = false;
                         self.report.accept();
-                        self.begin(&record).await;
+                        return Answer::Begin(offer.job, record);
                     }
                     Err(reason) => self.report.refuse(offer.job, reason),
                 }
             }
             Asked::Withdrawn | Asked::Update { .. } => {}
         }
+        Answer::Said
     }
 
     /// The application does not want what is offered: the job fails with [`Reason::Refused`], if it is not on trial yet.
@@ -74,18 +95,26 @@ impl<S: Slots, F: NorFlash> Update<'_, S, F> {
         matches!(self.stage, Stage::Armed { .. } | Stage::Trial { .. }) || self.restart_since_ms.is_some()
     }
 
-    /// Whether an offer is followed whose signatures hold; its manifest is not looked at before.
+    /// The record of an offer that is followed, as it is written. Its signatures hold; its manifest is not looked at before.
     #[inline(never)]
-    fn judge(&self, job: u32, delivery: &Delivery, body: &[u8]) -> Result<Record, Reason> {
+    fn judge(&self, job: u32, delivery: &Delivery, body: &[u8]) -> Result<[u8; Record::BYTES], Reason> {
+        let (sequence, image) = self.image(body)?;
+        let record = self.record_of(job, delivery, sequence, image);
+        self.check_sizes(&record)?;
+        Ok(record.write())
+    }
+
+    /// Sequence and image of a manifest that is for this device. On its own, since a manifest takes half a kilobyte of the
+    /// stack.
+    #[inline(never)]
+    fn image(&self, body: &[u8]) -> Result<(u32, Content), Reason> {
         // Looked at where it is: moving it takes more flash than reading it.
         let Ok(manifest) = &Manifest::parse(body) else { return Err(Reason::Format) };
         trust::check(&self.firmware, manifest, self.floor(), &self.clock)?;
-        let record = self.record_of(job, delivery, manifest);
-        self.check_sizes(&record)?;
-        Ok(record)
+        Ok((manifest.sequence, Content { size: manifest.size, digest: manifest.digest }))
     }
 
-    fn record_of(&self, job: u32, delivery: &Delivery, manifest: &Manifest<'_>) -> Record {
+    fn record_of(&self, job: u32, delivery: &Delivery, sequence: u32, image: Content) -> Record {
         let patch = match *delivery {
             Delivery::Whole => None,
             Delivery::Patch { base_size, base, size, digest } => {
@@ -97,9 +126,9 @@ impl<S: Slots, F: NorFlash> Update<'_, S, F> {
             generation: self.record.as_ref().map_or(1, |last| last.generation.saturating_add(1)),
             floor: self.floor(),
             job,
-            sequence: manifest.sequence,
+            sequence,
             unit_bytes: S::SECTOR_BYTES.max(self.config.block_bytes.get().into()),
-            image: Content { size: manifest.size, digest: manifest.digest },
+            image,
             patch,
             attempts: 0,
             trials: 0,

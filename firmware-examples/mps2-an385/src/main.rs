@@ -30,7 +30,15 @@ const TRIAL_MS: u64 = 30_000;
 /// What updates the firmware.
 type Machine = Update<'static, EmbassyBoot<Flash, Flash, Flash>, Flash>;
 
-static RESOURCES: ConstStaticCell<Resources<'static>> = ConstStaticCell::new(Resources::new());
+/// Packets of 1.5 KB, which hold blocks of 1 KB, and messages of half a kilobyte.
+#[cfg(not(feature = "short-buffers"))]
+type Memory = Resources<'static>;
+
+/// A third of that: blocks of 256 bytes, and offers with few signatures.
+#[cfg(feature = "short-buffers")]
+type Memory = Resources<'static, 512, 512, 256>;
+
+static RESOURCES: ConstStaticCell<Memory> = ConstStaticCell::new(Memory::new());
 static FACTORY: StaticCell<[u8; Factory::BYTES_MAX]> = StaticCell::new();
 
 #[embassy_executor::main]
@@ -52,10 +60,15 @@ async fn main(spawner: Spawner) {
             cortex_m::asm::nop();
         }
     }
-    let (device, runner) = embassy::new(RESOURCES.take(), Identity::new(factory.device, factory.token));
+    let identity = Identity::new(factory.device, factory.token);
+    let (device, mut runner) = embassy::new(RESOURCES.take(), identity);
+    let Some(update) = runner.block_bytes().and_then(|block_bytes| machine(&factory, block_bytes)) else {
+        console.line(format_args!("there are no updates: product, class or buffers are none"));
+        return;
+    };
     start(spawner, feed(device));
     start(spawner, reset(device));
-    start(spawner, keep_in_touch(runner, SerialModem::new(receiver, sender), factory));
+    start(spawner, keep_in_touch(runner, update, receiver, sender, Chance::new(factory.seed)));
     start(spawner, measure(device));
 }
 
@@ -86,24 +99,23 @@ async fn reset(device: Device<'static>) {
     restart()
 }
 
+/// Its modem is made here, where it is used: what a task is given it has room for all its life.
 #[embassy_executor::task]
 async fn keep_in_touch(
-    mut runner: Runner<'static, NoUpdates>,
-    modem: SerialModem<Receiver, Sender>,
-    factory: Factory<'static>,
+    runner: Runner<'static, NoUpdates>,
+    update: &'static mut Machine,
+    receiver: Receiver,
+    sender: Sender,
+    mut chance: Chance,
 ) {
-    let Some(update) = runner.block_bytes().and_then(|block_bytes| machine(&factory, block_bytes)) else {
-        return Console::new().line(format_args!("there are no updates: product, class or buffers are none"));
-    };
     update.start().await;
-    let mut chance = Chance::new(factory.seed);
     let kept = Layout { outbox: layout::OUTBOX, policy: Policy::DropOldest, twin: layout::TWIN };
-    let runner = runner.with_updates(update);
+    let (runner, modem) = (runner.with_updates(update), SerialModem::new(receiver, sender));
     let error = runner.run(modem, Flash::whole(), kept, move || chance.next()).await;
     Console::new().line(format_args!("the device cannot run: {error}"));
 }
 
-/// What updates the firmware. Out of line: within the task the machine would stand on the stack whenever the task runs.
+/// What updates the firmware. Out of line, so that what it is made of is on the stack here alone.
 #[inline(never)]
 fn machine(factory: &Factory<'static>, block_bytes: BlockBytes) -> Option<&'static mut Machine> {
     static MACHINE: StaticCell<Machine> = StaticCell::new();
@@ -118,7 +130,7 @@ fn machine(factory: &Factory<'static>, block_bytes: BlockBytes) -> Option<&'stat
         [layout::ACTIVE, layout::NEXT, layout::SWAP, layout::JOURNAL].map(Flash::part);
     let range = 0..layout::JOURNAL.end - layout::JOURNAL.start;
     let slots = EmbassyBoot::new(active, next, swap);
-    Some(MACHINE.init(Update::new(firmware, config, slots, journal, range).ok()?))
+    Update::new_in(MACHINE.uninit(), firmware, config, slots, journal, range).ok()
 }
 
 #[embassy_executor::task]

@@ -1,7 +1,8 @@
 //! A room sensor, whatever board it is on.
 //!
 //! It says how warm it is on the channel `climate`, as often as its twin desires (`{"period_s":5}`), and takes the commands
-//! `fan` (`{"on":true}`) and `restart`.
+//! `fan` (`{"on":true}`) and `restart`. That is JSON, which anybody can read and write by hand. Now and then it says on the
+//! channel `health` how it is itself, as postcard: a few bytes, for a function that knows the type.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -34,6 +35,15 @@ pub struct Reading {
     pub temperature: f32,
     /// Readings since the start, from 1.
     pub number: u32,
+}
+
+/// How the device is itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// Seconds since its start.
+    pub uptime_s: u32,
+    /// Readings since its start.
+    pub readings: u32,
 }
 
 /// What the device is desired to be, and reports that it is.

@@ -1,9 +1,12 @@
 //! What the application does.
 
-use crate::{Board, Fan, Reading, Sensor, Settings};
+use crate::{Board, Fan, Health, Reading, Sensor, Settings};
 use embassy_futures::select::{Either4, select4};
-use embassy_time::Timer;
+use embassy_time::{Instant, Timer};
 use fleetfn_device::embassy::{Command, Device};
+
+/// How many readings are told for one word of its health; the first comes with the first reading.
+const READINGS: u32 = 10;
 
 /// What the application does, forever.
 pub async fn run(device: Device<'_>, mut sensor: impl Sensor, mut board: impl Board) -> ! {
@@ -25,6 +28,7 @@ pub async fn run(device: Device<'_>, mut sensor: impl Sensor, mut board: impl Bo
                     }
                     Err(error) => board.log(format_args!("reading {number} is lost: {error}")),
                 }
+                tell_health(device, number, &mut board).await;
             }
             Either4::Second(command) => handle(command, &mut board).await,
             Either4::Third(Ok(desired)) => {
@@ -37,6 +41,16 @@ pub async fn run(device: Device<'_>, mut sensor: impl Sensor, mut board: impl Bo
             Either4::Third(Err(error)) => board.log(format_args!("settings make no sense: {error}")),
             Either4::Fourth(reason) => board.log(format_args!("the server refuses: {reason}")),
         }
+    }
+}
+
+/// Says now and then how the device is itself, as postcard.
+async fn tell_health(device: Device<'_>, readings: u32, board: &mut impl Board) {
+    let uptime_s = u32::try_from(Instant::now().as_secs()).unwrap_or(u32::MAX);
+    if readings % READINGS == 1
+        && let Err(error) = device.send("health", &Health { uptime_s, readings }).await
+    {
+        board.log(format_args!("health is not told: {error}"));
     }
 }
 

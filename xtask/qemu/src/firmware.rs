@@ -29,7 +29,7 @@ pub struct Release {
     pub version: Option<String>,
     /// Another sequence than its source says.
     pub sequence: Option<u32>,
-    /// A feature that makes another image of it: one that is broken on purpose, or measured.
+    /// A feature that makes another image of it, or several with commas between: one that is broken on purpose, or measured.
     pub feature: Option<String>,
 }
 

@@ -17,7 +17,7 @@ const fn package(name: &'static str, may_import: &'static [&'static str]) -> Pac
     Package { name, may_import, tests_may_import: &[] }
 }
 
-const PACKAGES: [Package; 35] = [
+const PACKAGES: [Package; 36] = [
     package("fleetfn-protocol", &[]),
     package("fleetfn-abi", &[]),
     package("fleetfn-broker", &["fleetfn-protocol"]),
@@ -70,6 +70,7 @@ const PACKAGES: [Package; 35] = [
     package("geofence", &["fleetfn-function"]),
     package("counter", &["fleetfn-function"]),
     package("nightly", &["fleetfn-function"]),
+    package("restarts", &["fleetfn-function"]),
     package("site-mean", &["fleetfn-function"]),
     package("bench-empty", &["fleetfn-function"]),
     package("bench-json", &["fleetfn-function"]),
