@@ -213,7 +213,7 @@ async fn a_dry_run_says_what_would_come_and_refuses_what_would_be_refused() {
     assert_eq!(fixture.ask("GET", "/devices/b-1/update", None).await.1["job"], Value::Null);
     let (_, promoted) = tried("POST", "/functions/climate/promote", json!({})).await;
     assert_eq!((&promoted["offset"], &promoted["after"]["canary"]), (&Value::Null, &Value::Null));
-    assert_eq!(tried("POST", "/functions/climate/resume", json!({})).await.0, 422);
+    assert_eq!(tried("POST", "/functions/climate/resume", json!({})).await.0, 409);
     assert_eq!(fixture.ask("DELETE", "/devices/nobody?dry_run=1", None).await.0, 404);
     assert_eq!(tried("POST", "/devices", json!({ "id": "a" })).await.0, 409);
     fixture.stop().await;
