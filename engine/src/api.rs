@@ -33,6 +33,7 @@ mod tests;
 mod timer;
 mod trace;
 mod usage;
+mod write;
 
 use artifact::ArtifactView;
 pub(crate) use audit::AuditView;

@@ -1,8 +1,8 @@
 //! The engine's clock: the one source of the times that functions, operators and devices see.
 //!
 //! An engine is given its clock when it starts. `serve` and `demo` give it the real one; `dev` may give it one that runs
-//! faster or slower, so that a day of a fleet passes in minutes, and `serve` one that was set, to rehearse a night that is
-//! still to come. Only wall-clock time is scaled: what limits how long a
+//! faster or slower, so that a day of a fleet passes in minutes, and both `dev` and `serve` one that was set, to rehearse a
+//! night that is still to come. Only wall-clock time is scaled: what limits how long a
 //! socket, a disk or a guest may take counts real time.
 
 use std::fmt;
@@ -34,12 +34,12 @@ pub(crate) enum Clock {
 impl Clock {
     /// A clock that shows the real time now and runs at a speed from now on.
     pub(crate) fn scaled(speed: Speed) -> Self {
-        Self::Scaled { start: Instant::now(), start_ms: Self::Real.now_ms(), speed }
+        Self::set(Self::Real.now_ms(), speed)
     }
 
-    /// A clock that shows a time now and runs as fast as the real one from now on.
-    pub(crate) fn set(start_ms: u64) -> Self {
-        Self::Scaled { start: Instant::now(), start_ms, speed: Speed::REAL }
+    /// A clock that shows a time now and runs at a speed from now on.
+    pub(crate) fn set(start_ms: u64, speed: Speed) -> Self {
+        Self::Scaled { start: Instant::now(), start_ms, speed }
     }
 
     /// Milliseconds since 1970.
@@ -97,7 +97,7 @@ pub(crate) struct Speed(u32);
 
 impl Speed {
     /// As fast as the real time.
-    const REAL: Self = Self(1_000);
+    pub(crate) const REAL: Self = Self(1_000);
 
     /// Milliseconds of the clock in a span of real time.
     fn scale(self, real: Duration) -> u64 {

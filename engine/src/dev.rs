@@ -39,6 +39,8 @@ pub(crate) struct Plan {
     pub(crate) replay: Option<PathBuf>,
     /// How fast time goes.
     pub(crate) speed: Speed,
+    /// When it begins, in milliseconds since 1970; without it, now.
+    pub(crate) start_ms: Option<u64>,
     /// Ends by itself after this time of the scenario.
     pub(crate) time: Option<Duration>,
     /// How invocations are printed.

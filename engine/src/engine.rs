@@ -22,7 +22,7 @@ use crate::inbox::{Inboxes, Signals};
 use crate::metrics::Metrics;
 use crate::modules::Modules;
 use crate::patches::Patches;
-use crate::registry::{self, DeployReport, DeviceInfo, Newcomer, Placement, Registry, Source};
+use crate::registry::{self, DeployReport, DeviceInfo, Mode, Newcomer, Placement, Registry, Source, Told};
 use crate::rollout;
 use crate::update::blocks::{Blocks, Ears, Requests};
 use crate::update::{self, SharedPace, Undelivered};
@@ -238,8 +238,11 @@ impl Engine {
     }
 
     /// Forgets a device and ends its sessions; its state stays. Durable on return.
-    pub(crate) async fn remove_device(&self, id: DeviceId) -> Result<(), registry::Error> {
-        self.0.registry.remove_device(id).await?;
+    pub(crate) async fn remove_device(&self, id: DeviceId, told: &Told) -> Result<(), registry::Error> {
+        self.0.registry.remove_device(id, told).await?;
+        if told.mode == Mode::DryRun {
+            return Ok(());
+        }
         if let Some(broker) = self.0.broker.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
             broker.remove(&id);
         }
@@ -284,10 +287,11 @@ impl Engine {
         &self.0.registry
     }
 
-    /// Checks a module and puts it live, or with `dry_run` only says what would happen. Durable on return.
-    pub(crate) async fn deploy(&self, wasm: Bytes, dry_run: bool) -> Result<DeployReport, registry::Error> {
+    /// Checks a module and puts it live, or only says what would happen. Durable on return.
+    pub(crate) async fn deploy(&self, wasm: Bytes, mode: Mode) -> Result<DeployReport, registry::Error> {
         let (source, placement) = (Source::Module(wasm), Placement::Live);
-        let new = Newcomer { source, placement, guard: None, from: None, reason: String::new(), dry_run };
+        let told = Told { mode, ..Told::operator() };
+        let new = Newcomer { source, placement, guard: None, from: None, told };
         // It holds a module while it is checked: too much for whoever waits for it.
         Box::pin(self.0.registry.deploy(new)).await
     }

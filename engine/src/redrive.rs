@@ -6,7 +6,7 @@
 
 use crate::admit::Waiter;
 use crate::engine::Engine;
-use crate::registry;
+use crate::registry::{self, Mode};
 use fleetfn_core::commit::DeadLetter;
 use fleetfn_core::event::{EventParts, Origin};
 use fleetfn_core::invocation::Role;
@@ -86,7 +86,7 @@ struct UnderWay {
     offset: Offset,
 }
 
-/// Redrives dead letters of a function, at most [`LETTERS_MAX`], and waits until they are handled; with `dry_run` only
+/// Redrives dead letters of a function, at most [`LETTERS_MAX`], and waits until they are handled; a dry run only
 /// says which.
 ///
 /// # Errors
@@ -96,7 +96,7 @@ pub(crate) async fn redrive(
     engine: &Engine,
     function: FunctionName,
     choice: Choice,
-    dry_run: bool,
+    mode: Mode,
 ) -> Result<Report, registry::Error> {
     let mut routes = routes(engine, function)?;
     let letters = {
@@ -110,7 +110,7 @@ pub(crate) async fn redrive(
         let entity = event.as_ref().map(|event| event.entity().to_string()).unwrap_or_default();
         let fate = match event.filter(|event| is_taken(&mut routes, event, function)) {
             None => Fate::Untaken,
-            Some(_) if dry_run => Fate::Chosen,
+            Some(_) if mode == Mode::DryRun => Fate::Chosen,
             Some(event) => {
                 receipts.push((items.len(), admit(engine, letter, &event).await?));
                 Fate::Waiting

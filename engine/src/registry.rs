@@ -20,9 +20,9 @@ mod sums;
 mod ticket;
 mod versions;
 
-pub(crate) use audit::Told;
+pub(crate) use audit::{Mode, Told};
 pub(crate) use comparison::Comparison;
-pub(crate) use devices::{DeviceChange, DeviceInfo, Mode, NewDevice};
+pub(crate) use devices::{DeviceChange, DeviceInfo, NewDevice};
 pub(crate) use functions::{Act, DeployReport, Newcomer, Source};
 pub(crate) use guard::start as start_guard;
 pub(crate) use line::{Candidate, Placement};

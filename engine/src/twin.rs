@@ -1,7 +1,7 @@
 //! An operator's change of the twin of a device: an event like any other, of which one waits until it is handled.
 
 use crate::engine::Engine;
-use crate::registry::{self, OPERATOR};
+use crate::registry::{self, Mode, OPERATOR};
 use fleetfn_core::event::EventParts;
 use fleetfn_core::twin::{Twin, TwinError};
 use fleetfn_core::{Entity, EventKind, Facts, Offset, PartitionId};
@@ -53,19 +53,20 @@ pub(crate) fn read(engine: &Engine, id: DeviceId) -> Result<Twin, Error> {
 }
 
 /// Merges a patch (RFC 7396) into what is desired, if the twin has the expected version, and waits until that is
-/// done. Cancelled, it leaves a change that may still be made.
+/// done. Cancelled, it leaves a change that may still be made. A dry run says what the twin would be.
 pub(crate) async fn desire(
     engine: &Engine,
     id: DeviceId,
     patch: &[u8],
     expected: Option<u64>,
+    mode: Mode,
 ) -> Result<Desired, Error> {
     engine.registry().expect_device(id)?;
     let expected = expected.map(|version| version.to_string()).unwrap_or_default();
     // What cannot be done now is refused here, where somebody is told, and not by a dead letter.
     let mut tried = read(engine, id)?;
     tried.expect(&expected)?;
-    if !tried.desire(patch)? {
+    if !tried.desire(patch)? || mode == Mode::DryRun {
         return Ok(Desired::Done(tried));
     }
     let entity = Entity::Device(id);

@@ -16,8 +16,9 @@ pub(crate) use undelivered::Undelivered;
 
 use crate::artifacts;
 use crate::engine::Engine;
-use crate::registry::{self, Release};
+use crate::registry::{self, Mode, Release};
 use crate::rollout;
+use bytes::Bytes;
 use fleetfn_core::event::EventParts;
 use fleetfn_core::update::{Job, State, Update};
 use fleetfn_core::{Entity, EventKind, Offset};
@@ -92,12 +93,13 @@ pub(crate) fn read(engine: &Engine, id: DeviceId) -> Result<Update, Error> {
 }
 
 /// Gives a device the job to install a release, and returns what is known of the device then. A device that has this job
-/// already keeps it.
+/// already keeps it. A dry run says what would be known of it.
 pub(crate) async fn order(
     engine: &Engine,
     id: DeviceId,
     reference: &str,
     sending: Sending,
+    mode: Mode,
 ) -> Result<Update, Error> {
     let registry = engine.registry();
     let device = registry.device(id)?.ok_or_else(|| registry::Error::Missing(format!("device '{id}'")))?;
@@ -128,24 +130,39 @@ pub(crate) async fn order(
     let mut room = [0; OFFER_BYTES_MAX];
     let offer = Offer::write(&mut room, job, delivery, &release.row.envelope)
         .map_err(|error| Error::Refused(error.to_string()))?;
+    if mode == Mode::DryRun {
+        return tried(engine, update, offer);
+    }
     let ordered = perform(engine, id, offer, |known, offset| known.cause == offset).await?;
     // Whoever yanked it meanwhile may have looked for open jobs before there was this one.
     if let Err(error) = registry.expect_offered(&release) {
-        withdraw(engine, id).await?;
+        withdraw(engine, id, Mode::Perform).await?;
         return Err(error.into());
     }
     Ok(ordered)
 }
 
-/// Withdraws the open job of a device, and returns what is known of the device then.
-pub(crate) async fn withdraw(engine: &Engine, id: DeviceId) -> Result<Update, Error> {
+/// Withdraws the open job of a device, and returns what is known of the device then, or would be.
+pub(crate) async fn withdraw(engine: &Engine, id: DeviceId, mode: Mode) -> Result<Update, Error> {
     let update = read(engine, id)?;
     let Some(job) = update.job.as_ref().filter(|job| job.is_open()) else {
         return Err(Error::Refused(format!("device '{id}' has no open job")));
     };
     let mut room = [0; 8];
     let offer = withdrawal(&mut room, job.number)?;
+    if mode == Mode::DryRun {
+        return tried(engine, update.clone(), offer);
+    }
     perform(engine, id, offer, |known, _| known.number == job.number && known.withdrawn).await
+}
+
+/// What would be known of a device if it was given an order now.
+fn tried(engine: &Engine, mut update: Update, offer: &[u8]) -> Result<Update, Error> {
+    let (offer, now_ms) = (Bytes::copy_from_slice(offer), engine.clock().now_ms());
+    update
+        .handle_order(offer, engine.store().durable_end(), now_ms)
+        .map_err(|error| Error::Refused(error.to_string()))?;
+    Ok(update)
 }
 
 fn withdrawal(room: &mut [u8], job: u32) -> Result<&[u8], Error> {

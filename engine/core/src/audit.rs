@@ -1,10 +1,10 @@
-//! What operators do about releases and the keys that sign them, as lines for people: who did what, when and why.
+//! What operators do, as lines for people: who did what, when and why.
 //!
 //! A line stands in the same record of the log as what it tells of, so that there is neither without the other.
 
 use alloc::string::String;
 
-/// Lines that are kept, the newest: years of releases, and at most four megabytes.
+/// Lines that are kept, the newest: years of releases and deployments, and at most four megabytes.
 pub const LINES_KEPT: u64 = 4_096;
 
 /// Something that an operator does. The discriminants are stored.
@@ -25,11 +25,41 @@ pub enum Deed {
     RevokeKey = 6,
     /// Says how many keys must have signed a release of a product.
     Threshold = 7,
+    /// Registers a device, or several together.
+    AddDevice = 8,
+    /// Changes what is known of a device.
+    ChangeDevice = 9,
+    /// Forgets a device.
+    RemoveDevice = 10,
+    /// Gives traffic to a version of a function.
+    Deploy = 11,
+    /// Gives all traffic to a canary or a dark version.
+    Promote = 12,
+    /// Takes a version back.
+    RollBack = 13,
+    /// Lets the events of a function wait.
+    Pause = 14,
+    /// Lets a function handle what has waited.
+    Resume = 15,
+    /// Takes a function out of service.
+    RemoveFunction = 16,
+    /// Sets a value of a function's configuration.
+    SetConfig = 17,
+    /// Removes a value of a function's configuration.
+    RemoveConfig = 18,
+    /// Sets a secret of a function.
+    SetSecret = 19,
+    /// Removes a secret of a function.
+    RemoveSecret = 20,
+    /// Bounds the fuel of an owner's functions.
+    SetBudget = 21,
+    /// Takes the bound of an owner's functions away.
+    RemoveBudget = 22,
 }
 
 impl Deed {
     /// All, in order.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 22] = [
         Self::Publish,
         Self::Yank,
         Self::Unyank,
@@ -37,6 +67,21 @@ impl Deed {
         Self::AddKey,
         Self::RevokeKey,
         Self::Threshold,
+        Self::AddDevice,
+        Self::ChangeDevice,
+        Self::RemoveDevice,
+        Self::Deploy,
+        Self::Promote,
+        Self::RollBack,
+        Self::Pause,
+        Self::Resume,
+        Self::RemoveFunction,
+        Self::SetConfig,
+        Self::RemoveConfig,
+        Self::SetSecret,
+        Self::RemoveSecret,
+        Self::SetBudget,
+        Self::RemoveBudget,
     ];
 
     /// The word for it in interfaces.
@@ -50,6 +95,21 @@ impl Deed {
             Self::AddKey => "key.add",
             Self::RevokeKey => "key.rm",
             Self::Threshold => "key.threshold",
+            Self::AddDevice => "device.add",
+            Self::ChangeDevice => "device.set",
+            Self::RemoveDevice => "device.rm",
+            Self::Deploy => "fn.deploy",
+            Self::Promote => "fn.promote",
+            Self::RollBack => "fn.rollback",
+            Self::Pause => "fn.pause",
+            Self::Resume => "fn.resume",
+            Self::RemoveFunction => "fn.rm",
+            Self::SetConfig => "config.set",
+            Self::RemoveConfig => "config.rm",
+            Self::SetSecret => "secret.set",
+            Self::RemoveSecret => "secret.rm",
+            Self::SetBudget => "budget.set",
+            Self::RemoveBudget => "budget.rm",
         }
     }
 

@@ -1,4 +1,4 @@
-//! `/audit`: who did what to releases and keys.
+//! `/audit`: who did what.
 
 use super::Api;
 use super::page::{Page, PageQuery};
@@ -19,8 +19,7 @@ pub(crate) struct AuditView {
     pub(crate) at_ms: u64,
     /// Who, as the client said.
     pub(crate) by: String,
-    /// What was done: `release.publish`, `release.yank`, `release.unyank`, `release.rm`, `key.add`, `key.rm` or
-    /// `key.threshold`.
+    /// What was done, as a noun and a verb: `release.yank`, `key.add`, `device.rm`, `fn.deploy`, `config.set`.
     pub(crate) act: String,
     /// To what.
     pub(crate) subject: String,

@@ -14,7 +14,9 @@ use update::UpdateView;
 
 use super::Api;
 use super::problem::{Kind, Problem};
+use super::release::yank::Reason;
 use super::request::{Document, Name};
+use super::write::{Write, added};
 use crate::registry::{self, DeviceInfo};
 use axum::Json;
 use axum::extract::State;
@@ -54,8 +56,9 @@ pub(crate) struct NewDevice {
 pub(crate) struct AddedDevice {
     /// Its id, also its MQTT user name.
     pub(crate) id: String,
-    /// Its MQTT password, shown this once.
-    pub(crate) token: String,
+    /// Its MQTT password, shown this once; absent in a dry run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) token: Option<String>,
 }
 
 /// A registered device.
@@ -112,11 +115,12 @@ pub(super) async fn show(State(api): State<Api>, Name(id): Name) -> Result<Json<
 /// `POST /devices`: registers one; its token is in the response and nowhere else.
 pub(super) async fn add(
     State(api): State<Api>,
+    Write(mode, reason): Write<Reason>,
     Document(new): Document<NewDevice>,
 ) -> Result<(StatusCode, Json<AddedDevice>), Problem> {
     let (id, row) = fit(new)?;
-    let token = api.engine.registry().add_device(id, row).await?;
-    Ok((StatusCode::CREATED, Json(AddedDevice { id: id.to_string(), token })))
+    let token = api.engine.registry().add_device(id, row, &reason.told(mode)?).await?;
+    Ok((added(mode), Json(AddedDevice { id: id.to_string(), token })))
 }
 
 /// A device as the registry takes it.
@@ -166,8 +170,12 @@ fn check_tags(tags: &[String]) -> Result<(), Problem> {
 }
 
 /// `DELETE /devices/{id}`: its token is void; its state stays.
-pub(super) async fn remove(State(api): State<Api>, Name(id): Name) -> Result<StatusCode, Problem> {
-    api.engine.remove_device(parse_id(&id)?).await?;
+pub(super) async fn remove(
+    State(api): State<Api>,
+    Name(id): Name,
+    Write(mode, reason): Write<Reason>,
+) -> Result<StatusCode, Problem> {
+    api.engine.remove_device(parse_id(&id)?, &reason.told(mode)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -10,7 +10,9 @@ use super::Api;
 use super::invocation::{failure, level, role};
 use super::page::{Page, PageQuery};
 use super::problem::{Kind, Problem};
+use super::release::yank::Reason;
 use super::request::{Name, Parameters};
+use super::write::Write;
 use crate::engine::FunctionInfo;
 use crate::follow::{self, Cursor, Shown};
 use crate::metrics::FunctionSums;
@@ -108,8 +110,12 @@ pub(super) async fn show(State(api): State<Api>, Name(name): Name) -> Result<Jso
 }
 
 /// `DELETE /functions/{name}`: events no longer run it; its state stays.
-pub(super) async fn remove(State(api): State<Api>, Name(name): Name) -> Result<StatusCode, Problem> {
-    api.engine.registry().remove_function(parse_name(&name)?).await?;
+pub(super) async fn remove(
+    State(api): State<Api>,
+    Name(name): Name,
+    Write(mode, reason): Write<Reason>,
+) -> Result<StatusCode, Problem> {
+    api.engine.registry().remove_function(parse_name(&name)?, &reason.told(mode)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -6,6 +6,7 @@
 
 mod operations;
 
+use super::write::DRY_RUN;
 use axum::Json;
 use axum::http::StatusCode;
 use operations::operations;
@@ -40,12 +41,14 @@ struct Operation {
     path: &'static str,
     says: &'static str,
     query: Option<fn(&mut SchemaGenerator) -> Schema>,
+    /// Whether it can be tried without being done.
+    is_write: bool,
     body: Body,
     answers: Vec<(StatusCode, Answer)>,
 }
 
 const fn operation(method: &'static str, path: &'static str, says: &'static str) -> Operation {
-    Operation { method, path, says, query: None, body: Body::None, answers: Vec::new() }
+    Operation { method, path, says, query: None, is_write: false, body: Body::None, answers: Vec::new() }
 }
 
 const fn get(path: &'static str, says: &'static str) -> Operation {
@@ -76,6 +79,12 @@ impl Operation {
     const fn query<T: JsonSchema>(mut self) -> Self {
         self.query = Some(T::json_schema);
         self
+    }
+
+    /// It takes these parameters, and the one that every write has.
+    const fn writes<T: JsonSchema>(mut self) -> Self {
+        self.is_write = true;
+        self.query::<T>()
     }
 
     fn document<T: JsonSchema>(mut self) -> Self {
@@ -118,6 +127,9 @@ impl Operation {
         let mut parameters: Vec<Value> = path_names(self.path).map(path_parameter).collect();
         if let Some(query) = self.query {
             parameters.extend(query_parameters(&query(generator)));
+        }
+        if self.is_write {
+            parameters.push(dry_run());
         }
         let problem = content("application/problem+json", &schema::<super::Problem>(generator));
         let mut responses: Map<String, Value> = self
@@ -173,6 +185,12 @@ fn path_names(path: &str) -> impl Iterator<Item = &str> {
 
 fn path_parameter(name: &str) -> Value {
     json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } })
+}
+
+fn dry_run() -> Value {
+    let says = "1 to only say what would come of it: everything is checked, and nothing is recorded.";
+    let schema = json!({ "enum": ["0", "1", "true", "false"] });
+    json!({ "name": DRY_RUN, "in": "query", "required": false, "schema": schema, "description": says })
 }
 
 /// One parameter for each field of a query.

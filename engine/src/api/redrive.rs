@@ -5,6 +5,7 @@ use super::function::parse_name;
 use super::invocation::FailureView;
 use super::problem::{Kind, Problem};
 use super::request::{Document, Name};
+use super::write::{Nothing, Write};
 use crate::redrive::{self, Choice, Fate, LETTERS_MAX, Redriven};
 use axum::Json;
 use axum::extract::State;
@@ -25,9 +26,6 @@ pub(crate) struct RedriveOrder {
     /// Of all, those below this offset: the `until` of the answer before, so that there is an end to it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) until: Option<u64>,
-    /// Only says which.
-    #[serde(default)]
-    pub(crate) dry_run: bool,
 }
 
 /// What became of the letters.
@@ -74,6 +72,7 @@ impl From<Redriven> for RedrivenView {
 pub(super) async fn create(
     State(api): State<Api>,
     Name(name): Name,
+    Write(mode, Nothing {}): Write<Nothing>,
     Document(order): Document<RedriveOrder>,
 ) -> Result<Json<RedriveView>, Problem> {
     let function = parse_name(&name)?;
@@ -89,7 +88,7 @@ pub(super) async fn create(
         None => Choice::Oldest { after: order.after.map(Offset), until },
     };
     let is_all = matches!(choice, Choice::Oldest { .. });
-    let report = redrive::redrive(&api.engine, function, choice, order.dry_run).await?;
+    let report = redrive::redrive(&api.engine, function, choice, mode).await?;
     let next = report.items.last().map(|last| last.offset.0).filter(|_| is_all && report.is_cut);
     let items = report.items.into_iter().map(RedrivenView::from).collect();
     Ok(Json(RedriveView { items, next, until: until.0 }))

@@ -6,9 +6,10 @@ pub(super) mod yank;
 
 use super::Api;
 use super::page::Page;
-use super::problem::{Kind, Problem};
-use super::request::{Body, Name, Parameters};
-use crate::registry::{self, Release, Told};
+use super::problem::Problem;
+use super::request::{Body, Name};
+use super::write::{Write, added};
+use crate::registry::{self, Mode, Release};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -65,7 +66,7 @@ fn view(api: &Api, release: &Release) -> Result<ReleaseView, Problem> {
     let manifest = release.manifest()?;
     let needs = manifest.dependencies.iter();
     let registry = api.engine.registry();
-    let (withheld, signatures) = (registry.withheld(release), registry.signatures(release)?);
+    let (withheld, signatures) = (registry.withheld_as_said(release), registry.signatures(release)?);
     Ok(ReleaseView {
         id: release.id.to_string(),
         product: manifest.product.to_string(),
@@ -85,21 +86,6 @@ fn view(api: &Api, release: &Release) -> Result<ReleaseView, Problem> {
         published_at_ms: release.row.published_at_ms,
         damage: None,
     })
-}
-
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct PublishQuery {
-    /// 1 to only say whether the manifest would be taken.
-    dry_run: Option<String>,
-    /// Who acts, as one line.
-    by: Option<String>,
-    /// Why, as one line.
-    why: Option<String>,
-}
-
-fn told(reason: Reason) -> Result<Told, Problem> {
-    Ok(Told::new(reason.by, reason.why)?)
 }
 
 /// `GET /releases`: all, by product, class and sequence.
@@ -126,29 +112,37 @@ pub(super) async fn show(
 /// `POST /releases`: publishes a signed manifest whose image is there. Durable in the answer.
 pub(super) async fn publish(
     State(api): State<Api>,
-    Parameters(query): Parameters<PublishQuery>,
+    Write(mode, reason): Write<Reason>,
     Body(envelope): Body,
 ) -> Result<(StatusCode, Json<ReleaseView>), Problem> {
     let registry = api.engine.registry();
-    let told = told(Reason { by: query.by, why: query.why })?;
-    match query.dry_run.as_deref() {
-        Some("1") => Ok((StatusCode::OK, Json(view(&api, &registry.try_release(envelope)?)?))),
-        None | Some("0") => {
-            let release = registry.publish(envelope, &told).await?;
-            crate::update::prepare(&api.engine, release.clone());
-            Ok((StatusCode::CREATED, Json(view(&api, &release)?)))
-        }
-        Some(other) => Err(Problem::new(Kind::Malformed, format!("dry_run: {other:?} is neither 1 nor 0"))),
+    let told = reason.told(mode)?;
+    let release = match mode {
+        // The image is brought when the manifest is known to be good.
+        Mode::DryRun => registry.try_release(envelope)?,
+        Mode::Perform => registry.publish(envelope, &told).await?,
+    };
+    if mode == Mode::Perform {
+        crate::update::prepare(&api.engine, release.clone());
     }
+    Ok((added(mode), Json(view(&api, &release)?)))
 }
 
 /// `DELETE /releases/{release}`: it is forgotten, and open jobs of it are withdrawn.
 pub(super) async fn remove(
     State(api): State<Api>,
     Name(reference): Name,
-    Parameters(reason): Parameters<Reason>,
+    Write(mode, reason): Write<Reason>,
 ) -> Result<StatusCode, Problem> {
-    api.engine.registry().remove_release(&reference, &told(reason)?).await?;
-    crate::update::withdraw_revoked(&api.engine).await?;
+    api.engine.registry().remove_release(&reference, &reason.told(mode)?).await?;
+    withdraw_revoked(&api, mode).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Withdraws what is not offered any more after an act, if that was done.
+async fn withdraw_revoked(api: &Api, mode: Mode) -> Result<(), Problem> {
+    if mode == Mode::Perform {
+        crate::update::withdraw_revoked(&api.engine).await?;
+    }
+    Ok(())
 }

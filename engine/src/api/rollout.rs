@@ -16,12 +16,13 @@ use super::Api;
 use super::page::{Page, PageQuery};
 use super::problem::{Kind, Problem};
 use super::request::{Document, Name, Parameters};
-use crate::registry::Told;
+use super::write::{Nothing, Write, added};
+use crate::registry::{Mode, Told};
 use crate::rollout::{self, Error};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use fleetfn_core::rollout::{Act, ActError, Line, Policy, Status, Verb};
+use fleetfn_core::rollout::{ActError, Line, Policy, Status, Verb};
 use fleetfn_protocol::RolloutName;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -116,8 +117,8 @@ fn parse_name(name: &str) -> Result<RolloutName, Problem> {
 }
 
 /// Who acts and why; without a reason nothing is done.
-fn told(by: Option<String>, why: String) -> Result<Told, Problem> {
-    let told = Told::new(by, Some(why))?;
+fn told(by: Option<String>, why: String, mode: Mode) -> Result<Told, Problem> {
+    let told = Told::new(by, Some(why), mode)?;
     told.expect_reason()?;
     Ok(told)
 }
@@ -146,6 +147,7 @@ pub(super) async fn list(
 /// `POST /rollouts`: starts one. Durable in the answer.
 pub(super) async fn start(
     State(api): State<Api>,
+    Write(mode, Nothing {}): Write<Nothing>,
     Document(new): Document<NewRollout>,
 ) -> Result<(StatusCode, Json<Status>), Problem> {
     let NewRollout { name, policy, by, why } = new;
@@ -154,12 +156,12 @@ pub(super) async fn start(
         let why = "it is where plans are made; choose another name";
         return Err(Problem::new(Kind::Refused, why.to_owned()));
     }
-    let Told { by, why } = told(by, why)?;
+    let told = told(by, why, mode)?;
     let engine = api.engine.clone();
     let policy = tokio::task::spawn_blocking(move || rollout::policy_of(&engine, policy)).await;
     let policy = policy.map_err(|error| Problem::new(Kind::Unavailable, error.to_string()))??;
-    let status = rollout::start(&api.engine, &name, policy, by, why).await?;
-    Ok((StatusCode::CREATED, Json(status)))
+    let status = rollout::start(&api.engine, &name, policy, told).await?;
+    Ok((added(mode), Json(status)))
 }
 
 /// `GET /rollouts/{name}`: how it goes.
@@ -186,9 +188,10 @@ pub(super) async fn history(State(api): State<Api>, Name(name): Name) -> Result<
 pub(super) async fn act(
     State(api): State<Api>,
     Name(name): Name,
+    Write(mode, Nothing {}): Write<Nothing>,
     Document(new): Document<NewAct>,
 ) -> Result<Json<Status>, Problem> {
     let name = parse_name(&name)?;
-    let Told { by, why } = told(new.by, new.why)?;
-    Ok(Json(rollout::act(&api.engine, &name, Act { by, why, verb: new.verb.into() }).await?))
+    let told = told(new.by, new.why, mode)?;
+    Ok(Json(rollout::act(&api.engine, &name, new.verb.into(), told).await?))
 }

@@ -5,6 +5,7 @@ mod downloading;
 mod observing;
 mod rollouts;
 mod settings;
+mod trying;
 mod updating;
 mod vouching;
 

@@ -1,6 +1,7 @@
 //! Asks before something is destroyed.
 
 use super::failure::Failure;
+use super::person::Trial;
 use std::io::{BufRead, IsTerminal, Write};
 
 /// Whether the question is already answered.
@@ -12,9 +13,10 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    /// Returns if it may be done: `-y` was given, or a person says yes. `what` is the deed and what it entails.
-    pub(super) fn or_ask(self, what: &str) -> Result<(), Failure> {
-        if self.yes {
+    /// Returns if it may be done: `-y` was given, or a person says yes, or it is only tried. `what` is the deed and what it
+    /// entails.
+    pub(super) fn or_ask(self, what: &str, trial: Trial) -> Result<(), Failure> {
+        if self.yes || trial.is_dry_run() {
             return Ok(());
         }
         if !is_possible() {

@@ -2,7 +2,7 @@
 
 use super::failure::Failure;
 use super::signals::{runtime, until_stopped};
-use super::{duration, logging, output};
+use super::{duration, logging, output, rehearsal, timestamp};
 use crate::clock::Speed;
 use crate::dev::{Form, Plan, suggest};
 use std::path::PathBuf;
@@ -22,6 +22,10 @@ pub(super) struct Arguments {
     /// How fast time goes for functions and devices: 0.1x to 3600x
     #[arg(long, value_name = "SPEED", default_value = "1x")]
     speed: Speed,
+    /// Begin at this time instead of the real one, as in 2027-03-28T00:30:00Z: to see what a function does in a night that is
+    /// still to come
+    #[arg(long, value_name = "TIME", value_parser = timestamp::parse_time)]
+    clock: Option<u64>,
     /// End by itself after this time, by the clock of the devices, and sum up; without it, Ctrl-C ends
     #[arg(long = "for", value_name = "TIME", value_parser = duration::parse)]
     time: Option<Duration>,
@@ -40,11 +44,16 @@ pub(super) fn run(arguments: &Arguments, data: Option<PathBuf>) -> Result<(), Fa
         let scenario = runtime()?.block_on(suggest(arguments.path.clone()))?;
         return output::json(&scenario);
     }
+    if let Some(data) = &data {
+        let clock = arguments.clock.map_or(rehearsal::Clock::Real, |_| rehearsal::Clock::Set);
+        rehearsal::check(data, clock)?;
+    }
     let plan = Plan {
         path: arguments.path.clone(),
         scenario: arguments.scenario.clone(),
         replay: arguments.replay.clone(),
         speed: arguments.speed,
+        start_ms: arguments.clock,
         time: arguments.time,
         form: arguments.output,
         data,

@@ -41,6 +41,15 @@ pub(super) fn print<T: Serialize, const N: usize>(
     }
 }
 
+/// Prints one thing in the formats of lists: `text` is what both tables have.
+pub(super) fn one<T: Serialize>(format: ListFormat, item: &T, text: &str) -> Result<(), Failure> {
+    match format {
+        ListFormat::Json => output::json(item),
+        ListFormat::Yaml => output::write(yaml::document(item)?.as_bytes()),
+        ListFormat::Table | ListFormat::Wide => output::write(text.as_bytes()),
+    }
+}
+
 fn is_wide(name: &str) -> bool {
     name.starts_with(WIDE)
 }

@@ -1,4 +1,4 @@
-//! Who acts at the command line, and why, for the audit.
+//! Who acts at the command line, why, for the audit, and whether they mean it.
 //!
 //! Whoever has the operator's token may say any name: it tells colleagues apart, and proves nothing.
 
@@ -11,12 +11,47 @@ const VARIABLE: &str = "FLEETFN_USER";
 /// Longest name that the engine takes, in bytes.
 const BYTES_MAX: usize = fleetfn_core::rollout::WHO_BYTES_MAX;
 
-/// Why something is done.
+/// Whether a write is only tried.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(super) struct Trial {
+    /// Only say what would be done, or refused, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl Trial {
+    /// It is one.
+    pub(super) const DRY_RUN: Self = Self { dry_run: true };
+
+    /// Whether it is one.
+    pub(super) fn is_dry_run(self) -> bool {
+        self.dry_run
+    }
+
+    /// A path whose write is tried, if this is a trial.
+    pub(super) fn at(self, path: &str) -> String {
+        let join = if path.contains('?') { '&' } else { '?' };
+        if self.dry_run { format!("{path}{join}dry_run=1") } else { path.to_owned() }
+    }
+
+    /// Says what was done, or that it was not.
+    pub(super) fn tell(self, done: &str) {
+        eprintln!("{}", self.words(done));
+    }
+
+    fn words(self, done: &str) -> String {
+        if self.dry_run { format!("A dry run, nothing has changed. Else: {done}") } else { done.to_owned() }
+    }
+}
+
+/// Why something is done, and whether it is.
 #[derive(Debug, clap::Args)]
 pub(super) struct Remark {
     /// Why, for those who read `fleetfn audit`
     #[arg(short = 'm', long, visible_alias = "message", value_name = "TEXT")]
     why: Option<String>,
+    #[command(flatten)]
+    pub(super) trial: Trial,
 }
 
 impl Remark {
@@ -31,10 +66,16 @@ impl Remark {
         std::iter::once(("by".to_owned(), who())).chain(why).collect()
     }
 
-    /// The same behind a path.
-    pub(super) fn query(&self) -> String {
+    /// The same behind a path, with whether it is only tried.
+    pub(super) fn at(&self, path: &str) -> String {
         let pair = |(name, value): (String, String)| format!("{name}={}", escape(&value));
-        self.parameters().into_iter().map(pair).collect::<Vec<_>>().join("&")
+        let pairs: Vec<_> = self.parameters().into_iter().map(pair).collect();
+        self.trial.at(&format!("{path}?{}", pairs.join("&")))
+    }
+
+    /// Says what was done, or that it was not.
+    pub(super) fn tell(&self, done: &str) {
+        self.trial.tell(done);
     }
 }
 
@@ -55,7 +96,7 @@ pub(super) fn who() -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{BYTES_MAX, Remark, who};
+    use super::{BYTES_MAX, Remark, Trial, who};
 
     #[test]
     fn whoever_acts_has_a_name_that_the_engine_takes() {
@@ -65,7 +106,12 @@ mod tests {
 
     #[test]
     fn a_reason_is_escaped_in_a_path() {
-        let remark = Remark { why: Some("a & b=c".into()) };
-        assert!(remark.query().ends_with("&why=a%20%26%20b%3Dc"), "{}", remark.query());
+        let trial = |dry_run| Trial { dry_run };
+        let remark = |dry_run| Remark { why: Some("a & b=c".into()), trial: trial(dry_run) };
+        let done = remark(false).at("/devices/fan-1");
+        assert!(done.starts_with("/devices/fan-1?by=") && done.ends_with("&why=a%20%26%20b%3Dc"), "{done}");
+        assert!(remark(true).at("/devices/fan-1").ends_with("&dry_run=1"));
+        assert_eq!(trial(true).at("/devices"), "/devices?dry_run=1");
+        assert_eq!(trial(true).words("removed"), "A dry run, nothing has changed. Else: removed");
     }
 }

@@ -1,12 +1,10 @@
 //! `fleetfn serve`.
 
-mod rehearsal;
-
 use super::failure::Failure;
 use super::signals::{Signals, runtime};
-use super::{bytes, duration, logging, output, timestamp};
+use super::{bytes, duration, logging, output, rehearsal, timestamp};
 use crate::api::{Running, Server};
-use crate::clock::Clock;
+use crate::clock::{Clock, Speed};
 use crate::engine::{Engine, Options, Retention};
 use crate::fetch::Private;
 use crate::memory;
@@ -130,7 +128,7 @@ fn clock(start_ms: Option<u64>, data: &Path) -> Result<Clock, Failure> {
     };
     rehearsal::check(data, rehearsal::Clock::Set)?;
     tracing::warn!("a rehearsal: the clock is set to {}", timestamp::rfc3339(start_ms));
-    Ok(Clock::set(start_ms))
+    Ok(Clock::set(start_ms, Speed::REAL))
 }
 
 async fn serve(http: SocketAddr, options: Options, otlp: Option<&str>) -> Result<(), Failure> {

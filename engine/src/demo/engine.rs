@@ -4,7 +4,7 @@ use super::{Plan, rollout};
 use crate::api::{Running, Server};
 use crate::cli::{Failure, build};
 use crate::engine::{Engine, Options};
-use crate::registry::{self, NewDevice};
+use crate::registry::{self, Mode, NewDevice, Told};
 use anyhow::Context;
 use fleetfn_core::Offset;
 use fleetfn_protocol::{ClassId, DeviceId, FunctionName, ProductId};
@@ -57,9 +57,10 @@ pub(super) async fn start(plan: &Plan) -> anyhow::Result<Node> {
     let engine = Engine::start(Options::new(data.clone(), anywhere)).await?;
     let api = server.start(engine.clone());
     engine.announce(api.address())?;
-    let report = engine.deploy(module.into(), false).await.context("cannot deploy the example function")?;
+    let report =
+        engine.deploy(module.into(), Mode::Perform).await.context("cannot deploy the example function")?;
     let since = report.offset.context("the deployment has no place in the log")?;
-    engine.deploy(gate.into(), false).await.context("cannot deploy the gate")?;
+    engine.deploy(gate.into(), Mode::Perform).await.context("cannot deploy the gate")?;
     rollout::prepare(&engine).await.context("cannot publish the new firmware")?;
     let devices = register(&engine, plan.devices).await?;
     Ok(Node { engine, api, data, function: report.manifest.name, devices, since, directory })
@@ -106,14 +107,15 @@ async fn register(engine: &Engine, count: u16) -> anyhow::Result<Vec<Credentials
             tags: tags.collect(),
             ..NewDevice::default()
         };
-        let token = match engine.registry().add_device(id, new.clone()).await {
+        let told = Told::operator();
+        let token = match engine.registry().add_device(id, new.clone(), &told).await {
             Err(registry::Error::Exists(_)) => {
-                engine.remove_device(id).await?;
-                engine.registry().add_device(id, new).await?
+                engine.remove_device(id, &told).await?;
+                engine.registry().add_device(id, new, &told).await?
             }
             added => added?,
         };
-        devices.push((id, token));
+        devices.push((id, token.context("a device that was added has no token")?));
     }
     Ok(devices)
 }

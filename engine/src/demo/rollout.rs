@@ -3,7 +3,7 @@
 
 use super::engine::Node;
 use crate::engine::Engine;
-use crate::registry::{self, Told};
+use crate::registry::{self, Mode, Told};
 use crate::rollout;
 use anyhow::Context;
 use bytes::Bytes;
@@ -75,8 +75,9 @@ fn name() -> anyhow::Result<RolloutName> {
 /// Tells the gate how often it hears of devices, and publishes the new firmware, signed by a key that nobody keeps.
 pub(super) async fn prepare(engine: &Engine) -> anyhow::Result<()> {
     let registry = engine.registry();
+    let told = Told::new(Some(WHO.into()), Some("a demo".into()), Mode::Perform)?;
     registry
-        .set_config(FunctionName::parse(GUARD)?, "tell_ms", Bytes::from_static(TELL_MS.as_bytes()))
+        .set_config(FunctionName::parse(GUARD)?, "tell_ms", Bytes::from_static(TELL_MS.as_bytes()), &told)
         .await?;
     let mut image = vec![0; IMAGE_BYTES];
     let mut seed = [0; 32];
@@ -91,7 +92,6 @@ pub(super) async fn prepare(engine: &Engine) -> anyhow::Result<()> {
         upload.finish()
     });
     stored.await?.context("cannot store the image")?;
-    let told = Told::new(Some(WHO.into()), Some("a demo".into()))?;
     let product = ProductId::parse(PRODUCT)?;
     registry.add_update_key(product, UpdateKey(key.verifying_key().to_bytes()), &told).await?;
     let manifest = Manifest {
@@ -130,7 +130,9 @@ pub(super) async fn start(engine: &Engine) -> anyhow::Result<()> {
     let draft: Map<String, Value> = draft;
     let reader = engine.clone();
     let policy = tokio::task::spawn_blocking(move || rollout::policy_of(&reader, draft)).await??;
-    rollout::start(engine, &name()?, policy, WHO.into(), "the demo has shown the old one".into()).await?;
+    let why = Some("the demo has shown the old one".into());
+    let told = Told::new(Some(WHO.into()), why, Mode::Perform)?;
+    rollout::start(engine, &name()?, policy, told).await?;
     Ok(())
 }
 
@@ -153,6 +155,11 @@ impl Story {
         let Status { state, phase: (phase, phases), .. } = &self.status;
         let updated: u32 = self.status.phases.iter().map(|line| line.tally.updated()).sum();
         format!("{PRODUCT} {NEW}: phase {phase} of {phases} {state}, {updated} updated")
+    }
+
+    /// How it goes, as `fleetfn rollout status` shows it.
+    pub(super) fn table(&self) -> String {
+        format!("\n{}", self.status)
     }
 
     /// What happened, for the end of the demo: the table, and who did what and why.

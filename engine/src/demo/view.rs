@@ -3,10 +3,10 @@
 use super::engine::Node;
 use super::ledger::Ledger;
 use super::rollout::Story;
+use crate::cli::drawing::{Drawing, Size};
 use crate::cli::{Failure, print, print_line};
 use crate::engine::Status;
 use std::collections::VecDeque;
-use std::fmt::Write;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
@@ -26,8 +26,8 @@ pub(super) struct View {
     devices: usize,
     /// What was counted within the last [`RATE_OVER`], oldest first: rates are over this time.
     before: VecDeque<(Instant, Status)>,
-    /// Rows on the terminal that the next drawing covers.
-    rows: usize,
+    /// What stands on the terminal.
+    drawing: Drawing,
 }
 
 impl View {
@@ -43,7 +43,13 @@ impl View {
         if !terminal {
             eprintln!("{header}");
         }
-        Self { terminal, header, devices: node.devices.len(), before: VecDeque::new(), rows: 0 }
+        Self {
+            terminal,
+            header,
+            devices: node.devices.len(),
+            before: VecDeque::new(),
+            drawing: Drawing::default(),
+        }
     }
 
     /// How often to draw.
@@ -94,25 +100,11 @@ impl View {
             ("fuel/invocation", fuel),
             ("commands", format!("{} acknowledged", status.commands_acknowledged)),
             ("errors", status.errors.to_string()),
-            ("rollout", story.map_or_else(|| "-".to_owned(), Story::line)),
         ];
-        let mut text = String::new();
-        if self.rows > 0 {
-            // Back to the first row of the last drawing (ECMA-48, CPL).
-            let _ = write!(text, "\x1b[{}F", self.rows);
-        }
-        let lines: Vec<String> = self
-            .header
-            .lines()
-            .map(String::from)
-            .chain(rows.map(|(name, value)| format!("{name:<17}{value}")))
-            .collect();
-        for line in &lines {
-            // Erases what the last drawing left behind in this row (ECMA-48, EL).
-            let _ = writeln!(text, "{line}\x1b[K");
-        }
-        self.rows = lines.len();
-        print(text.as_bytes())
+        let rows = rows.map(|(name, value)| format!("{name:<17}{value}\n")).concat();
+        let rollout = story.map_or_else(String::new, Story::table);
+        let text = format!("{}\n{rows}{rollout}", self.header);
+        print(self.drawing.over(&text, Size::of_terminal()).as_bytes())
     }
 
     /// Leaves the last drawing where it is.

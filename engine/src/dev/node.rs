@@ -6,7 +6,7 @@ use crate::api::{Running, Server};
 use crate::clock::Clock;
 use crate::engine::{Engine, Options};
 use crate::fetch::Private;
-use crate::registry::{Access, NewDevice};
+use crate::registry::{Access, Mode, NewDevice, Told};
 use crate::scenario::Device;
 use anyhow::Context;
 use fleetfn_core::Offset;
@@ -61,7 +61,9 @@ impl Node {
             durability,
             // Services that a function asks are likely to be under work on the same machine.
             private: Private::Allowed,
-            clock: Clock::scaled(plan.speed),
+            clock: plan
+                .start_ms
+                .map_or_else(|| Clock::scaled(plan.speed), |start_ms| Clock::set(start_ms, plan.speed)),
             ..Options::new(data.clone(), anywhere)
         })
         .await?;
@@ -81,23 +83,23 @@ impl Node {
                 {
                     continue;
                 }
-                self.engine.remove_device(*id).await?;
+                self.engine.remove_device(*id, &Told::operator()).await?;
             }
             let zone = time_zone.as_deref().map(str::to_owned);
             let new = NewDevice { product: *product, class: *class, time_zone: zone, ..NewDevice::default() };
-            registry.add_device(*id, new).await?;
+            registry.add_device(*id, new, &Told::operator()).await?;
         }
         Ok(())
     }
 
     /// Puts a module live, unless it is already.
     pub(super) async fn deploy(&self, module: &Module) -> anyhow::Result<Deployed> {
-        let report = Box::pin(self.engine.deploy(module.wasm.clone(), true)).await?;
+        let report = Box::pin(self.engine.deploy(module.wasm.clone(), Mode::DryRun)).await?;
         let (name, version) = (report.manifest.name, report.version);
         let before = report.act.before.as_ref().and_then(|line| line.live.as_ref());
         let is_new = before.is_none_or(|live| live.hash != version);
         if is_new {
-            Box::pin(self.engine.deploy(module.wasm.clone(), false)).await?;
+            Box::pin(self.engine.deploy(module.wasm.clone(), Mode::Perform)).await?;
         }
         Ok(Deployed { name, version, is_new })
     }

@@ -8,6 +8,7 @@ use super::view::{self, View};
 use super::{Plan, Stop};
 use crate::cli::Failure;
 use crate::follow::{self, Follower};
+use crate::registry::Told;
 use anyhow::Context;
 use fleetfn_protocol::FunctionName;
 use std::future::Future;
@@ -209,7 +210,7 @@ impl<'a> Session<'a> {
 
     /// The source has another name now: the function of the old one would go on beside it.
     async fn remove(&self, before: FunctionName) {
-        match self.node.engine.registry().remove_function(before).await {
+        match self.node.engine.registry().remove_function(before, &Told::operator()).await {
             Ok(()) => eprintln!("{before} is out of service: it is called {} now", self.name),
             Err(error) => eprintln!("{before} cannot be taken out of service: {error}"),
         }

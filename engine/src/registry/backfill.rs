@@ -1,5 +1,6 @@
 //! Which functions are handling events from before their deployment.
 
+use super::functions::Reason;
 use super::{Act, Error, Registry};
 use fleetfn_core::Change;
 use fleetfn_core::deployment::Backfill;
@@ -10,23 +11,25 @@ impl Registry {
     /// Records a deployment with a backfill. It ends where the deployment stands in the log, and that is known only
     /// once it is there: a second record says so. A crash between the two leaves out what came while the first was
     /// on its way to the disk. The acts lock is held.
-    pub(super) async fn perform_from(&self, act: Act, why: String) -> Result<Act, Error> {
+    pub(super) async fn perform_from(&self, act: Act, reason: Reason<'_>) -> Result<Act, Error> {
         let name = act.name;
         // So that nobody begins before the end is known.
         self.begin_backfill(name);
-        let performed = self.perform_twice(act, why).await;
+        let performed = self.perform_twice(act, reason).await;
         self.forget_backfill(name);
         performed
     }
 
-    async fn perform_twice(&self, act: Act, why: String) -> Result<Act, Error> {
-        let mut act = self.perform(act, why.clone()).await?;
+    async fn perform_twice(&self, act: Act, reason: Reason<'_>) -> Result<Act, Error> {
+        let mut act = self.perform(act, reason).await?;
         let (offset, before) = (act.offset, act.before.clone());
         if let (Some(backfill), Some(at)) =
             (act.after.as_mut().and_then(|line| line.backfill.as_mut()), offset)
         {
             backfill.until = at;
-            let act = self.perform(act, why).await?;
+            // Of which nobody needs to be told again.
+            let why = act.after.as_ref().map(|line| line.reason.clone()).unwrap_or_default();
+            let act = self.perform_itself(act, why).await?;
             return Ok(Act { offset, before, ..act });
         }
         Ok(act)

@@ -1,8 +1,10 @@
 //! Acts on devices.
 
+use super::audit::Told;
 use super::{Access, Error, OPERATOR, Registry, new_token, sha256};
 use crate::calendar;
 use fleetfn_core::Change;
+use fleetfn_core::audit::Deed;
 use fleetfn_core::commit::DeviceRow;
 use fleetfn_core::rollout::Habit;
 use fleetfn_core::selection::Traits;
@@ -90,23 +92,15 @@ pub(crate) struct DeviceChange {
     pub(crate) time_zone: Option<Option<String>>,
 }
 
-/// Whether to do something or only to say what would come of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mode {
-    /// Do it.
-    Perform,
-    /// Only say.
-    DryRun,
-}
-
 impl Registry {
-    /// Registers a device and returns its token, which is kept nowhere else. Durable on return.
-    pub(crate) async fn add_device(&self, id: DeviceId, new: NewDevice) -> Result<String, Error> {
-        let (token, change) = self.new_row(id, new)?;
-        let _one_at_a_time = self.acts.lock().await;
-        self.expect_new(id)?;
-        self.record(change).await?;
-        Ok(token)
+    /// Registers a device and returns its token, which is kept nowhere else; a dry run has none. Durable on return.
+    pub(crate) async fn add_device(
+        &self,
+        id: DeviceId,
+        new: NewDevice,
+        told: &Told,
+    ) -> Result<Option<String>, Error> {
+        Ok(self.add_devices(vec![(id, new)], told).await?.pop())
     }
 
     /// Registers all of some devices or, if one cannot be, none. Their tokens, in the same order, are kept nowhere else; a
@@ -114,12 +108,16 @@ impl Registry {
     pub(crate) async fn add_devices(
         &self,
         new: Vec<(DeviceId, NewDevice)>,
-        mode: Mode,
+        told: &Told,
     ) -> Result<Vec<String>, Error> {
         let mut ids = BTreeSet::new();
         if let Some((twice, _)) = new.iter().find(|(id, _)| !ids.insert(*id)) {
             return Err(Error::Invalid(format!("device '{twice}' is there twice")));
         }
+        let subject = match (ids.first(), ids.len()) {
+            (Some(first), 2..) => format!("{} devices, {first} and others", ids.len()),
+            (first, _) => first.map(ToString::to_string).unwrap_or_default(),
+        };
         let rows = new.into_iter().map(|(id, new)| self.new_row(id, new));
         let (tokens, changes): (Vec<_>, Vec<_>) =
             rows.collect::<Result<Vec<_>, Error>>()?.into_iter().unzip();
@@ -127,11 +125,11 @@ impl Registry {
         for id in ids {
             self.expect_new(id)?;
         }
-        if mode == Mode::DryRun || changes.is_empty() {
+        if changes.is_empty() {
             return Ok(Vec::new());
         }
-        self.record_all(changes).await?;
-        Ok(tokens)
+        let recorded = self.record_deed(changes, Deed::AddDevice, subject, told).await?;
+        Ok(recorded.map(|_| tokens).unwrap_or_default())
     }
 
     /// A new token, and what is to be recorded of its device.
@@ -161,7 +159,7 @@ impl Registry {
         &self,
         id: DeviceId,
         change: DeviceChange,
-        mode: Mode,
+        told: &Told,
     ) -> Result<DeviceRow, Error> {
         check_zone(change.time_zone.as_ref().and_then(|zone| zone.as_deref()))?;
         let _one_at_a_time = self.acts.lock().await;
@@ -171,20 +169,21 @@ impl Registry {
         row.class = change.class.unwrap_or(row.class);
         row.tags = change.tags.unwrap_or(row.tags);
         row.time_zone = change.time_zone.unwrap_or(row.time_zone);
-        if mode == Mode::Perform && row != before {
-            self.record(Change::Device { id, row: Some(row.clone()) }).await?;
+        if row != before {
+            let change = Change::Device { id, row: Some(row.clone()) };
+            self.record_deed(vec![change], Deed::ChangeDevice, id.to_string(), told).await?;
         }
         Ok(row)
     }
 
     /// Forgets a device; its state stays. Durable on return.
-    pub(crate) async fn remove_device(&self, id: DeviceId) -> Result<(), Error> {
+    pub(crate) async fn remove_device(&self, id: DeviceId, told: &Told) -> Result<(), Error> {
         let _one_at_a_time = self.acts.lock().await;
         if self.device(id)?.is_none() {
             return Err(Error::Missing(format!("device '{id}'")));
         }
-        self.record(Change::Device { id, row: None }).await?;
-        Ok(())
+        let change = Change::Device { id, row: None };
+        self.record_deed(vec![change], Deed::RemoveDevice, id.to_string(), told).await.map(drop)
     }
 
     /// What is known of a device.

@@ -1,8 +1,10 @@
 //! Acts on functions: each changes the line of versions and records it as a whole, with who did what and why.
 
+use super::audit::{Mode, Told};
 use super::line::{self, Candidate, Placement};
 use super::{Error, RESERVED, Registry};
 use bytes::Bytes;
+use fleetfn_core::audit::Deed;
 use fleetfn_core::deployment::{Backfill, Deployment, Guard, Manifest, ModuleHash, Version};
 use fleetfn_core::{Change, Offset};
 use fleetfn_host::ModuleSource;
@@ -32,10 +34,8 @@ pub(crate) struct Newcomer {
     pub(crate) guard: Option<Guard>,
     /// From where on in the log it handles what came before it; only for a function that is new.
     pub(crate) from: Option<Offset>,
-    /// Why, in a person's words; may be empty.
-    pub(crate) reason: String,
-    /// Whether only to say what would happen.
-    pub(crate) dry_run: bool,
+    /// Who deploys it, and why.
+    pub(crate) told: Told,
 }
 
 /// What an act did, or would do.
@@ -49,6 +49,35 @@ pub(crate) struct Act {
     pub(crate) after: Option<Deployment>,
     /// Events after this offset follow it; `None` for a dry run.
     pub(crate) offset: Option<Offset>,
+}
+
+impl Act {
+    /// What makes a line of versions another one, and is not done yet.
+    fn of(name: FunctionName, before: Deployment, after: Option<Deployment>) -> Self {
+        Self { name, before: Some(before), after, offset: None }
+    }
+}
+
+/// Why an operator's act is done: for the line of versions, and for the audit.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reason<'a> {
+    deed: Deed,
+    what: &'a str,
+    told: &'a Told,
+}
+
+impl Reason<'_> {
+    /// What is done, with what a person says about it.
+    fn words(&self) -> Result<String, Error> {
+        let (what, why) = (self.what, &self.told.why);
+        if why.len() > REASON_BYTES_MAX {
+            return Err(Error::Invalid(format!(
+                "a reason has at most {REASON_BYTES_MAX} bytes, this one has {}",
+                why.len()
+            )));
+        }
+        Ok(if why.is_empty() { what.into() } else { format!("{what}: {why}") })
+    }
 }
 
 /// What a deployment did, or would do.
@@ -86,7 +115,7 @@ impl Registry {
 
     /// Checks a module and gives it traffic. Durable on return.
     pub(crate) async fn deploy(&self, new: Newcomer) -> Result<DeployReport, Error> {
-        let Newcomer { source, placement, guard, from, reason, dry_run } = new;
+        let Newcomer { source, placement, guard, from, told } = new;
         let (wasm, named) = self.fetch(source).await?;
         let image = wasm.clone();
         let admitted = tokio::task::spawn_blocking(move || fleetfn_host::admit(&image)).await?;
@@ -103,10 +132,10 @@ impl Registry {
         }
         let at_ms = self.clock.now_ms();
         let version = Version { hash, manifest: manifest.clone(), deployed_at_ms: at_ms };
-        let why = match placement {
-            Placement::Live => words("deployed live", &reason)?,
-            Placement::Canary(percent) => words(&format!("deployed as canary of {percent}%"), &reason)?,
-            Placement::Dark => words("deployed dark", &reason)?,
+        let what = match placement {
+            Placement::Live => "deployed live".to_owned(),
+            Placement::Canary(percent) => format!("deployed as canary of {percent}%"),
+            Placement::Dark => "deployed dark".to_owned(),
         };
         let _one_at_a_time = self.acts.lock().await;
         let before = self.lines()?.remove(&name).map(|(_, line)| line);
@@ -125,17 +154,18 @@ impl Registry {
             after.backfill = Some(Backfill { from, until: end });
         }
         let mut act = Act { name, before, after: Some(after), offset: None };
-        if !dry_run {
+        if told.mode == Mode::Perform {
             let modules = self.modules.clone();
             let kept = tokio::task::spawn_blocking(move || {
                 modules.write(&hash, &wasm)?;
                 modules.remember(&name, &hash, at_ms)
             });
             kept.await?.map_err(Error::Module)?;
+            let reason = Reason { deed: Deed::Deploy, what: &what, told: &told };
             act = if from.is_some() {
-                self.perform_from(act, why).await?
+                self.perform_from(act, reason).await?
             } else {
-                self.perform(act, why).await?
+                self.perform(act, reason).await?
             };
             if placement == Placement::Dark {
                 self.begin_comparison(name, hash);
@@ -169,7 +199,7 @@ impl Registry {
         name: FunctionName,
         named: Option<Candidate>,
         approved: bool,
-        reason: &str,
+        told: &Told,
     ) -> Result<Act, Error> {
         let _one_at_a_time = self.acts.lock().await;
         let (_, line) = self.function(name)?;
@@ -182,22 +212,22 @@ impl Registry {
         {
             return Err(Error::Unproven { name, why });
         }
-        let why = words(&format!("{candidate} version promoted"), reason)?;
-        self.perform(Act { name, before: Some(line), after: Some(after), offset: None }, why).await
+        let what = format!("{candidate} version promoted");
+        self.perform(Act::of(name, line, Some(after)), Reason { deed: Deed::Promote, what: &what, told })
+            .await
     }
 
     /// Drops the canary, or puts the version before live again; what functions have written stays. Durable on return.
-    pub(crate) async fn roll_back(&self, name: FunctionName, reason: &str) -> Result<Act, Error> {
+    pub(crate) async fn roll_back(&self, name: FunctionName, told: &Told) -> Result<Act, Error> {
         let _one_at_a_time = self.acts.lock().await;
         let (_, line) = self.function(name)?;
-        let why = words(if line.canary.is_some() { "canary dropped" } else { "rolled back" }, reason)?;
+        let what = if line.canary.is_some() { "canary dropped" } else { "rolled back" };
         let after = line::roll_back(line.clone()).map_err(|source| Error::Line { name, source })?;
-        self.perform(Act { name, before: Some(line), after: Some(after), offset: None }, why).await
+        self.perform(Act::of(name, line, Some(after)), Reason { deed: Deed::RollBack, what, told }).await
     }
 
     /// Drops the canary. Durable on return.
-    pub(crate) async fn drop_canary(&self, name: FunctionName, reason: &str) -> Result<Act, Error> {
-        let why = words("canary dropped", reason)?;
+    pub(crate) async fn drop_canary(&self, name: FunctionName, told: &Told) -> Result<Act, Error> {
         let _one_at_a_time = self.acts.lock().await;
         let (_, line) = self.function(name)?;
         let refuse = |source| Error::Line { name, source };
@@ -205,7 +235,8 @@ impl Registry {
             return Err(refuse(line::Error::None(Candidate::Canary)));
         }
         let after = line::roll_back(line.clone()).map_err(refuse)?;
-        self.perform(Act { name, before: Some(line), after: Some(after), offset: None }, why).await
+        let reason = Reason { deed: Deed::RollBack, what: "canary dropped", told };
+        self.perform(Act::of(name, line, Some(after)), reason).await
     }
 
     /// Takes a version back for a guard, unless somebody has acted since it judged.
@@ -217,7 +248,7 @@ impl Registry {
         let watched = line::watched(&line).map(|version| version.hash.to_string()).unwrap_or_default();
         let why = format!("guard took {} back: {why}", watched.get(..12).unwrap_or(&watched));
         let after = line::take_back(line.clone(), format!("parked: {why}"));
-        self.perform(Act { name, before: Some(line), after: Some(after), offset: None }, why).await.map(drop)
+        self.perform_itself(Act::of(name, line, Some(after)), why).await.map(drop)
     }
 
     /// Lets the events of a function wait that fails, unless somebody has acted since that was found.
@@ -229,73 +260,83 @@ impl Registry {
         let why = format!("parked: {why}");
         let after =
             line::pause(line.clone(), Some(why.clone())).map_err(|source| Error::Line { name, source })?;
-        self.perform(Act { name, before: Some(line), after: Some(after), offset: None }, why).await.map(drop)
+        self.perform_itself(Act::of(name, line, Some(after)), why).await.map(drop)
     }
 
     /// Lets the events of a function wait from now on. Durable on return.
-    pub(crate) async fn pause(&self, name: FunctionName, reason: &str) -> Result<Act, Error> {
-        let why = words("paused", reason)?;
-        self.change_pause(name, Some(why.clone()), why).await
+    pub(crate) async fn pause(&self, name: FunctionName, told: &Told) -> Result<Act, Error> {
+        let reason = Reason { deed: Deed::Pause, what: "paused", told };
+        let pause = Some(reason.words()?);
+        self.change_pause(name, pause, reason).await
     }
 
     /// Lets a function handle what has waited, and go on. Durable on return.
-    pub(crate) async fn resume(&self, name: FunctionName, reason: &str) -> Result<Act, Error> {
-        self.change_pause(name, None, words("resumed", reason)?).await
+    pub(crate) async fn resume(&self, name: FunctionName, told: &Told) -> Result<Act, Error> {
+        self.change_pause(name, None, Reason { deed: Deed::Resume, what: "resumed", told }).await
     }
 
     async fn change_pause(
         &self,
         name: FunctionName,
         pause: Option<String>,
-        why: String,
+        reason: Reason<'_>,
     ) -> Result<Act, Error> {
         let _one_at_a_time = self.acts.lock().await;
         let (_, line) = self.function(name)?;
         let after = line::pause(line.clone(), pause).map_err(|source| Error::Line { name, source })?;
-        self.perform(Act { name, before: Some(line), after: Some(after), offset: None }, why).await
+        self.perform(Act::of(name, line, Some(after)), reason).await
     }
 
     /// Ends the dark version. Durable on return.
-    pub(crate) async fn stop_dark(&self, name: FunctionName, reason: &str) -> Result<Act, Error> {
+    pub(crate) async fn stop_dark(&self, name: FunctionName, told: &Told) -> Result<Act, Error> {
         let _one_at_a_time = self.acts.lock().await;
         let (_, line) = self.function(name)?;
         let after = line::stop_dark(line.clone()).map_err(|source| Error::Line { name, source })?;
-        let why = words("dark version stopped", reason)?;
-        self.perform(Act { name, before: Some(line), after, offset: None }, why).await
+        let reason = Reason { deed: Deed::RollBack, what: "dark version stopped", told };
+        self.perform(Act::of(name, line, after), reason).await
     }
 
     /// Takes a function out of service; its state stays. Durable on return.
-    pub(crate) async fn remove_function(&self, name: FunctionName) -> Result<(), Error> {
+    pub(crate) async fn remove_function(&self, name: FunctionName, told: &Told) -> Result<(), Error> {
         let _one_at_a_time = self.acts.lock().await;
         let (_, line) = self.function(name)?;
-        self.perform(Act { name, before: Some(line), after: None, offset: None }, String::new())
-            .await
-            .map(drop)
+        let reason = Reason { deed: Deed::RemoveFunction, what: "taken out of service", told };
+        self.perform(Act::of(name, line, None), reason).await.map(drop)
     }
 
-    /// Records what an act makes of the line. The acts lock is held.
-    pub(super) async fn perform(&self, mut act: Act, reason: String) -> Result<Act, Error> {
+    /// Records what an act of an operator makes of the line, or only says it. The acts lock is held.
+    pub(super) async fn perform(&self, act: Act, reason: Reason<'_>) -> Result<Act, Error> {
+        let (act, change) = self.changed(act, reason.words()?);
+        let Reason { deed, what, told } = reason;
+        if told.mode == Mode::Perform {
+            self.watch(&act);
+        }
+        let subject = format!("{}: {what}", act.name);
+        let offset = self.record_deed(vec![change], deed, subject, told).await?;
+        Ok(Act { offset, ..act })
+    }
+
+    /// The same for what the engine does itself: the line says why, and there is nobody to tell of.
+    pub(super) async fn perform_itself(&self, act: Act, why: String) -> Result<Act, Error> {
+        let (act, change) = self.changed(act, why);
+        self.watch(&act);
+        let offset = Some(self.record(change).await?);
+        Ok(Act { offset, ..act })
+    }
+
+    fn changed(&self, mut act: Act, reason: String) -> (Act, Change) {
         if let Some(after) = &mut act.after {
             after.reason = reason;
             after.at_ms = self.clock.now_ms();
         }
+        let change = Change::Deployment { name: act.name, deployment: act.after.clone().map(Box::new) };
+        (act, change)
+    }
+
+    fn watch(&self, act: &Act) {
         match &act.after {
             Some(after) => self.begin_watch(act.name, after),
             None => self.begin_watch(act.name, &Deployment::default()),
         }
-        let change = Change::Deployment { name: act.name, deployment: act.after.clone().map(Box::new) };
-        act.offset = Some(self.record(change).await?);
-        Ok(act)
     }
-}
-
-/// What was done, with what a person says about it.
-fn words(deed: &str, reason: &str) -> Result<String, Error> {
-    if reason.len() > REASON_BYTES_MAX {
-        return Err(Error::Invalid(format!(
-            "a reason has at most {REASON_BYTES_MAX} bytes, this one has {}",
-            reason.len()
-        )));
-    }
-    Ok(if reason.is_empty() { deed.into() } else { format!("{deed}: {reason}") })
 }

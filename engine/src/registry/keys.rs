@@ -57,10 +57,11 @@ impl Registry {
         }
         let row = KeyRow { added_at_ms: self.clock.now_ms() };
         let change = Change::UpdateKey { product, key, row: Some(row) };
-        self.record_deed(change, Deed::AddKey, subject(product, &key), told).await?;
-        self.write_releases(|known| {
-            known.keys.entry(product).or_default().insert(key, row);
-        });
+        if self.record_deed(vec![change], Deed::AddKey, subject(product, &key), told).await?.is_some() {
+            self.write_releases(|known| {
+                known.keys.entry(product).or_default().insert(key, row);
+            });
+        }
         Ok(row)
     }
 
@@ -83,12 +84,13 @@ impl Registry {
             (None, _) => return Err(Error::Missing(format!("key '{id}' of product '{product}'"))),
         };
         let change = Change::UpdateKey { product, key, row: None };
-        self.record_deed(change, Deed::RevokeKey, subject(product, &key), told).await?;
-        self.write_releases(|known| {
-            if let Some(keys) = known.keys.get_mut(&product) {
-                keys.remove(&key);
-            }
-        });
+        if self.record_deed(vec![change], Deed::RevokeKey, subject(product, &key), told).await?.is_some() {
+            self.write_releases(|known| {
+                if let Some(keys) = known.keys.get_mut(&product) {
+                    keys.remove(&key);
+                }
+            });
+        }
         Ok(key)
     }
 
@@ -123,10 +125,11 @@ impl Registry {
         }
         let change = Change::Threshold { product, count };
         let subject = format!("{product}: {count} of its keys, {before} before");
-        self.record_deed(change, Deed::Threshold, subject, told).await?;
-        self.write_releases(|known| {
-            known.thresholds.insert(product, count);
-        });
+        if self.record_deed(vec![change], Deed::Threshold, subject, told).await?.is_some() {
+            self.write_releases(|known| {
+                known.thresholds.insert(product, count);
+            });
+        }
         Ok(())
     }
 }

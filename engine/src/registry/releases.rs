@@ -226,8 +226,9 @@ impl Registry {
         }
         let Release { id, row } = release.clone();
         let change = Change::Release { id, row: Some(row.clone()) };
-        self.record_deed(change, Deed::Publish, release.name()?, told).await?;
-        self.write_releases(|known| drop(known.rows.insert(id, row)));
+        if self.record_deed(vec![change], Deed::Publish, release.name()?, told).await?.is_some() {
+            self.write_releases(|known| drop(known.rows.insert(id, row)));
+        }
         Ok(release)
     }
 
@@ -240,7 +241,7 @@ impl Registry {
         if release.row.yanked.is_some() {
             return Ok(release);
         }
-        let Told { by, why } = told.clone();
+        let Told { by, why, .. } = told.clone();
         let yanked = Yanked { by, why, at_ms: self.clock.now_ms() };
         self.change(release, Some(yanked), Deed::Yank, told).await
     }
@@ -265,8 +266,9 @@ impl Registry {
         release.row.yanked = yanked;
         let Release { id, row } = release.clone();
         let change = Change::Release { id, row: Some(row.clone()) };
-        self.record_deed(change, deed, release.name()?, told).await?;
-        self.write_releases(|known| drop(known.rows.insert(id, row)));
+        if self.record_deed(vec![change], deed, release.name()?, told).await?.is_some() {
+            self.write_releases(|known| drop(known.rows.insert(id, row)));
+        }
         Ok(release)
     }
 
@@ -275,8 +277,9 @@ impl Registry {
         let _one_at_a_time = self.acts.lock().await;
         let release = self.resolve_release(reference, None)?;
         let change = Change::Release { id: release.id, row: None };
-        self.record_deed(change, Deed::Remove, release.name()?, told).await?;
-        self.write_releases(|known| drop(known.rows.remove(&release.id)));
+        if self.record_deed(vec![change], Deed::Remove, release.name()?, told).await?.is_some() {
+            self.write_releases(|known| drop(known.rows.remove(&release.id)));
+        }
         Ok(release)
     }
 }

@@ -3,9 +3,11 @@
 //! Both are keys of one function under one set of names; a function need not be deployed yet. A secret is sealed
 //! before it becomes a record, and nothing but the requests of its function opens it.
 
+use super::audit::Told;
 use super::{Error, Registry};
 use bytes::Bytes;
 use fleetfn_core::Change;
+use fleetfn_core::audit::Deed;
 use fleetfn_core::commit::Setting;
 use fleetfn_core::settings::{BUDGET_KEY, owner_of};
 use fleetfn_protocol::FunctionName;
@@ -122,15 +124,27 @@ impl Registry {
     }
 
     /// Sets a value of configuration. Durable on return.
-    pub(crate) async fn set_config(&self, name: FunctionName, key: &str, value: Bytes) -> Result<(), Error> {
+    pub(crate) async fn set_config(
+        &self,
+        name: FunctionName,
+        key: &str,
+        value: Bytes,
+        told: &Told,
+    ) -> Result<(), Error> {
         if value.len() > CONFIG_BYTES_MAX {
             return Err(too_long("a value of configuration", value.len(), CONFIG_BYTES_MAX));
         }
-        self.set(name, key, Setting::Config(value)).await
+        self.set(name, key, Setting::Config(value), told).await
     }
 
     /// Sets a secret. Durable on return.
-    pub(crate) async fn set_secret(&self, name: FunctionName, key: &str, plain: &[u8]) -> Result<(), Error> {
+    pub(crate) async fn set_secret(
+        &self,
+        name: FunctionName,
+        key: &str,
+        plain: &[u8],
+        told: &Told,
+    ) -> Result<(), Error> {
         if plain.is_empty() || plain.len() > SECRET_BYTES_MAX {
             return Err(too_long("a secret is not empty and", plain.len(), SECRET_BYTES_MAX));
         }
@@ -141,17 +155,27 @@ impl Registry {
             ));
         }
         let sealed = self.seal.seal(&name, key, plain).map_err(|error| Error::Seal(format!("{error:#}")))?;
-        self.set(name, key, Setting::Secret(sealed.into())).await
+        self.set(name, key, Setting::Secret(sealed.into()), told).await
     }
 
     /// Removes a value of configuration. Durable on return.
-    pub(crate) async fn remove_config(&self, name: FunctionName, key: &str) -> Result<(), Error> {
-        self.remove(name, key, Kind::Config).await
+    pub(crate) async fn remove_config(
+        &self,
+        name: FunctionName,
+        key: &str,
+        told: &Told,
+    ) -> Result<(), Error> {
+        self.remove(name, key, Kind::Config, told).await
     }
 
     /// Removes a secret. Durable on return.
-    pub(crate) async fn remove_secret(&self, name: FunctionName, key: &str) -> Result<(), Error> {
-        self.remove(name, key, Kind::Secret).await
+    pub(crate) async fn remove_secret(
+        &self,
+        name: FunctionName,
+        key: &str,
+        told: &Told,
+    ) -> Result<(), Error> {
+        self.remove(name, key, Kind::Secret, told).await
     }
 
     /// Fuel that the functions of each owner may burn in a second, in each partition, by owner.
@@ -165,7 +189,12 @@ impl Registry {
     }
 
     /// Bounds the fuel of an owner's functions, or takes the bound away. Durable on return.
-    pub(crate) async fn set_budget(&self, owner: FunctionName, fuel_per_s: Option<u64>) -> Result<(), Error> {
+    pub(crate) async fn set_budget(
+        &self,
+        owner: FunctionName,
+        fuel_per_s: Option<u64>,
+        told: &Told,
+    ) -> Result<(), Error> {
         if owner_of(&owner) != owner {
             return Err(Error::Invalid(format!(
                 "'{owner}' is no owner: that is what stands before the first dot"
@@ -175,7 +204,7 @@ impl Registry {
         if fuel_per_s.is_none() && self.setting(&owner, BUDGET_KEY).is_none() {
             return Err(Error::Missing(format!("budget of '{owner}'")));
         }
-        self.note(owner, BUDGET_KEY, fuel_per_s.map(Setting::Budget)).await
+        self.note(owner, BUDGET_KEY, Kind::Budget, fuel_per_s.map(Setting::Budget), told).await
     }
 
     /// What a secret is, for the requests of its function; `None` if it is not set or was sealed with another key.
@@ -192,7 +221,7 @@ impl Registry {
         settings.get(name)?.get(key).cloned()
     }
 
-    async fn set(&self, name: FunctionName, key: &str, setting: Setting) -> Result<(), Error> {
+    async fn set(&self, name: FunctionName, key: &str, setting: Setting, told: &Told) -> Result<(), Error> {
         // Under the same rule as other names: a manifest names secrets so.
         FunctionName::parse(key).map_err(|error| Error::Invalid(format!("the key '{key}': {error}")))?;
         let _one_at_a_time = self.acts.lock().await;
@@ -214,22 +243,39 @@ impl Registry {
                 }
             }
         }
-        self.note(name, key, Some(setting)).await
+        self.note(name, key, kind, Some(setting), told).await
     }
 
-    async fn remove(&self, name: FunctionName, key: &str, kind: Kind) -> Result<(), Error> {
+    async fn remove(&self, name: FunctionName, key: &str, kind: Kind, told: &Told) -> Result<(), Error> {
         let _one_at_a_time = self.acts.lock().await;
         match self.setting(&name, key) {
-            Some(known) if Kind::of(&known) == kind => self.note(name, key, None).await,
+            Some(known) if Kind::of(&known) == kind => self.note(name, key, kind, None, told).await,
             Some(_) | None => Err(Error::Missing(format!("{} '{key}' of function '{name}'", kind.word()))),
         }
     }
 
     /// Records a setting, then lets it be read. The acts lock is held.
-    async fn note(&self, name: FunctionName, key: &str, setting: Option<Setting>) -> Result<(), Error> {
-        self.record(Change::Setting { name, key: key.into(), setting: setting.clone() }).await?;
-        let mut settings = self.settings.write().unwrap_or_else(PoisonError::into_inner);
-        apply(&mut settings, name, key.into(), setting);
+    async fn note(
+        &self,
+        name: FunctionName,
+        key: &str,
+        kind: Kind,
+        setting: Option<Setting>,
+        told: &Told,
+    ) -> Result<(), Error> {
+        let change = Change::Setting { name, key: key.into(), setting: setting.clone() };
+        let (deed, subject) = match (kind, &setting) {
+            (Kind::Config, Some(_)) => (Deed::SetConfig, format!("{name}: {key}")),
+            (Kind::Config, None) => (Deed::RemoveConfig, format!("{name}: {key}")),
+            (Kind::Secret, Some(_)) => (Deed::SetSecret, format!("{name}: {key}")),
+            (Kind::Secret, None) => (Deed::RemoveSecret, format!("{name}: {key}")),
+            (Kind::Budget, Some(_)) => (Deed::SetBudget, name.to_string()),
+            (Kind::Budget, None) => (Deed::RemoveBudget, name.to_string()),
+        };
+        if self.record_deed(vec![change], deed, subject, told).await?.is_some() {
+            let mut settings = self.settings.write().unwrap_or_else(PoisonError::into_inner);
+            apply(&mut settings, name, key.into(), setting);
+        }
         Ok(())
     }
 }

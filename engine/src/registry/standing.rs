@@ -92,10 +92,16 @@ impl Releases {
     }
 
     fn withheld(&self, release: &Release) -> Option<Withheld> {
-        let Some(row) = self.rows.get(&release.id) else {
+        let yanked = self.rows.get(&release.id).and_then(|row| row.yanked.as_ref());
+        self.withheld_as(release, yanked)
+    }
+
+    /// The same, if it was yanked so.
+    fn withheld_as(&self, release: &Release, yanked: Option<&Yanked>) -> Option<Withheld> {
+        if !self.rows.contains_key(&release.id) {
             return Some(Withheld::Removed);
-        };
-        if let Some(yanked) = &row.yanked {
+        }
+        if let Some(yanked) = yanked {
             return Some(Withheld::Yanked(yanked.clone()));
         }
         // What is published can be read.
@@ -111,6 +117,11 @@ impl Registry {
     /// Why a release may not be offered; `None` if it may.
     pub(crate) fn withheld(&self, release: &Release) -> Option<Withheld> {
         self.read_releases(|known| known.withheld(release))
+    }
+
+    /// The same for a release as it is said to be: as it stands, or as it would after an act.
+    pub(crate) fn withheld_as_said(&self, release: &Release) -> Option<Withheld> {
+        self.read_releases(|known| known.withheld_as(release, release.row.yanked.as_ref()))
     }
 
     /// Whether a release may be offered.

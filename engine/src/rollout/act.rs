@@ -1,23 +1,30 @@
 //! What operators do with rollouts.
 
-use super::{Error, find, status, tell_and_wait};
+use super::{Error, find, reader, status, tell_and_wait};
 use crate::engine::Engine;
-use fleetfn_core::rollout::{ACT, Act, Done, Head, Policy, REPAIR_SUFFIX, State, Status, Verb, repair_name};
+use crate::registry::{Mode, Told};
+use fleetfn_core::rollout::{
+    self, ACT, Act, Done, Head, Policy, REPAIR_SUFFIX, State, Status, Verb, repair_name,
+};
 use fleetfn_protocol::RolloutName;
 
-/// Starts a rollout with a policy that was checked, and returns how it goes. Durable and handled on return.
+/// Starts a rollout with a policy that was checked, and returns how it goes. Durable and handled on return. A dry run says how
+/// it would begin.
 pub(crate) async fn start(
     engine: &Engine,
     name: &RolloutName,
     policy: Policy,
-    by: String,
-    why: String,
+    told: Told,
 ) -> Result<Status, Error> {
+    let Told { by, why, mode } = told;
     let act = Act { by, why, verb: Verb::Start(Box::new(policy.clone())) };
     if let Some((policy, head)) = find(engine, name)? {
         act.permitted(&policy, &head)?;
     }
     expect_free(engine, name, &policy)?;
+    if mode == Mode::DryRun {
+        return tried(engine, name, act);
+    }
     tell_and_wait(engine, name, ACT, &act).await?;
     let Some((stored, head)) = find(engine, name)? else {
         return Err(Error::Refused(format!(
@@ -53,17 +60,33 @@ fn expect_free(engine: &Engine, name: &RolloutName, policy: &Policy) -> Result<(
     }
 }
 
-/// Does something else with a rollout, and returns how it goes. Durable and handled on return.
-pub(crate) async fn act(engine: &Engine, name: &RolloutName, act: Act) -> Result<Status, Error> {
+/// Does something else with a rollout, and returns how it goes. Durable and handled on return. A dry run says how it would go.
+pub(crate) async fn act(
+    engine: &Engine,
+    name: &RolloutName,
+    verb: Verb,
+    told: Told,
+) -> Result<Status, Error> {
+    let Told { by, why, mode } = told;
+    let act = Act { by, why, verb };
     act.check().map_err(Error::Refused)?;
     let (policy, head) = find(engine, name)?.ok_or(Error::Missing(*name))?;
     act.permitted(&policy, &head)?;
+    if mode == Mode::DryRun {
+        return tried(engine, name, act);
+    }
     tell_and_wait(engine, name, ACT, &act).await?;
     let (_, head) = find(engine, name)?.ok_or(Error::Missing(*name))?;
     if is_contradicted(&act, &head) {
         return Err(Error::Overtaken(*name));
     }
     status(engine, name)
+}
+
+/// How a rollout would go after an act.
+fn tried(engine: &Engine, name: &RolloutName, act: Act) -> Result<Status, Error> {
+    let now_ms = engine.clock().now_ms();
+    rollout::tried(name, act, now_ms, &reader(engine, name)?)?.map_err(Error::Refused)
 }
 
 /// Whether a rollout is not as an act leaves it, because another one came in between.

@@ -4,7 +4,7 @@ use super::{Meter, Metered, Plan, SIMULATED};
 use crate::api::{BATCH_DEVICES_MAX, Running, Server};
 use crate::clock::Clock;
 use crate::engine::{Engine, Options};
-use crate::registry::{Access, Mode, NewDevice};
+use crate::registry::{Access, NewDevice, Told};
 use crate::scenario::Device;
 use anyhow::Context;
 use fleetfn_broker::Pipe;
@@ -79,7 +79,7 @@ impl Inside {
                     new.push((device.id, new_device(device)));
                 }
             }
-            registry.add_devices(new, Mode::Perform).await?;
+            registry.add_devices(new, &Told::operator()).await?;
         }
         Ok(())
     }

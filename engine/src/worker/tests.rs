@@ -1,7 +1,7 @@
 //! Workers in a whole engine, with MQTT clients on loopback.
 
 use crate::engine::{Engine, Options};
-use crate::registry::Access;
+use crate::registry::{Access, Mode};
 use bytes::Bytes;
 use rumqttc::{Client, Event, MqttOptions, Packet, QoS};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -102,7 +102,7 @@ async fn an_interrupted_event_is_tried_again_before_those_behind_it() {
     let data = tempfile::tempdir().expect("a directory");
     let engine = start(data.path()).await;
     let wasm = wat::parse_str(COUNTER).expect("a module");
-    let version = engine.deploy(wasm.into(), false).await.expect("deploys").version;
+    let version = engine.deploy(wasm.into(), Mode::Perform).await.expect("deploys").version;
     let module = data.path().join("modules").join(format!("{version}.wasm"));
     let away = module.with_extension("away");
     std::fs::rename(&module, &away).expect("renames");
@@ -137,7 +137,7 @@ async fn commands_wait_for_their_device_and_arrive_in_order_once() {
 async fn a_restart_goes_on_where_the_last_commit_was() {
     let data = tempfile::tempdir().expect("a directory");
     let engine = start(data.path()).await;
-    engine.deploy(wat::parse_str(COUNTER).expect("a module").into(), false).await.expect("deploys");
+    engine.deploy(wat::parse_str(COUNTER).expect("a module").into(), Mode::Perform).await.expect("deploys");
     let device = Peer::device(&engine);
     (0..50).for_each(|_| device.read());
     assert_eq!(device.counts(50), (1..=50).collect::<Vec<_>>());

@@ -15,12 +15,15 @@ use std::time::{Duration, Instant};
 /// How long anything may take before a test gives up: far above what it takes on a slow, busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How soon to look again: what is waited for needs the processor more than whoever looks.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+
 /// Waits until `state` says so, or fails with `what`.
 pub(crate) fn wait_until(what: &str, mut state: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !state() {
         assert!(Instant::now() < deadline, "waited in vain until {what}");
-        std::thread::sleep(Duration::from_millis(2));
+        std::thread::sleep(LOOK_AGAIN);
     }
 }
 

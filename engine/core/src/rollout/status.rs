@@ -38,6 +38,9 @@ pub struct Status {
     /// Its name.
     #[serde(with = "text")]
     pub rollout: RolloutName,
+    /// When it went so, by the engine's clock, in milliseconds since 1970.
+    #[serde(default)]
+    pub at_ms: u64,
     /// Where it stands.
     pub state: State,
     /// Whether it is paused, and by whom and why.
@@ -84,6 +87,7 @@ pub fn status(name: &RolloutName, policy: &Policy, head: &Head, now_ms: u64) -> 
     let per_minute = per_minute.filter(|_| head.in_phases().active() < policy.concurrency);
     Status {
         rollout: *name,
+        at_ms: now_ms,
         state: head.state,
         paused: head.paused.as_ref().map(|done| format!("{}: {}", done.by, done.why)),
         because: head.because.clone(),
@@ -236,16 +240,26 @@ impl PhaseLine {
     }
 }
 
-/// When something is, for the one line that a pipe gets.
 impl Status {
-    /// One line that says it all.
+    /// Whether it says the same as another one, whenever that was.
     #[must_use]
-    pub fn line(&self, now_ms: u64) -> String {
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        *self == Self { at_ms: self.at_ms, ..other.clone() }
+    }
+
+    /// One line that says when it was so, and how it goes.
+    #[must_use]
+    pub fn line(&self) -> String {
+        format!("{} {}", Instant(self.at_ms), self.words())
+    }
+
+    /// How it goes, in one line.
+    #[must_use]
+    pub fn words(&self) -> String {
         let all = self.phases.iter().fold(Tally::default(), |sum, line| sum.with(line.tally));
         let (phase, phases) = self.phase;
         format!(
-            "{} {} phase {phase}/{phases} {}: {} updated, {} at it, {} bad: {}",
-            Instant(now_ms),
+            "{} phase {phase}/{phases} {}: {} updated, {} at it, {} bad: {}",
             self.rollout,
             self.state,
             all.updated(),

@@ -201,3 +201,17 @@ fn a_repair_is_a_rollout_of_its_own_for_those_that_run_the_release() {
     let again = stage.act("ann", json!("repair"));
     assert_eq!(again.as_deref(), Some("the rollout 'fw-2.4.1-repair' repairs it already"));
 }
+
+#[test]
+fn a_rollout_that_is_being_repaired_is_not_repaired_again_when_it_is_aborted() {
+    let mut release = policy(json!([]), json!({}))["release"].clone();
+    (release["sequence"], release["version"]) = (8.into(), "2.4.0-r1".into());
+    let mut stage = gated(json!({"repair": {"release": release, "on_abort": true}}));
+    stage.answer("crash-rate", "GO", "");
+    stage.answer("heat", "HOLD", "62 degrees");
+    assert_eq!(stage.act("ann", json!("repair")), None);
+    assert_eq!(stage.act("ann", json!("abort")), None);
+    assert_eq!(stage.head().state.to_string(), "ABORTED");
+    let started: Vec<String> = stage.taken("rollout/act").into_iter().map(|(to, _)| to).collect();
+    assert_eq!(started, ["rollout/fw-2.4.1-repair"]);
+}

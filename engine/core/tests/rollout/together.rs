@@ -4,7 +4,7 @@
 
 use crate::jobs;
 use crate::stage::{Sent, Stage, all, policy};
-use fleetfn_core::rollout::{OFFER, State};
+use fleetfn_core::rollout::{OFFER, State, Step};
 use fleetfn_protocol::RolloutName;
 use fleetfn_protocol::update::{Content, Envelope, Manifest, Offer, Phase, Reason};
 use proptest::collection::vec;
@@ -181,8 +181,11 @@ impl World {
         }
         let device = (0..DEVICES).find(|index| format!("devices/{}", id(*index)) == *to);
         if let Some(index) = device {
-            let payload = payload.to_string();
-            self.devices[index].0.message(&name, "rollout", payload.as_bytes()).expect("it can be handled");
+            let text = payload.to_string();
+            self.devices[index].0.message(&name, "rollout", text.as_bytes()).expect("it can be handled");
+            if name == OFFER {
+                self.assert_gives_way(index, &payload);
+            }
         }
     }
 
@@ -270,6 +273,37 @@ impl World {
         }
     }
 
+    /// The lighter rollout has lost the job of a device that the heavier one has just offered something, unless the device
+    /// installs it already.
+    fn assert_gives_way(&self, device: usize, offer: &Value) {
+        let [(_, lighter, _), (heavier, newer, _)] = ROLLOUTS;
+        let jobs = &self.devices[device].0;
+        let runs_it = jobs.update().report.as_ref().is_some_and(|said| said.sequence >= newer);
+        if offer["rollout"] != heavier || offer["expires_ms"].as_u64() <= Some(jobs.now_ms) || runs_it {
+            return;
+        }
+        let open = jobs.update().job.as_ref().filter(|job| job.is_open());
+        let Some(job) = open.filter(|job| job.manifest().expect("a manifest").sequence == lighter) else {
+            return;
+        };
+        let is_installing = matches!(job.reached, Some(Phase::Armed | Phase::Trial));
+        assert!(is_installing, "the lighter rollout keeps job {} of a device", job.number);
+    }
+
+    /// What a device has confirmed of its newest offer counts, however late.
+    fn assert_confirmed(&self) {
+        for (stage, (name, ..)) in self.rollouts.iter().zip(ROLLOUTS) {
+            for ((id, row), (jobs, firmware)) in stage.devices().iter().zip(&self.devices) {
+                let newest = format!("offer {} of rollout '{name}'", row.generation);
+                let mut given = jobs.orders.iter().filter(|order| !order.1).zip(&jobs.jobs);
+                let is_newest = given.any(|(order, offer)| order.0 == firmware.job && *offer == newest);
+                if firmware.phase == Phase::Confirmed && is_newest {
+                    assert_eq!(row.step, Step::Succeeded, "{id} has confirmed {name}: {}", row.why);
+                }
+            }
+        }
+    }
+
     /// Everybody does what is expected from now on; whether it comes to an end.
     fn settle(&mut self) -> bool {
         for rollout in 0..ROLLOUTS.len() {
@@ -315,6 +349,7 @@ proptest! {
             assert_eq!(stage.head().all().total() as usize, DEVICES);
             assert!(stage.devices().iter().all(|(_, row)| !row.why.to_string().is_empty()));
         }
+        world.assert_confirmed();
         // Whoever was updated runs what it is said to run, or something newer.
         for (stage, (_, sequence, _)) in world.rollouts.iter().zip(ROLLOUTS) {
             for ((id, row), (_, firmware)) in stage.devices().iter().zip(&world.devices) {

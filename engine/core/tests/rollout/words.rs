@@ -44,7 +44,7 @@ all       100%       0       0       0       0       0       0       0
 rate 4/min (held by: concurrency 3)   abort at failed + silent >= 30% of 5 (now 100% of 1 in the phase, 33.3% of 3 in all)
 ";
     assert_eq!(stage.status().to_string(), expected);
-    let line = stage.status().line(stage.now_ms);
+    let line = stage.status().line();
     let expected = "2026-03-30 12:01:03 UTC fw-2.4.1 phase 2/3 RUNNING: 2 updated, 3 at it, 1 bad: \
                     phase early begins and takes 8 devices";
     assert_eq!(line, expected);

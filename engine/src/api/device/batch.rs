@@ -3,8 +3,9 @@
 use super::{AddedDevice, NewDevice, fit};
 use crate::api::Api;
 use crate::api::problem::{Kind, Problem};
+use crate::api::release::yank::Reason;
 use crate::api::request::Document;
-use crate::registry::Mode;
+use crate::api::write::{Write, added};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -23,9 +24,6 @@ pub(in crate::api) const BYTES_MAX: usize = 1 << 20;
 pub(crate) struct NewDevices {
     /// At most 1,000.
     pub(crate) devices: Vec<NewDevice>,
-    /// Whether to only say if it could be done.
-    #[serde(default)]
-    pub(crate) dry_run: bool,
 }
 
 /// Devices that have just been registered.
@@ -38,17 +36,17 @@ pub(crate) struct AddedDevices {
 /// Registers all or none; their tokens are in the response and nowhere else.
 pub(in crate::api) async fn add(
     State(api): State<Api>,
+    Write(mode, reason): Write<Reason>,
     Document(batch): Document<NewDevices>,
 ) -> Result<(StatusCode, Json<AddedDevices>), Problem> {
     if batch.devices.len() > DEVICES_MAX {
         let detail = format!("devices: at most {DEVICES_MAX} at once, these are {}", batch.devices.len());
         return Err(Problem::new(Kind::Malformed, detail));
     }
-    let mode = if batch.dry_run { Mode::DryRun } else { Mode::Perform };
     let devices = batch.devices.into_iter().map(fit).collect::<Result<Vec<_>, Problem>>()?;
     let ids: Vec<_> = devices.iter().map(|(id, _)| *id).collect();
-    let tokens = api.engine.registry().add_devices(devices, mode).await?;
-    let status = if batch.dry_run { StatusCode::OK } else { StatusCode::CREATED };
-    let added = ids.iter().zip(tokens).map(|(id, token)| AddedDevice { id: id.to_string(), token });
-    Ok((status, Json(AddedDevices { devices: added.collect() })))
+    let tokens = api.engine.registry().add_devices(devices, &reason.told(mode)?).await?;
+    let devices =
+        ids.iter().zip(tokens).map(|(id, token)| AddedDevice { id: id.to_string(), token: Some(token) });
+    Ok((added(mode), Json(AddedDevices { devices: devices.collect() })))
 }

@@ -2,9 +2,11 @@
 
 use super::{DeviceView, check_tags, not_utc, parse_class, parse_id, parse_product};
 use crate::api::Api;
-use crate::api::problem::{Kind, Problem};
-use crate::api::request::{Body, Name, Parameters};
-use crate::registry::{DeviceChange, Mode};
+use crate::api::problem::Problem;
+use crate::api::release::yank::Reason;
+use crate::api::request::{Body, Name};
+use crate::api::write::Write;
+use crate::registry::DeviceChange;
 use axum::Json;
 use axum::extract::State;
 use schemars::JsonSchema;
@@ -33,36 +35,22 @@ fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(value: D) -> Result<O
     T::deserialize(value).map(Some)
 }
 
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(in crate::api) struct PatchQuery {
-    /// 1 to only say what the device would be.
-    dry_run: Option<String>,
-}
-
 /// `PATCH /devices/{id}`: the device as it is then.
 pub(in crate::api) async fn patch(
     State(api): State<Api>,
     Name(id): Name,
-    Parameters(query): Parameters<PatchQuery>,
+    Write(mode, reason): Write<Reason>,
     Body(body): Body,
 ) -> Result<Json<DeviceView>, Problem> {
     let id = parse_id(&id)?;
     let patch: DevicePatch =
         serde_json::from_slice(&body).map_err(|error| Problem::malformed("body", &error))?;
-    let mode = match query.dry_run.as_deref() {
-        None | Some("0") => Mode::Perform,
-        Some("1") => Mode::DryRun,
-        Some(other) => {
-            return Err(Problem::new(Kind::Malformed, format!("dry_run: {other:?} is neither 1 nor 0")));
-        }
-    };
     let product = patch.product.map(|product| parse_product(product.as_deref())).transpose()?;
     let class = patch.class.map(|class| parse_class(class.as_deref())).transpose()?;
     let tags = patch.tags.map(Option::unwrap_or_default);
     check_tags(tags.as_deref().unwrap_or_default())?;
     let change = DeviceChange { product, class, tags, time_zone: patch.time_zone.map(not_utc) };
-    let row = api.engine.registry().set_device(id, change, mode).await?;
+    let row = api.engine.registry().set_device(id, change, &reason.told(mode)?).await?;
     // With a dry run it is as it would be, and not as it is.
     Ok(Json(api.engine.device_info(id, row).into()))
 }

@@ -3,8 +3,9 @@
 use super::parse_id;
 use crate::api::Api;
 use crate::api::problem::{Kind, Problem};
-use crate::api::request::{Body, NameAndRest, Parameters};
-use crate::registry::OPERATOR;
+use crate::api::request::{Body, NameAndRest};
+use crate::api::write::Write;
+use crate::registry::{Mode, OPERATOR};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -17,10 +18,12 @@ use serde::{Deserialize, Serialize};
 /// A command that is on its way.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Requested {
-    /// Log offset of the request.
-    pub(crate) offset: u64,
-    /// By which the device knows the command again, in the user property `effect-id`.
-    pub(crate) id: String,
+    /// Log offset of the request; absent in a dry run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) offset: Option<u64>,
+    /// By which the device knows the command again, in the user property `effect-id`; absent in a dry run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) id: Option<String>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -34,7 +37,7 @@ pub(in crate::api) struct CommandQuery {
 pub(in crate::api) async fn request(
     State(api): State<Api>,
     NameAndRest(id, name): NameAndRest,
-    Parameters(query): Parameters<CommandQuery>,
+    Write(mode, query): Write<CommandQuery>,
     Body(payload): Body,
 ) -> Result<(StatusCode, Json<Requested>), Problem> {
     let id = parse_id(&id)?;
@@ -42,6 +45,9 @@ pub(in crate::api) async fn request(
         return Err(Problem::new(Kind::Malformed, "name: not one level of a topic without + and #"));
     }
     api.engine.registry().expect_device(id)?;
+    if mode == Mode::DryRun {
+        return Ok((StatusCode::OK, Json(Requested { offset: None, id: None })));
+    }
     let parts = EventParts {
         entity: Entity::Device(id),
         kind: EventKind::CommandRequested { name: &name },
@@ -52,5 +58,8 @@ pub(in crate::api) async fn request(
         payload: &payload,
     };
     let offset = api.engine.admit(parts).await?.0;
-    Ok((StatusCode::ACCEPTED, Json(Requested { offset, id: format!("{offset}.0.{OPERATOR}") })))
+    Ok((
+        StatusCode::ACCEPTED,
+        Json(Requested { offset: Some(offset), id: Some(format!("{offset}.0.{OPERATOR}")) }),
+    ))
 }

@@ -3,7 +3,8 @@
 use super::parse_id;
 use crate::api::Api;
 use crate::api::problem::{Kind, Problem};
-use crate::api::request::{Body, Name, Parameters};
+use crate::api::request::{Body, Name};
+use crate::api::write::Write;
 use crate::twin::{self, Desired};
 use axum::Json;
 use axum::extract::State;
@@ -62,10 +63,10 @@ pub(in crate::api) async fn show(State(api): State<Api>, Name(id): Name) -> Resu
 pub(in crate::api) async fn patch(
     State(api): State<Api>,
     Name(id): Name,
-    Parameters(query): Parameters<PatchQuery>,
+    Write(mode, query): Write<PatchQuery>,
     Body(patch): Body,
 ) -> Result<(StatusCode, Json<TwinView>), Problem> {
-    let desired = twin::desire(&api.engine, parse_id(&id)?, &patch, query.if_version).await?;
+    let desired = twin::desire(&api.engine, parse_id(&id)?, &patch, query.if_version, mode).await?;
     Ok(match desired {
         Desired::Done(twin) => (StatusCode::OK, Json(twin.into())),
         Desired::Pending(twin) => (StatusCode::ACCEPTED, Json(twin.into())),

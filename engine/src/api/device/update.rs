@@ -4,6 +4,7 @@ use super::parse_id;
 use crate::api::Api;
 use crate::api::problem::{Kind, Problem, artifact_kind};
 use crate::api::request::{Document, Name};
+use crate::api::write::{Nothing, Write};
 use crate::update::{self, Sending, payload, release_of};
 use axum::Json;
 use axum::extract::State;
@@ -238,10 +239,11 @@ pub(in crate::api) async fn show(
 pub(in crate::api) async fn order(
     State(api): State<Api>,
     Name(id): Name,
+    Write(mode, Nothing {}): Write<Nothing>,
     Document(order): Document<UpdateOrder>,
 ) -> Result<Json<UpdateView>, Problem> {
     let sending = if order.whole { Sending::Whole } else { Sending::Shortest };
-    let ordered = update::order(&api.engine, parse_id(&id)?, &order.release, sending).await?;
+    let ordered = update::order(&api.engine, parse_id(&id)?, &order.release, sending, mode).await?;
     Ok(Json(UpdateView::from(&ordered)))
 }
 
@@ -249,7 +251,8 @@ pub(in crate::api) async fn order(
 pub(in crate::api) async fn withdraw(
     State(api): State<Api>,
     Name(id): Name,
+    Write(mode, Nothing {}): Write<Nothing>,
 ) -> Result<Json<UpdateView>, Problem> {
-    let withdrawn = update::withdraw(&api.engine, parse_id(&id)?).await?;
+    let withdrawn = update::withdraw(&api.engine, parse_id(&id)?, mode).await?;
     Ok(Json(UpdateView::from(&withdrawn)))
 }

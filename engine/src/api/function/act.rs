@@ -5,9 +5,10 @@ use super::traffic::{GuardView, TrafficView};
 use crate::api::Api;
 use crate::api::manifest::ManifestView;
 use crate::api::problem::{Kind, Problem};
-use crate::api::request::{Body, Document, Name, Parameters};
+use crate::api::request::{Body, Document, Name};
+use crate::api::write::{Nothing, Write, added};
 use crate::place;
-use crate::registry::{self, Act, Candidate, DeployReport, Newcomer, Placement, Source};
+use crate::registry::{self, Act, Candidate, DeployReport, Mode, Newcomer, Placement, Source, Told};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -99,12 +100,12 @@ pub(crate) struct Terms {
     /// The same as a time, in milliseconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) from_ms: Option<u64>,
-    /// Why, for people.
+    /// Who acts, as one line.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) reason: Option<String>,
-    /// 1 to only say what would happen.
+    pub(crate) by: Option<String>,
+    /// Why, as one line.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) dry_run: Option<String>,
+    pub(crate) why: Option<String>,
     /// Of a redeployment: the beginning of the version's hash.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) version: Option<String>,
@@ -144,16 +145,6 @@ impl Terms {
         }
     }
 
-    fn is_dry_run(&self) -> Result<bool, Problem> {
-        match self.dry_run.as_deref() {
-            None | Some("0" | "false") => Ok(false),
-            Some("1" | "true" | "") => Ok(true),
-            Some(other) => {
-                Err(Problem::new(Kind::Malformed, format!("dry_run: {other:?} is neither 1 nor 0")))
-            }
-        }
-    }
-
     /// Where the function begins, if it is to handle what came before it.
     async fn from(&self, api: &Api) -> Result<Option<Offset>, Problem> {
         match (self.from_offset, self.from_ms) {
@@ -171,22 +162,21 @@ impl Terms {
         }
     }
 
-    async fn newcomer(self, api: &Api, source: Source) -> Result<Newcomer, Problem> {
+    async fn newcomer(self, api: &Api, source: Source, mode: Mode) -> Result<Newcomer, Problem> {
         Ok(Newcomer {
             source,
             placement: self.placement()?,
             guard: self.guard()?.map(Into::into),
             from: self.from(api).await?,
-            dry_run: self.is_dry_run()?,
-            reason: self.reason.unwrap_or_default(),
+            told: Told::new(self.by, self.why, mode)?,
         })
     }
 }
 
-/// `POST /functions`: checks the module that is the body, and gives it traffic unless `dry_run` is 1.
+/// `POST /functions`: checks the module that is the body, and gives it traffic.
 pub(in crate::api) async fn upload(
     State(api): State<Api>,
-    Parameters(terms): Parameters<Terms>,
+    Write(mode, terms): Write<Terms>,
     Body(wasm): Body,
 ) -> Result<(StatusCode, Json<Deployed>), Problem> {
     if terms.version.is_some() {
@@ -195,23 +185,24 @@ pub(in crate::api) async fn upload(
             "version: the body is the version; see /functions/{name}/deploy",
         ));
     }
-    deploy(&api, terms.newcomer(&api, Source::Module(wasm)).await?).await
+    deploy(&api, terms.newcomer(&api, Source::Module(wasm), mode).await?).await
 }
 
 /// `POST /functions/{name}/deploy`: gives traffic to a version that was deployed before.
 pub(in crate::api) async fn redeploy(
     State(api): State<Api>,
     Name(name): Name,
+    Write(mode, Nothing {}): Write<Nothing>,
     Document(terms): Document<Terms>,
 ) -> Result<(StatusCode, Json<Deployed>), Problem> {
     let version = terms.version.clone().filter(|version| !version.is_empty());
     let version = version.ok_or_else(|| Problem::new(Kind::Malformed, "version: is missing"))?;
     let source = Source::Kept(parse_name(&name)?, version);
-    deploy(&api, terms.newcomer(&api, source).await?).await
+    deploy(&api, terms.newcomer(&api, source, mode).await?).await
 }
 
 async fn deploy(api: &Api, new: Newcomer) -> Result<(StatusCode, Json<Deployed>), Problem> {
-    let status = if new.dry_run { StatusCode::OK } else { StatusCode::CREATED };
+    let status = added(new.told.mode);
     let report = api.engine.registry().deploy(new).await?;
     api.engine.begin_backfills();
     Ok((status, Json(report.into())))
@@ -226,11 +217,19 @@ pub(crate) struct Order {
     pub(crate) candidate: Option<String>,
     /// Whether a dark version may be promoted whatever it did differently.
     pub(crate) approve: bool,
-    /// Why, for people.
-    pub(crate) reason: String,
+    /// Who acts, as one line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) by: Option<String>,
+    /// Why, as one line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) why: Option<String>,
 }
 
 impl Order {
+    fn told(&self, mode: Mode) -> Result<Told, Problem> {
+        Ok(Told::new(self.by.clone(), self.why.clone(), mode)?)
+    }
+
     fn candidate(&self) -> Result<Option<Candidate>, Problem> {
         match self.candidate.as_deref() {
             None => Ok(None),
@@ -247,11 +246,12 @@ impl Order {
 pub(in crate::api) async fn promote(
     State(api): State<Api>,
     Name(name): Name,
+    Write(mode, Nothing {}): Write<Nothing>,
     Document(order): Document<Order>,
 ) -> Result<Json<Acted>, Problem> {
     let candidate = order.candidate()?;
     let registry = api.engine.registry();
-    let act = registry.promote(parse_name(&name)?, candidate, order.approve, &order.reason).await?;
+    let act = registry.promote(parse_name(&name)?, candidate, order.approve, &order.told(mode)?).await?;
     Ok(Json(act.into()))
 }
 
@@ -260,13 +260,14 @@ pub(in crate::api) async fn promote(
 pub(in crate::api) async fn roll_back(
     State(api): State<Api>,
     Name(name): Name,
+    Write(mode, Nothing {}): Write<Nothing>,
     Document(order): Document<Order>,
 ) -> Result<Json<Acted>, Problem> {
-    let (name, registry) = (parse_name(&name)?, api.engine.registry());
+    let (name, registry, told) = (parse_name(&name)?, api.engine.registry(), order.told(mode)?);
     let act = match order.candidate()? {
-        Some(Candidate::Dark) => registry.stop_dark(name, &order.reason).await?,
-        Some(Candidate::Canary) => registry.drop_canary(name, &order.reason).await?,
-        None => registry.roll_back(name, &order.reason).await?,
+        Some(Candidate::Dark) => registry.stop_dark(name, &told).await?,
+        Some(Candidate::Canary) => registry.drop_canary(name, &told).await?,
+        None => registry.roll_back(name, &told).await?,
     };
     Ok(Json(act.into()))
 }
@@ -275,9 +276,10 @@ pub(in crate::api) async fn roll_back(
 pub(in crate::api) async fn pause(
     State(api): State<Api>,
     Name(name): Name,
+    Write(mode, Nothing {}): Write<Nothing>,
     Document(order): Document<Order>,
 ) -> Result<Json<Acted>, Problem> {
-    let act = api.engine.registry().pause(parse_name(&name)?, &order.reason).await?;
+    let act = api.engine.registry().pause(parse_name(&name)?, &order.told(mode)?).await?;
     Ok(Json(act.into()))
 }
 
@@ -285,8 +287,9 @@ pub(in crate::api) async fn pause(
 pub(in crate::api) async fn resume(
     State(api): State<Api>,
     Name(name): Name,
+    Write(mode, Nothing {}): Write<Nothing>,
     Document(order): Document<Order>,
 ) -> Result<Json<Acted>, Problem> {
-    let act = api.engine.registry().resume(parse_name(&name)?, &order.reason).await?;
+    let act = api.engine.registry().resume(parse_name(&name)?, &order.told(mode)?).await?;
     Ok(Json(act.into()))
 }

@@ -6,7 +6,9 @@ use crate::api::Api;
 use crate::api::blob::Blob;
 use crate::api::page::Page;
 use crate::api::problem::{Kind, Problem};
+use crate::api::release::yank::Reason;
 use crate::api::request::{Body, Document, Name, NameAndRest};
+use crate::api::write::Write;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -77,9 +79,10 @@ pub(in crate::api) async fn get_config(
 pub(in crate::api) async fn set_config(
     State(api): State<Api>,
     NameAndRest(name, key): NameAndRest,
+    Write(mode, reason): Write<Reason>,
     Body(value): Body,
 ) -> Result<StatusCode, Problem> {
-    api.engine.registry().set_config(parse_name(&name)?, &key, value).await?;
+    api.engine.registry().set_config(parse_name(&name)?, &key, value, &reason.told(mode)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -87,8 +90,9 @@ pub(in crate::api) async fn set_config(
 pub(in crate::api) async fn remove_config(
     State(api): State<Api>,
     NameAndRest(name, key): NameAndRest,
+    Write(mode, reason): Write<Reason>,
 ) -> Result<StatusCode, Problem> {
-    api.engine.registry().remove_config(parse_name(&name)?, &key).await?;
+    api.engine.registry().remove_config(parse_name(&name)?, &key, &reason.told(mode)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -110,9 +114,10 @@ pub(in crate::api) async fn list_secrets(
 pub(in crate::api) async fn set_secret(
     State(api): State<Api>,
     NameAndRest(name, key): NameAndRest,
+    Write(mode, reason): Write<Reason>,
     Body(value): Body,
 ) -> Result<StatusCode, Problem> {
-    api.engine.registry().set_secret(parse_name(&name)?, &key, &value).await?;
+    api.engine.registry().set_secret(parse_name(&name)?, &key, &value, &reason.told(mode)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -120,8 +125,9 @@ pub(in crate::api) async fn set_secret(
 pub(in crate::api) async fn remove_secret(
     State(api): State<Api>,
     NameAndRest(name, key): NameAndRest,
+    Write(mode, reason): Write<Reason>,
 ) -> Result<StatusCode, Problem> {
-    api.engine.registry().remove_secret(parse_name(&name)?, &key).await?;
+    api.engine.registry().remove_secret(parse_name(&name)?, &key, &reason.told(mode)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -136,9 +142,11 @@ pub(in crate::api) async fn list_budgets(State(api): State<Api>) -> Json<Page<Bu
 pub(in crate::api) async fn set_budget(
     State(api): State<Api>,
     Name(owner): Name,
+    Write(mode, reason): Write<Reason>,
     Document(budget): Document<NewBudget>,
 ) -> Result<StatusCode, Problem> {
-    api.engine.registry().set_budget(parse_name(&owner)?, Some(budget.fuel_per_s)).await?;
+    let told = reason.told(mode)?;
+    api.engine.registry().set_budget(parse_name(&owner)?, Some(budget.fuel_per_s), &told).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -146,7 +154,8 @@ pub(in crate::api) async fn set_budget(
 pub(in crate::api) async fn remove_budget(
     State(api): State<Api>,
     Name(owner): Name,
+    Write(mode, reason): Write<Reason>,
 ) -> Result<StatusCode, Problem> {
-    api.engine.registry().set_budget(parse_name(&owner)?, None).await?;
+    api.engine.registry().set_budget(parse_name(&owner)?, None, &reason.told(mode)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,11 +1,12 @@
 //! `/products/{product}/keys`: who may sign releases of a product.
 
-use super::told;
+use super::withdraw_revoked;
 use super::yank::Reason;
 use crate::api::Api;
 use crate::api::page::Page;
-use crate::api::problem::Problem;
-use crate::api::request::{Document, Name, NameAndRest, Parameters};
+use crate::api::problem::{Kind, Problem};
+use crate::api::request::{Document, Name, NameAndRest};
+use crate::api::write::{Nothing, Write, added};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -74,16 +75,18 @@ pub(in crate::api) async fn list(
 pub(in crate::api) async fn add(
     State(api): State<Api>,
     Name(product): Name,
+    Write(mode, Nothing {}): Write<Nothing>,
     Document(new): Document<NewKey>,
 ) -> Result<(StatusCode, Json<KeyView>), Problem> {
     let product = parse(&product)?;
     let bytes: Digest = new.key.parse().map_err(|_| {
-        Problem::new(super::Kind::Malformed, "key: a public key of ed25519 is 64 hexadecimal digits")
+        Problem::new(Kind::Malformed, "key: a public key of ed25519 is 64 hexadecimal digits")
     })?;
     let key = UpdateKey(bytes.0);
     let NewKey { by, why, .. } = new;
-    let row = api.engine.registry().add_update_key(product, key, &told(Reason { by, why })?).await?;
-    Ok((StatusCode::CREATED, Json(view(product, key, row))))
+    let told = Reason { by, why }.told(mode)?;
+    let row = api.engine.registry().add_update_key(product, key, &told).await?;
+    Ok((added(mode), Json(view(product, key, row))))
 }
 
 /// `DELETE /products/{product}/keys/{key}`: signatures by the key do not count any more; open jobs of releases that have too
@@ -91,9 +94,9 @@ pub(in crate::api) async fn add(
 pub(in crate::api) async fn remove(
     State(api): State<Api>,
     NameAndRest(product, key): NameAndRest,
-    Parameters(reason): Parameters<Reason>,
+    Write(mode, reason): Write<Reason>,
 ) -> Result<StatusCode, Problem> {
-    api.engine.registry().remove_update_key(parse(&product)?, &key, &told(reason)?).await?;
-    crate::update::withdraw_revoked(&api.engine).await?;
+    api.engine.registry().remove_update_key(parse(&product)?, &key, &reason.told(mode)?).await?;
+    withdraw_revoked(&api, mode).await?;
     Ok(StatusCode::NO_CONTENT)
 }

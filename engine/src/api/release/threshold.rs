@@ -1,11 +1,12 @@
 //! `/products/{product}/threshold`: how many keys must have signed releases of a product.
 
 use super::key::parse;
-use super::told;
+use super::withdraw_revoked;
 use super::yank::Reason;
 use crate::api::Api;
 use crate::api::problem::Problem;
 use crate::api::request::{Document, Name};
+use crate::api::write::{Nothing, Write};
 use axum::Json;
 use axum::extract::State;
 use fleetfn_protocol::ProductId;
@@ -37,10 +38,9 @@ pub(crate) struct NewThreshold {
     pub(crate) why: Option<String>,
 }
 
-fn view(api: &Api, product: ProductId) -> ThresholdView {
-    let registry = api.engine.registry();
-    let keys = registry.update_keys(product).len();
-    ThresholdView { product: product.to_string(), count: registry.threshold(product), keys }
+fn view(api: &Api, product: ProductId, count: u8) -> ThresholdView {
+    let keys = api.engine.registry().update_keys(product).len();
+    ThresholdView { product: product.to_string(), count, keys }
 }
 
 /// `GET /products/{product}/threshold`.
@@ -48,7 +48,8 @@ pub(in crate::api) async fn show(
     State(api): State<Api>,
     Name(product): Name,
 ) -> Result<Json<ThresholdView>, Problem> {
-    Ok(Json(view(&api, parse(&product)?)))
+    let product = parse(&product)?;
+    Ok(Json(view(&api, product, api.engine.registry().threshold(product))))
 }
 
 /// `PUT /products/{product}/threshold`: releases with fewer signatures are not offered any more, and open jobs of them are
@@ -56,11 +57,12 @@ pub(in crate::api) async fn show(
 pub(in crate::api) async fn set(
     State(api): State<Api>,
     Name(product): Name,
+    Write(mode, Nothing {}): Write<Nothing>,
     Document(new): Document<NewThreshold>,
 ) -> Result<Json<ThresholdView>, Problem> {
     let product = parse(&product)?;
     let NewThreshold { count, by, why } = new;
-    api.engine.registry().set_threshold(product, count, &told(Reason { by, why })?).await?;
-    crate::update::withdraw_revoked(&api.engine).await?;
-    Ok(Json(view(&api, product)))
+    api.engine.registry().set_threshold(product, count, &Reason { by, why }.told(mode)?).await?;
+    withdraw_revoked(&api, mode).await?;
+    Ok(Json(view(&api, product, count)))
 }

@@ -1,9 +1,10 @@
 //! `/releases/{release}/yank`: releases that are not to be used any more.
 
-use super::{ReleaseView, told, view};
+use super::{ReleaseView, view, withdraw_revoked};
 use crate::api::Api;
 use crate::api::problem::Problem;
-use crate::api::request::{Document, Name, Parameters};
+use crate::api::request::{Document, Name};
+use crate::api::write::{Nothing, Write};
 use axum::Json;
 use axum::extract::State;
 use fleetfn_core::update::Yanked;
@@ -45,10 +46,11 @@ pub(crate) struct Reason {
 pub(in crate::api) async fn yank(
     State(api): State<Api>,
     Name(reference): Name,
+    Write(mode, Nothing {}): Write<Nothing>,
     Document(reason): Document<Reason>,
 ) -> Result<Json<ReleaseView>, Problem> {
-    let release = api.engine.registry().yank(&reference, &told(reason)?).await?;
-    crate::update::withdraw_revoked(&api.engine).await?;
+    let release = api.engine.registry().yank(&reference, &reason.told(mode)?).await?;
+    withdraw_revoked(&api, mode).await?;
     Ok(Json(view(&api, &release)?))
 }
 
@@ -56,8 +58,8 @@ pub(in crate::api) async fn yank(
 pub(in crate::api) async fn unyank(
     State(api): State<Api>,
     Name(reference): Name,
-    Parameters(reason): Parameters<Reason>,
+    Write(mode, reason): Write<Reason>,
 ) -> Result<Json<ReleaseView>, Problem> {
-    let release = api.engine.registry().unyank(&reference, &told(reason)?).await?;
+    let release = api.engine.registry().unyank(&reference, &reason.told(mode)?).await?;
     Ok(Json(view(&api, &release)?))
 }

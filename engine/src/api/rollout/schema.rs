@@ -10,6 +10,8 @@ use serde_json::{Map, Value};
 pub(in crate::api) struct StatusShape {
     /// Its name.
     rollout: String,
+    /// When it went so, by the engine's clock, in milliseconds since 1970.
+    at_ms: u64,
     /// Where it stands: `waiting_for_approval`, `scheduled`, `enrolling`, `running`, `soaking`, `judging`, `held`,
     /// `completed` or `aborted`.
     state: String,

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Keeps a byte under the key `n` of every event's device; `before` runs first.
-fn keeping(byte: char, before: &str) -> Vec<u8> {
+pub(super) fn keeping(byte: char, before: &str) -> Vec<u8> {
     let manifest = json!({ "abi": 1, "name": "climate", "triggers": [{ "telemetry": "#" }] });
     let text = format!(
         r#"(module
@@ -82,7 +82,7 @@ impl Fixture {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_canary_is_widened_dropped_promoted_and_rolled_back() {
     let fixture = Fixture::start().await;
-    let one = fixture.place("reason=the%20first", keeping('1', "")).await["version"].clone();
+    let one = fixture.place("why=the%20first", keeping('1', "")).await["version"].clone();
     assert_eq!(fixture.function().await["reason"], "deployed live: the first");
     let canary = fixture.place("as=canary&percent=10", keeping('2', "")).await;
     let two = canary["version"].clone();
@@ -94,7 +94,7 @@ async fn a_canary_is_widened_dropped_promoted_and_rolled_back() {
     assert_eq!((status, &wider["after"]["canary"]["percent"]), (201, &json!(50)), "{wider}");
     assert_eq!(fixture.states().await, ["canary", "live"]);
 
-    let (status, dropped) = fixture.act("rollback", json!({ "reason": "it is slow" })).await;
+    let (status, dropped) = fixture.act("rollback", json!({ "why": "it is slow" })).await;
     assert_eq!((status, &dropped["after"]["reason"]), (200, &json!("canary dropped: it is slow")));
     assert_eq!(fixture.states().await, ["old", "live"]);
     let again = json!({ "version": beginning, "as": "canary", "percent": 99 });
@@ -165,7 +165,7 @@ async fn a_version_that_fails_too_often_is_taken_back_with_the_figure() {
 async fn events_of_a_paused_function_wait_and_are_handled_in_order() {
     let fixture = Fixture::start().await;
     fixture.place("", keeping('1', "")).await;
-    let (status, paused) = fixture.act("pause", json!({ "reason": "a repair" })).await;
+    let (status, paused) = fixture.act("pause", json!({ "why": "a repair" })).await;
     assert_eq!((status, &paused["after"]["paused"]), (200, &json!("paused: a repair")));
     assert_eq!(fixture.act("pause", json!({})).await.0, 409);
     fixture.read("d-1", 5).await;
@@ -190,7 +190,7 @@ async fn an_act_that_cannot_be_done_is_refused_and_changes_nothing() {
     assert_eq!(upload("errors_percent=101").await, 400);
     assert_eq!(upload("as=dark&errors_percent=5").await, 409);
     assert_eq!(upload("version=abc").await, 400);
-    assert_eq!(upload(&format!("reason={}", "x".repeat(513))).await, 422);
+    assert_eq!(upload(&format!("why={}", "x".repeat(513))).await, 422);
     assert_eq!(fixture.call("GET", "/api/v1/functions/climate", None).await.0, 404);
     assert_eq!(upload("").await, 201);
     assert_eq!(upload("as=dark").await, 409, "it is live");

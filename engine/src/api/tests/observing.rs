@@ -188,7 +188,8 @@ async fn dead_letters_are_redriven_once_the_function_handles_them() {
         offsets.push(fixture.event("d-1", payload).await.0);
     }
     fixture.dead(3).await;
-    let (_, plan) = fixture.redrive(json!({ "dry_run": true })).await;
+    let trial = "/api/v1/functions/climate/redrive?dry_run=1";
+    let (_, plan) = fixture.call("POST", trial, Some(json!({}))).await;
     assert_eq!(fates(&plan), ["chosen", "chosen", "chosen"]);
     // Commits of the three may still be on their way to the disk.
     assert_eq!(fixture.engine.status().events, 3, "a dry run writes nothing");

@@ -4,6 +4,7 @@ use crate::api::{AddedDevice, NewDevice};
 use crate::cli::client::Client;
 use crate::cli::failure::Failure;
 use crate::cli::output::{self, Format};
+use crate::cli::person::Remark;
 use fleetfn_protocol::{ClassId, DeviceId, ProductId};
 use std::path::Path;
 
@@ -23,6 +24,8 @@ pub(crate) struct Arguments {
     /// Its time zone in the IANA database, as in Europe/Berlin: for schedules that run for every device
     #[arg(long, value_name = "ZONE")]
     time_zone: Option<String>,
+    #[command(flatten)]
+    remark: Remark,
     /// How to print it
     #[arg(short, long, value_enum, default_value_t)]
     output: Format,
@@ -38,12 +41,16 @@ pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
     };
     let tried = format!("cannot add device {}", arguments.id);
     let added: AddedDevice = Client::open(data)?
-        .post(&tried, "/devices", &new)
+        .post(&tried, &arguments.remark.at("/devices"), &new)
         .map_err(|failure| failure.or_next("fleetfn device ls"))?;
     match arguments.output {
         Format::Json => output::json(&added),
         Format::Table => {
-            output::line(&format!("device  {}\ntoken   {}", added.id, added.token))?;
+            let Some(token) = added.token else {
+                arguments.remark.tell(&format!("device {} can be added", added.id));
+                return Ok(());
+            };
+            output::line(&format!("device  {}\ntoken   {token}", added.id))?;
             eprintln!("The token is the MQTT password of user {}; it is not shown again.", added.id);
             Ok(())
         }

@@ -5,6 +5,7 @@ use crate::cli::client::Client;
 use crate::cli::duration;
 use crate::cli::failure::Failure;
 use crate::cli::output::{self, Format};
+use crate::cli::person::Trial;
 use fleetfn_protocol::DeviceId;
 use std::path::Path;
 use std::time::Duration;
@@ -22,6 +23,8 @@ pub(crate) struct Arguments {
     /// Time after which the command is pointless, as in 10m [default: none]
     #[arg(long, value_name = "TIME", value_parser = duration::parse)]
     ttl: Option<Duration>,
+    #[command(flatten)]
+    trial: Trial,
     /// How to print the result
     #[arg(short, long, value_enum, default_value_t)]
     output: Format,
@@ -35,7 +38,7 @@ fn name(text: &str) -> Result<String, String> {
 }
 
 pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
-    let Arguments { id, name, payload, ttl, output } = arguments;
+    let Arguments { id, name, payload, ttl, trial, output } = arguments;
     let tried = format!("cannot send command {name} to device {id}");
     let mut parameters = Vec::new();
     if let Some(ttl) = ttl {
@@ -47,10 +50,21 @@ pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
         parameters.push(("ttl_s".to_owned(), seconds.to_string()));
     }
     let requested: Requested = Client::open(data)?
-        .post_bytes(&tried, &format!("/devices/{id}/commands/{name}"), &parameters, payload.as_bytes())
+        .post_bytes(
+            &tried,
+            &trial.at(&format!("/devices/{id}/commands/{name}")),
+            &parameters,
+            payload.as_bytes(),
+        )
         .map_err(|failure| failure.or_next("fleetfn device ls"))?;
     match output {
         Format::Json => output::json(&requested),
-        Format::Table => output::line(&requested.id),
+        Format::Table => match requested.id {
+            Some(id) => output::line(&id),
+            None => {
+                trial.tell(&format!("device {id} would be sent command {name}"));
+                Ok(())
+            }
+        },
     }
 }

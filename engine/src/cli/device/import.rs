@@ -4,6 +4,7 @@ use crate::api::{AddedDevices, BATCH_DEVICES_MAX, NewDevice, NewDevices};
 use crate::cli::client::Client;
 use crate::cli::failure::Failure;
 use crate::cli::output;
+use crate::cli::person::Remark;
 use fleetfn_protocol::DeviceId;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -13,9 +14,8 @@ use std::path::{Path, PathBuf};
 pub(crate) struct Arguments {
     /// A device on each line: its id, or {"id": …, "product": …, "class": …, "tags": […], "time_zone": …}; - is stdin
     file: PathBuf,
-    /// Only check that they can be added
-    #[arg(long)]
-    dry_run: bool,
+    #[command(flatten)]
+    remark: Remark,
 }
 
 /// Adds the devices of the file in batches, and prints `ID TOKEN` for each as soon as its batch is durable.
@@ -45,7 +45,7 @@ pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
         let last = first.saturating_add(batch.len() as u64).saturating_sub(1);
         added += send(&client, batch, arguments, first..=last, added)?;
     }
-    if arguments.dry_run {
+    if arguments.remark.trial.is_dry_run() {
         eprintln!("A dry run: {added} devices can be added, nothing has changed.");
     } else {
         eprintln!(
@@ -65,11 +65,14 @@ fn send(
 ) -> Result<usize, Failure> {
     let count = devices.len();
     let tried = format!("cannot add the devices of lines {} to {}", lines.start(), lines.end());
-    let batch = NewDevices { devices, dry_run: arguments.dry_run };
+    let (batch, path) = (NewDevices { devices }, arguments.remark.at("/device-batches"));
     let added: AddedDevices =
-        client.post(&tried, "/device-batches", &batch).map_err(|failure| failure.or_next(kept(before)))?;
-    let tokens: String =
-        added.devices.iter().map(|device| format!("{} {}\n", device.id, device.token)).collect();
+        client.post(&tried, &path, &batch).map_err(|failure| failure.or_next(kept(before)))?;
+    let tokens: String = added
+        .devices
+        .iter()
+        .filter_map(|device| Some(format!("{} {}\n", device.id, device.token.as_ref()?)))
+        .collect();
     output::write(tokens.as_bytes())?;
     Ok(count)
 }

@@ -4,6 +4,7 @@ use crate::api::{DevicePatch, DeviceView};
 use crate::cli::client::Client;
 use crate::cli::failure::Failure;
 use crate::cli::output::Format;
+use crate::cli::person::Remark;
 use fleetfn_protocol::{ClassId, DeviceId, ProductId};
 use std::path::Path;
 
@@ -30,9 +31,8 @@ pub(crate) struct Arguments {
     /// Its time zone in the IANA database, as in Europe/Berlin, or UTC: schedules that run for every device follow
     #[arg(long, value_name = "ZONE", group = "change")]
     time_zone: Option<String>,
-    /// Only show what the device would be
-    #[arg(long)]
-    dry_run: bool,
+    #[command(flatten)]
+    remark: Remark,
     /// How to print it
     #[arg(short, long, value_enum, default_value_t)]
     output: Format,
@@ -49,12 +49,11 @@ pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
         time_zone: arguments.time_zone.clone().map(Some),
     };
     let body = serde_json::to_vec(&patch).map_err(|error| Failure::new(&tried, error))?;
-    let query = if arguments.dry_run { "?dry_run=1" } else { "" };
     let device: DeviceView = Client::open(data)?
-        .patch(&tried, &format!("/devices/{id}{query}"), &body)
+        .patch(&tried, &arguments.remark.at(&format!("/devices/{id}")), &body)
         .map_err(|failure| failure.or_next("fleetfn device ls"))?;
-    if arguments.dry_run {
-        eprintln!("A dry run: nothing has changed.");
+    if arguments.remark.trial.is_dry_run() {
+        arguments.remark.tell("the device would be so");
     }
     super::get::show(device, arguments.output)
 }

@@ -4,6 +4,7 @@ use crate::api::TwinView;
 use crate::cli::client::Client;
 use crate::cli::failure::Failure;
 use crate::cli::output;
+use crate::cli::person::Trial;
 use fleetfn_protocol::DeviceId;
 use std::io::Read;
 use std::path::Path;
@@ -35,6 +36,8 @@ pub(crate) struct Set {
     /// Only if the twin has this version: nobody has changed it meanwhile
     #[arg(long, value_name = "VERSION")]
     if_version: Option<u64>,
+    #[command(flatten)]
+    trial: Trial,
 }
 
 pub(super) fn run(command: Command, data: &Path) -> Result<(), Failure> {
@@ -65,7 +68,11 @@ fn change(client: &Client, set: &Set) -> Result<TwinView, Failure> {
         text => text.as_bytes().to_vec(),
     };
     let version = set.if_version.map(|version| format!("?if_version={version}")).unwrap_or_default();
-    client
-        .patch(&tried, &format!("/devices/{id}/twin{version}"), &patch)
-        .map_err(|failure| failure.or_next(format!("fleetfn device twin get {id}")))
+    let twin = client
+        .patch(&tried, &set.trial.at(&format!("/devices/{id}/twin{version}")), &patch)
+        .map_err(|failure| failure.or_next(format!("fleetfn device twin get {id}")))?;
+    if set.trial.is_dry_run() {
+        set.trial.tell("the twin would be so");
+    }
+    Ok(twin)
 }

@@ -7,6 +7,7 @@ use crate::cli::client::Client;
 use crate::cli::duration;
 use crate::cli::failure::Failure;
 use crate::cli::output::{self, Format};
+use crate::cli::person::Trial;
 use fleetfn_protocol::DeviceId;
 use std::io::IsTerminal;
 use std::path::Path;
@@ -35,27 +36,33 @@ pub(crate) struct Arguments {
     /// How long to wait, as in 10m [default: for ever]
     #[arg(long, value_name = "TIME", value_parser = duration::parse, conflicts_with = "detach")]
     timeout: Option<Duration>,
+    #[command(flatten)]
+    trial: Trial,
     /// How to print the result
     #[arg(short, long, value_enum, default_value_t)]
     output: Format,
 }
 
 pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
-    let Arguments { id, release, whole, wait, detach, timeout, output, .. } = arguments;
+    let Arguments { id, release, whole, wait, detach, timeout, trial, output, .. } = arguments;
     let client = Client::open(data)?;
     let Some(release) = release else {
-        return cancel(&client, *id, *output);
+        return cancel(&client, *id, *trial, *output);
     };
     let tried = format!("cannot update device {id} to {release}");
     let order = |whole: bool| -> Result<UpdateView, Failure> {
         let order = UpdateOrder { release: release.clone(), whole };
         client
-            .post(&tried, &format!("/devices/{id}/update"), &order)
+            .post(&tried, &trial.at(&format!("/devices/{id}/update")), &order)
             .map_err(|failure| failure.or_next(format!("fleetfn device get {id}, and fleetfn release ls")))
     };
     let ordered = order(*whole)?;
     let job = job_of(&tried, &ordered)?;
+    if trial.is_dry_run() {
+        trial.tell("the device would get this job");
+    }
     let waits = *wait || timeout.is_some() || (!*detach && std::io::stdout().is_terminal());
+    let waits = waits && !trial.is_dry_run();
     if !waits {
         return match output {
             Format::Json => output::json(&ordered),
@@ -75,11 +82,14 @@ pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
     watch::run(&client, *id, job_of(&tried, &order(true)?)?, left, *output).map(drop)
 }
 
-fn cancel(client: &Client, id: DeviceId, output: Format) -> Result<(), Failure> {
+fn cancel(client: &Client, id: DeviceId, trial: Trial, output: Format) -> Result<(), Failure> {
     let tried = format!("cannot withdraw the job of device {id}");
     let withdrawn: UpdateView = client
-        .delete_for(&tried, &format!("/devices/{id}/update"))
+        .delete_for(&tried, &trial.at(&format!("/devices/{id}/update")))
         .map_err(|failure| failure.or_next(format!("fleetfn device get {id}")))?;
+    if trial.is_dry_run() {
+        trial.tell("the job would be withdrawn");
+    }
     match output {
         Format::Json => output::json(&withdrawn),
         Format::Table => output::line(&line(job_of(&tried, &withdrawn)?)),

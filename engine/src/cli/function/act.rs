@@ -1,10 +1,11 @@
 //! What acts on the versions of a function have in common: a reason, a request, and what came of it.
 
 use super::{name, traffic};
-use crate::api::{Acted, Order};
+use crate::api::{Acted, Order, Reason};
 use crate::cli::client::Client;
 use crate::cli::failure::Failure;
 use crate::cli::output::{self, Format};
+use crate::cli::person::Remark;
 use std::path::Path;
 
 /// What every act takes.
@@ -12,9 +13,8 @@ use std::path::Path;
 pub(super) struct Subject {
     /// The function; the beginning of its name will do
     name: String,
-    /// Why, for those who read the history
-    #[arg(short, long, value_name = "TEXT", default_value = "", hide_default_value = true)]
-    message: String,
+    #[command(flatten)]
+    pub(super) remark: Remark,
     /// How to print the result
     #[arg(short, long, value_enum, default_value_t)]
     output: Format,
@@ -45,12 +45,16 @@ impl<'a> Act<'a> {
 
     /// Does it and tells what has changed.
     pub(super) fn perform(&self, path: &str, order: Order) -> Result<(), Failure> {
-        let order = Order { reason: self.subject.message.clone(), ..order };
-        let name = &self.name;
+        let (name, remark) = (&self.name, &self.subject.remark);
+        let Reason { by, why } = remark.reason();
+        let order = Order { by, why, ..order };
         let acted: Acted = self
             .client
-            .post(&self.tried, &format!("/functions/{name}/{path}"), &order)
+            .post(&self.tried, &remark.trial.at(&format!("/functions/{name}/{path}")), &order)
             .map_err(|failure| failure.or_next(format!("fleetfn fn versions {name}")))?;
+        if remark.trial.is_dry_run() {
+            eprintln!("A dry run, nothing has changed. Else:");
+        }
         eprintln!("{}", traffic::change(name, acted.before.as_ref(), acted.after.as_ref()));
         match self.subject.output {
             Format::Json => output::json(&acted),

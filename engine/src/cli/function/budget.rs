@@ -5,6 +5,7 @@ use crate::cli::client::Client;
 use crate::cli::confirm::Answer;
 use crate::cli::failure::Failure;
 use crate::cli::list::{self, ListFormat};
+use crate::cli::person::Remark;
 use fleetfn_protocol::FunctionName;
 use std::path::Path;
 
@@ -24,6 +25,8 @@ pub(crate) struct Set {
     owner: FunctionName,
     /// Fuel in a second, in each partition
     fuel_per_s: u64,
+    #[command(flatten)]
+    remark: Remark,
 }
 
 #[derive(Debug, clap::Args)]
@@ -39,25 +42,31 @@ pub(crate) struct Rm {
     owner: FunctionName,
     #[command(flatten)]
     answer: Answer,
+    #[command(flatten)]
+    remark: Remark,
 }
 
 pub(super) fn run(command: Command, data: &Path) -> Result<(), Failure> {
     let client = Client::open(data)?;
     let advised = |failure: Failure| failure.or_next("fleetfn fn budget ls");
     match command {
-        Command::Set(Set { owner, fuel_per_s }) => {
+        Command::Set(Set { owner, fuel_per_s, remark }) => {
             let tried = format!("cannot bound the fuel of {owner}");
             let budget = NewBudget { fuel_per_s };
-            client.put_document(&tried, &format!("/budgets/{owner}"), &budget).map_err(advised)?;
-            eprintln!("functions of {owner} burn at most {fuel_per_s} fuel a second in each partition");
+            client
+                .put_document(&tried, &remark.at(&format!("/budgets/{owner}")), &budget)
+                .map_err(advised)?;
+            remark.tell(&format!(
+                "functions of {owner} burn at most {fuel_per_s} fuel a second in each partition"
+            ));
             Ok(())
         }
         Command::Ls(ls) => list(&client, &ls),
-        Command::Rm(Rm { owner, answer }) => {
-            answer.or_ask(&format!("take the bound of {owner} away"))?;
+        Command::Rm(Rm { owner, answer, remark }) => {
+            answer.or_ask(&format!("take the bound of {owner} away"), remark.trial)?;
             let tried = format!("cannot take the bound of {owner} away");
-            client.delete(&tried, &format!("/budgets/{owner}")).map_err(advised)?;
-            eprintln!("functions of {owner} have no budget any more");
+            client.delete(&tried, &remark.at(&format!("/budgets/{owner}"))).map_err(advised)?;
+            remark.tell(&format!("functions of {owner} have no budget any more"));
             Ok(())
         }
     }

@@ -7,6 +7,7 @@ use crate::cli::confirm::Answer;
 use crate::cli::failure::Failure;
 use crate::cli::list::{self, ListFormat};
 use crate::cli::output;
+use crate::cli::person::Remark;
 use fleetfn_protocol::FunctionName;
 use std::path::Path;
 
@@ -29,6 +30,8 @@ pub(crate) struct Set {
     /// Keys with their values
     #[arg(value_name = "KEY=VALUE", required = true, value_parser = pair)]
     pairs: Vec<(String, String)>,
+    #[command(flatten)]
+    remark: Remark,
 }
 
 #[derive(Debug, clap::Args)]
@@ -55,6 +58,8 @@ pub(crate) struct Rm {
     key: Key,
     #[command(flatten)]
     answer: Answer,
+    #[command(flatten)]
+    remark: Remark,
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
@@ -78,9 +83,9 @@ fn set_all(set: &Set, data: &Path) -> Result<(), Failure> {
         let name = set.name;
         let tried = format!("cannot set '{key}' of function {name}");
         client
-            .put(&tried, &format!("/functions/{name}/config/{key}"), value.as_bytes())
+            .put(&tried, &set.remark.at(&format!("/functions/{name}/config/{key}")), value.as_bytes())
             .map_err(|failure| failure.or_next(format!("fleetfn fn config ls {name}")))?;
-        eprintln!("set {key} of function {name}");
+        set.remark.tell(&format!("set {key} of function {name}"));
     }
     Ok(())
 }
@@ -110,13 +115,13 @@ fn list(ls: &Ls, data: &Path) -> Result<(), Failure> {
 
 fn remove(rm: &Rm, data: &Path) -> Result<(), Failure> {
     let Key { name, key } = &rm.key;
-    rm.answer.or_ask(&format!("remove '{key}' of function {name}"))?;
+    rm.answer.or_ask(&format!("remove '{key}' of function {name}"), rm.remark.trial)?;
     Client::open(data)?
         .delete(
             &format!("cannot remove '{key}' of function {name}"),
-            &format!("/functions/{name}/config/{key}"),
+            &rm.remark.at(&format!("/functions/{name}/config/{key}")),
         )
         .map_err(|failure| failure.or_next(format!("fleetfn fn config ls {name}")))?;
-    eprintln!("removed {key} of function {name}");
+    rm.remark.tell(&format!("removed {key} of function {name}"));
     Ok(())
 }

@@ -1,11 +1,12 @@
 //! `fleetfn fn deploy FILE`, and `fleetfn fn deploy NAME --version HASH` for a version that was deployed before.
 
 use super::{name, traffic};
-use crate::api::{Deployed, MODULE_BYTES_MAX, Page, SecretView, Terms};
+use crate::api::{Deployed, MODULE_BYTES_MAX, Page, Reason, SecretView, Terms};
 use crate::cli::client::Client;
 use crate::cli::duration;
 use crate::cli::failure::Failure;
 use crate::cli::output::{self, Format};
+use crate::cli::person::{Remark, Trial};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -36,12 +37,8 @@ pub(crate) struct Arguments {
     /// Of a new function: first handle the events from here on: a log offset, beginning, or a time ago such as 2h
     #[arg(long, value_name = "PLACE", value_parser = place, conflicts_with_all = ["dark", "canary"])]
     from: Option<Place>,
-    /// Why, for those who read the history
-    #[arg(short, long, value_name = "TEXT")]
-    message: Option<String>,
-    /// Only check the module and say what would change
-    #[arg(long)]
-    dry_run: bool,
+    #[command(flatten)]
+    remark: Remark,
     /// How to print the result
     #[arg(short, long, value_enum, default_value_t)]
     output: Format,
@@ -98,6 +95,7 @@ impl Arguments {
             Some(Place::Ago(ago)) => (None, Some(ms_ago(ago))),
             None => (None, None),
         };
+        let Reason { by, why } = self.remark.reason();
         Ok(Terms {
             placement: placement.map(Into::into),
             percent: self.canary,
@@ -106,8 +104,8 @@ impl Arguments {
             invocations_min: self.after,
             from_offset,
             from_ms,
-            reason: self.message.clone(),
-            dry_run: None,
+            by,
+            why,
             version: self.version.clone(),
         })
     }
@@ -116,22 +114,22 @@ impl Arguments {
 pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
     let terms = arguments.terms()?;
     let tried = format!("cannot deploy {}", arguments.what.display());
-    let deploy: Box<dyn Fn(Terms) -> Result<Deployed, Failure>> = match &arguments.version {
+    let deploy: Box<dyn Fn(Trial) -> Result<Deployed, Failure>> = match &arguments.version {
         Some(version) => {
             let client = Client::open(data)?;
             let name = name::resolve_known(&client, &tried, &arguments.what.to_string_lossy())?;
             let tried = format!("cannot deploy version {version} of function {name}");
             let next = format!("fleetfn fn versions {name}");
-            Box::new(move |terms| {
-                let path = format!("/functions/{name}/deploy");
+            Box::new(move |trial| {
+                let path = trial.at(&format!("/functions/{name}/deploy"));
                 client.post(&tried, &path, &terms).map_err(|failure| failure.or_next(&next))
             })
         }
         None => {
             let wasm = read(&arguments.what, &tried)?;
             let client = Client::open(data)?;
-            Box::new(move |terms| {
-                let posted = client.post_bytes(&tried, "/functions", &parameters(&terms), &wasm);
+            Box::new(move |trial| {
+                let posted = client.post_bytes(&tried, &trial.at("/functions"), &parameters(&terms), &wasm);
                 posted.map_err(|failure| {
                     failure
                         .or_next("fleetfn fn build DIR makes a module, fleetfn fn ls shows what is deployed")
@@ -139,21 +137,22 @@ pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
             })
         }
     };
-    let plan = deploy(Terms { dry_run: Some("1".into()), ..terms.clone() })?;
+    let plan = deploy(Trial::DRY_RUN)?;
     eprintln!("{}", traffic::change(&plan.name, plan.before.as_ref(), plan.after.as_ref()));
     eprintln!("  {}: {}", output::short(&plan.version), plan.manifest.summary());
     let live = plan.before.as_ref().and_then(|before| before.live.as_ref());
     if let Some(live) = live.filter(|live| live.manifest != plan.manifest) {
         eprintln!("  {}: {}", output::short(&live.version), live.manifest.summary());
     }
-    let report = if arguments.dry_run {
-        eprintln!("dry run: nothing was changed");
+    let trial = arguments.remark.trial;
+    let report = if trial.is_dry_run() {
+        trial.tell("it is deployed so");
         plan
     } else {
-        deploy(terms)?
+        deploy(trial)?
     };
     tell_missing_secrets(&report, data);
-    if arguments.dark && !arguments.dry_run {
+    if arguments.dark && !trial.is_dry_run() {
         eprintln!("see what it does differently with: fleetfn fn diff {}", report.name);
     }
     match arguments.output {
@@ -234,10 +233,10 @@ mod tests {
         let terms = Terms {
             placement: Some("canary".into()),
             percent: Some(10),
-            reason: Some("a & b".into()),
+            why: Some("a & b".into()),
             ..Terms::default()
         };
-        let pairs = [("as", "canary"), ("percent", "10"), ("reason", "a & b")];
+        let pairs = [("as", "canary"), ("percent", "10"), ("why", "a & b")];
         let mut expected: Vec<_> = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         let mut found = parameters(&terms);
         expected.sort();

@@ -5,6 +5,7 @@ use crate::api::{RedriveOrder, RedriveView, RedrivenView};
 use crate::cli::client::Client;
 use crate::cli::failure::Failure;
 use crate::cli::output::{self, Format};
+use crate::cli::person::Trial;
 use std::path::Path;
 
 /// Letters in one request: as many as the engine takes at once.
@@ -21,9 +22,8 @@ pub(crate) struct Arguments {
     /// Handle all of its dead letters again, oldest first
     #[arg(long)]
     all: bool,
-    /// Only say which
-    #[arg(long)]
-    dry_run: bool,
+    #[command(flatten)]
+    trial: Trial,
     /// How to print what became of them
     #[arg(short, long, value_enum, default_value_t)]
     output: Format,
@@ -33,7 +33,7 @@ pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
     let tried = format!("cannot redrive dead letters of {}", arguments.name);
     let client = Client::open(data)?;
     let name = name::resolve(&client, &tried, &arguments.name)?;
-    let path = format!("/functions/{name}/redrive");
+    let path = arguments.trial.at(&format!("/functions/{name}/redrive"));
     let order = |order: &RedriveOrder| -> Result<RedriveView, Failure> {
         client
             .post(&tried, &path, order)
@@ -41,18 +41,18 @@ pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
     };
     let mut done = Vec::new();
     if arguments.all {
-        let mut next = RedriveOrder { dry_run: arguments.dry_run, ..RedriveOrder::default() };
+        let mut next = RedriveOrder::default();
         loop {
             let view = order(&next)?;
             done.extend(view.items);
             let Some(after) = view.next else { break };
-            eprintln!("{}", summary(&done, arguments.dry_run));
+            eprintln!("{}", summary(&done, arguments.trial.is_dry_run()));
             next = RedriveOrder { after: Some(after), until: Some(view.until), ..next };
         }
     } else {
         for offsets in arguments.offsets.chunks(AT_ONCE_MAX) {
             let offsets = Some(offsets.to_vec());
-            let order_of = RedriveOrder { offsets, dry_run: arguments.dry_run, ..RedriveOrder::default() };
+            let order_of = RedriveOrder { offsets, ..RedriveOrder::default() };
             done.extend(order(&order_of)?.items);
         }
     }
@@ -67,8 +67,8 @@ fn report(done: &[RedrivenView], name: &str, arguments: &Arguments) -> Result<()
         let rows: Vec<_> = done.iter().filter(|one| one.fate != "handled").map(row).collect();
         output::table(["OFFSET", "ENTITY", "FATE", "ERROR"], &rows)?;
     }
-    let summary = summary(done, arguments.dry_run);
-    if arguments.dry_run || done.iter().all(|one| one.fate == "handled") {
+    let summary = summary(done, arguments.trial.is_dry_run());
+    if arguments.trial.is_dry_run() || done.iter().all(|one| one.fate == "handled") {
         eprintln!("{summary}");
         return Ok(());
     }

@@ -18,7 +18,7 @@ pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
     let act = Act::on(&arguments.subject, "roll back", data)?;
     let candidate = arguments.dark.then(|| "dark".to_owned());
     act.perform("rollback", Order { candidate, ..Order::default() })?;
-    if !arguments.dark {
+    if !arguments.dark && !arguments.subject.remark.trial.is_dry_run() {
         eprintln!("Data is not rolled back: state and commands of the version that went stay as they are.");
     }
     Ok(())

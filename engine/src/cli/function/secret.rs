@@ -9,6 +9,7 @@ use crate::cli::client::Client;
 use crate::cli::confirm::{self, Answer};
 use crate::cli::failure::Failure;
 use crate::cli::list::{self, ListFormat};
+use crate::cli::person::Remark;
 use fleetfn_protocol::FunctionName;
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use std::io::{BufRead, Read, Write};
@@ -34,6 +35,8 @@ pub(crate) struct Key {
     /// The name of the secret, as in the function's manifest
     #[arg(value_parser = parse)]
     key: String,
+    #[command(flatten)]
+    remark: Remark,
 }
 
 #[derive(Debug, clap::Args)]
@@ -62,7 +65,7 @@ pub(super) fn run(command: Command, data: &Path) -> Result<(), Failure> {
 }
 
 fn set(key: &Key, data: &Path) -> Result<(), Failure> {
-    let Key { name, key } = key;
+    let Key { name, key, remark } = key;
     let tried = format!("cannot set secret '{key}' of function {name}");
     let client = Client::open(data)?;
     let read = if confirm::is_possible() { prompt(key) } else { from_stdin() };
@@ -72,9 +75,9 @@ fn set(key: &Key, data: &Path) -> Result<(), Failure> {
         secret.pop();
     }
     client
-        .put(&tried, &format!("/functions/{name}/secrets/{key}"), &secret)
+        .put(&tried, &remark.at(&format!("/functions/{name}/secrets/{key}")), &secret)
         .map_err(|failure| failure.or_next(format!("fleetfn fn secret ls {name}")))?;
-    eprintln!("set secret {key} of function {name}");
+    remark.tell(&format!("set secret {key} of function {name}"));
     Ok(())
 }
 
@@ -117,12 +120,12 @@ fn list(ls: &Ls, data: &Path) -> Result<(), Failure> {
 }
 
 fn remove(rm: &Rm, data: &Path) -> Result<(), Failure> {
-    let Key { name, key } = &rm.key;
-    rm.answer.or_ask(&format!("remove secret '{key}' of function {name}"))?;
+    let Key { name, key, remark } = &rm.key;
+    rm.answer.or_ask(&format!("remove secret '{key}' of function {name}"), remark.trial)?;
     let tried = format!("cannot remove secret '{key}' of function {name}");
     Client::open(data)?
-        .delete(&tried, &format!("/functions/{name}/secrets/{key}"))
+        .delete(&tried, &remark.at(&format!("/functions/{name}/secrets/{key}")))
         .map_err(|failure| failure.or_next(format!("fleetfn fn secret ls {name}")))?;
-    eprintln!("removed secret {key} of function {name}");
+    remark.tell(&format!("removed secret {key} of function {name}"));
     Ok(())
 }

@@ -5,7 +5,7 @@ use crate::api::ReleaseView;
 use crate::cli::client::Client;
 use crate::cli::failure::Failure;
 use crate::cli::output::{self, Format};
-use crate::cli::person::Remark;
+use crate::cli::person::{Remark, Trial};
 use fleetfn_protocol::limits::ENVELOPE_BYTES_MAX;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -16,9 +16,6 @@ pub(crate) struct Arguments {
     signed: PathBuf,
     /// The firmware that it is about
     image: PathBuf,
-    /// Only say whether the manifest would be taken
-    #[arg(long)]
-    dry_run: bool,
     #[command(flatten)]
     remark: Remark,
     /// How to print it
@@ -27,7 +24,7 @@ pub(crate) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
-    let Arguments { signed, image, dry_run, remark, output } = arguments;
+    let Arguments { signed, image, remark, output } = arguments;
     let tried = format!("cannot publish {}", signed.display());
     let envelope = pem::read_bytes(&tried, signed, ENVELOPE_BYTES_MAX as u64)?;
     let file = File::open(image)
@@ -35,16 +32,16 @@ pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
     let size = file.metadata().map(|metadata| metadata.len());
     let client = Client::open(data)?;
     // What is not believed is not uploaded.
-    let trying = [("dry_run".to_owned(), "1".to_owned())];
-    let tried_release: ReleaseView = client.post_bytes(&tried, "/releases", &trying, &envelope)?;
+    let trying = Trial::DRY_RUN.at("/releases");
+    let tried_release: ReleaseView = client.post_bytes(&tried, &trying, &[], &envelope)?;
     let expected = u64::from(tried_release.size);
     if size.is_ok_and(|size| size != expected) {
         let why =
             format!("the manifest is about an image of {expected} bytes: {} is another", image.display());
         return Err(Failure::new(tried, why).next("fleetfn release sign, or the right image"));
     }
-    if *dry_run {
-        eprintln!("A dry run: nothing was published.");
+    if remark.trial.is_dry_run() {
+        remark.tell("this is published");
         return show(&tried_release, *output);
     }
     let kept = client.get::<serde_json::Value>(&tried, &format!("/artifacts/{}", tried_release.digest));

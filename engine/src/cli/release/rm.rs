@@ -19,13 +19,13 @@ pub(crate) struct Arguments {
 pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
     let reference = &arguments.release;
     let deed = format!("forget release {reference}, so that devices that are at it get no more of it");
-    arguments.answer.or_ask(&deed)?;
+    arguments.answer.or_ask(&deed, arguments.remark.trial)?;
     Client::open(data)?
         .delete(
             &format!("cannot remove release {reference}"),
-            &format!("/releases/{}?{}", super::escape(reference), arguments.remark.query()),
+            &arguments.remark.at(&format!("/releases/{}", super::escape(reference))),
         )
         .map_err(|failure| failure.or_next("fleetfn release ls"))?;
-    eprintln!("removed release {reference}");
+    arguments.remark.tell(&format!("removed release {reference}"));
     Ok(())
 }

@@ -20,10 +20,13 @@ pub(crate) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
     let Arguments { release: reference, remark, output } = arguments;
-    let path = format!("/releases/{}/yank?{}", super::escape(reference), remark.query());
+    let path = remark.at(&format!("/releases/{}/yank", super::escape(reference)));
     let release: ReleaseView = Client::open(data)?
         .delete_for(&format!("cannot unyank release {reference}"), &path)
         .map_err(|failure| failure.or_next("fleetfn release ls"))?;
+    if remark.trial.is_dry_run() {
+        remark.tell("it may be used again");
+    }
     match output {
         Format::Json => output::json(&release),
         Format::Table => super::show::table(&release),

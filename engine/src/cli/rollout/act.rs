@@ -5,7 +5,7 @@ use crate::cli::client::Client;
 use crate::cli::confirm::Answer;
 use crate::cli::failure::Failure;
 use crate::cli::output::{self, Format};
-use crate::cli::person::who;
+use crate::cli::person::{Trial, who};
 use fleetfn_core::rollout::Status;
 use fleetfn_protocol::RolloutName;
 use std::path::Path;
@@ -17,6 +17,8 @@ pub(crate) struct Arguments {
     /// Why, for those who read its history
     #[arg(short = 'm', long, visible_alias = "message", value_name = "TEXT")]
     why: String,
+    #[command(flatten)]
+    trial: Trial,
     /// How to print how it goes then
     #[arg(short, long, value_enum, default_value_t)]
     output: Format,
@@ -32,17 +34,20 @@ pub(crate) struct AbortArguments {
 
 pub(super) fn abort(arguments: &AbortArguments, data: &Path) -> Result<(), Failure> {
     let name = arguments.act.name;
-    arguments.answer.or_ask(&format!("stop rollout {name} for good"))?;
+    arguments.answer.or_ask(&format!("stop rollout {name} for good"), arguments.act.trial)?;
     run(&arguments.act, Deed::Abort, data)
 }
 
 pub(super) fn run(arguments: &Arguments, verb: Deed, data: &Path) -> Result<(), Failure> {
-    let Arguments { name, why, output } = arguments;
+    let Arguments { name, why, trial, output } = arguments;
     let tried = format!("cannot {} rollout {name}", word(verb));
     let act = NewAct { verb, by: Some(who()), why: why.clone() };
     let status: Status = Client::open(data)?
-        .post(&tried, &format!("/rollouts/{name}/acts"), &act)
+        .post(&tried, &trial.at(&format!("/rollouts/{name}/acts")), &act)
         .map_err(|failure| failure.or_next(format!("fleetfn rollout status {name}")))?;
+    if trial.is_dry_run() {
+        trial.tell("it goes on so");
+    }
     show(&status, *output)
 }
 

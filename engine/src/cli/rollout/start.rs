@@ -6,10 +6,11 @@ use crate::cli::client::Client;
 use crate::cli::duration;
 use crate::cli::failure::Failure;
 use crate::cli::output::Format;
-use crate::cli::person::who;
+use crate::cli::person::{Trial, who};
 use fleetfn_core::rollout::{POLICY_BYTES_MAX, Status};
 use fleetfn_protocol::RolloutName;
 use serde_json::{Map, Value, json};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -22,11 +23,16 @@ pub(crate) struct Arguments {
     /// Why, for those who read its history
     #[arg(short = 'm', long, visible_alias = "message", value_name = "TEXT")]
     why: String,
-    /// Wait until it has completed (0) or was aborted (3)
-    #[arg(long)]
+    #[command(flatten)]
+    trial: Trial,
+    /// Wait until it has completed (0) or was aborted (3): the default on a terminal
+    #[arg(long, conflicts_with = "detach")]
     wait: bool,
+    /// Do not wait: the default otherwise
+    #[arg(long)]
+    detach: bool,
     /// How long to wait, as in 10m (124 if that is over)
-    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
+    #[arg(long, value_name = "TIME", value_parser = duration::parse, conflicts_with = "detach")]
     timeout: Option<Duration>,
     /// How to print how it goes
     #[arg(short, long, value_enum, default_value_t)]
@@ -107,15 +113,19 @@ fn phases(text: &str) -> Result<Value, String> {
 }
 
 pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
-    let Arguments { name, policy, why, wait, timeout, output } = arguments;
+    let Arguments { name, policy, why, trial, wait, detach, timeout, output } = arguments;
     let tried = format!("cannot start rollout {name}");
     let policy = policy.draft(&tried)?;
     let new = NewRollout { name: name.to_string(), policy, by: Some(who()), why: why.clone() };
     let client = Client::open(data)?;
     let started: Status = client
-        .post(&tried, "/rollouts", &new)
+        .post(&tried, &trial.at("/rollouts"), &new)
         .map_err(|failure| failure.or_next("fleetfn release ls, and fleetfn rollout ls"))?;
-    if *wait || timeout.is_some() {
+    if trial.is_dry_run() {
+        trial.tell("it begins so; who gets it when is said by: fleetfn rollout plan");
+        return act::show(&started, *output);
+    }
+    if *wait || timeout.is_some() || (!*detach && std::io::stdout().is_terminal()) {
         return status::watch(*name, data, *timeout, *output);
     }
     act::show(&started, *output)?;

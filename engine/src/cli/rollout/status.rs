@@ -10,7 +10,7 @@ use fleetfn_protocol::RolloutName;
 use std::io::IsTerminal;
 use std::path::Path;
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 /// How soon to look again: as soon as a person would see it.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
@@ -69,7 +69,7 @@ pub(super) fn watch(
         match Client::open(data).and_then(|client| get(&client, name)) {
             Ok(status) => {
                 heard = Instant::now();
-                screen.show(&status, now_ms())?;
+                screen.show(&status)?;
                 if let Some(end) = end(&status) {
                     return end;
                 }
@@ -109,11 +109,6 @@ fn end(status: &Status) -> Option<Result<(), Failure>> {
     }
 }
 
-fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
-
 /// What was printed so far: a terminal is drawn over again, a pipe gets a line for each change.
 struct Screen {
     format: Format,
@@ -132,15 +127,14 @@ impl Screen {
         self.before.is_none()
     }
 
-    fn show(&mut self, status: &Status, now_ms: u64) -> Result<(), Failure> {
+    fn show(&mut self, status: &Status) -> Result<(), Failure> {
         let text = match (self.format, self.is_terminal) {
             (Format::Table, true) => Some(self.drawing.over(&table(status), Size::of_terminal())),
             (Format::Table, false) => {
-                let before = self.before.as_ref().map(|before| before.line(now_ms));
-                let line = status.line(now_ms);
-                (before.as_ref() != Some(&line)).then(|| super::clean(&line))
+                let is_news = self.before.as_ref().is_none_or(|before| before.words() != status.words());
+                is_news.then(|| super::clean(&status.line()))
             }
-            (Format::Json, _) => (self.before.as_ref() != Some(status))
+            (Format::Json, _) => (self.before.as_ref().is_none_or(|before| !status.says_the_same(before)))
                 .then(|| serde_json::to_string(status).map(|line| line + "\n"))
                 .transpose()
                 .map_err(|error| Failure::new("cannot print the rollout as JSON", error))?,

@@ -39,6 +39,7 @@ pub(super) fn devices(
     let (mut tokens, mut told) = (BTreeMap::new(), Instant::now());
     for batch in devices.chunks(BATCH_DEVICES_MAX) {
         for AddedDevice { id, token } in add(client, batch)? {
+            let Some(token) = token else { continue };
             tokens::add(&mut kept, &id, &token)
                 .map_err(|error| Failure::new("cannot keep a token", error))?;
             tokens.insert(id, token);
@@ -59,7 +60,7 @@ fn add(client: &Client, devices: &[&Device]) -> Result<Vec<AddedDevice>, Failure
         tags: vec![SIMULATED.into()],
         time_zone: device.time_zone.as_deref().map(str::to_owned),
     };
-    let batch = NewDevices { devices: devices.iter().map(new).collect(), dry_run: false };
+    let batch = NewDevices { devices: devices.iter().map(new).collect() };
     let added: AddedDevices = client.post("cannot register the devices", "/device-batches", &batch)?;
     Ok(added.devices)
 }

@@ -31,10 +31,14 @@ pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
     let Reason { by, why } = remark.reason();
     let new = NewKey { key: Digest(key.to_bytes()).to_string(), by, why };
     let added: KeyView = Client::open(data)?
-        .post(&tried, &format!("/products/{product}/keys"), &new)
+        .post(&tried, &remark.trial.at(&format!("/products/{product}/keys")), &new)
         .map_err(|failure| failure.or_next(format!("fleetfn release key ls {product}")))?;
     match output {
         Format::Json => output::json(&added),
+        Format::Table if remark.trial.is_dry_run() => {
+            remark.tell(&format!("key {} may sign for {product}", added.id));
+            Ok(())
+        }
         Format::Table => output::line(&format!("key {} may sign for {product}", added.id)),
     }
 }

@@ -21,13 +21,16 @@ pub(crate) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
     let Arguments { product, id, answer, remark } = arguments;
-    answer.or_ask(&format!("revoke key {id} of {product}, so that its signatures do not count any more"))?;
+    answer.or_ask(
+        &format!("revoke key {id} of {product}, so that its signatures do not count any more"),
+        remark.trial,
+    )?;
     Client::open(data)?
         .delete(
             &format!("cannot revoke key {id} of {product}"),
-            &format!("/products/{product}/keys/{}?{}", crate::cli::release::escape(id), remark.query()),
+            &remark.at(&format!("/products/{product}/keys/{}", crate::cli::release::escape(id))),
         )
         .map_err(|failure| failure.or_next(format!("fleetfn release key ls {product}")))?;
-    eprintln!("revoked key {id} of {product}");
+    remark.tell(&format!("revoked key {id} of {product}"));
     Ok(())
 }

@@ -35,18 +35,21 @@ pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
                 let names = affected.join(", ");
                 answer.or_ask(&format!(
                     "ask for {count} signatures on releases of {product}, so that these are not offered any more: {names}"
-                ))?;
+                ), remark.trial)?;
             }
             let Reason { by, why } = remark.reason();
             client
                 .put_for(
                     &format!("cannot ask for {count} signatures on releases of {product}"),
-                    &path,
+                    &remark.trial.at(&path),
                     &NewThreshold { count, by, why },
                 )
                 .map_err(|failure| failure.or_next(format!("fleetfn release key ls {product}")))?
         }
     };
+    if count.is_some() && remark.trial.is_dry_run() {
+        remark.tell("it would be so");
+    }
     match output {
         Format::Json => output::json(&view),
         Format::Table => output::line(&format!(

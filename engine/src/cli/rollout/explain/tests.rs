@@ -30,7 +30,7 @@ fn devices_are_summed_up_by_what_became_of_them_and_why() {
     devices.push(row("old", Step::Removed, json!({"other_class": {"class": "m0"}})));
     let name = RolloutName::parse("fw-2.4.1").expect("a name");
     let expected = "\
-10 devices in rollout fw-2.4.1
+10 devices in rollout fw-2.4.1: 7 SUCCEEDED, 2 FAILED, 1 REMOVED
       7  SUCCEEDED    runs the release and has confirmed it  (d-0, d-1, d-2, d-3, d-4, ...)
       2  FAILED       it rolled back (unhealthy): its condition of health was not met  (fan-1, fan-2)
       1  REMOVED      left out: its hardware is 'm0'  (old)
