@@ -116,8 +116,7 @@ impl Engine {
         announce_rollouts(&store, partitions, clock).await?;
         let patches = start_patches(&options, &artifacts, &registry, &metrics)?;
         let fetcher = start_fetcher(&options, &store, &registry, &metrics, partitions);
-        let callers = Callers::default();
-        let habits = recall_habits(&store).await?;
+        let (callers, habits) = (Callers::default(), recall_habits(&store).await?);
         let admission = Arc::new(Admission::new(store.clone(), partitions, room, clock));
         let requests = Requests::new(Arc::clone(&metrics));
         let undelivered = Undelivered { store: store.clone(), partitions, clock };

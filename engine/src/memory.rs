@@ -15,7 +15,7 @@ const LIMIT: &str = "/sys/fs/cgroup/memory.max";
 /// Bytes of the state that are cached when nobody says how many.
 pub(crate) fn for_cache() -> u64 {
     let info = rustix::system::sysinfo();
-    let total = u64::try_from(info.totalram).unwrap_or(u64::MAX).saturating_mul(info.mem_unit.into());
+    let total = info.totalram.saturating_mul(info.mem_unit.into());
     let limit = std::fs::read_to_string(LIMIT).ok().and_then(|text| text.trim().parse().ok());
     part_of(total.min(limit.unwrap_or(u64::MAX)))
 }
