@@ -71,6 +71,13 @@ impl Devices {
         Ok(())
     }
 
+    /// Lets every session of a device take parcels.
+    pub(crate) fn begin(&self, id: &DeviceId) {
+        if let Some(shard) = self.shard(id) {
+            shard.get(id).into_iter().flatten().for_each(|session| session.begin());
+        }
+    }
+
     pub(crate) fn deliver(&self, id: &DeviceId, parcel: Parcel) -> Result<(), Undelivered> {
         let shard = self.shard(id).ok_or(Undelivered::NoListener)?;
         let sessions = shard.get(id).ok_or(Undelivered::NoListener)?;

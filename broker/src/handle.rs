@@ -79,6 +79,8 @@ pub(crate) enum Handed {
 struct Parcels {
     held: VecDeque<Held>,
     filters: Vec<(String, Qos)>,
+    /// Whether somebody knows of all filters: before that, what is new would come before what was there already.
+    has_begun: bool,
 }
 
 /// One session, as others see it.
@@ -159,10 +161,11 @@ impl Handle {
         }
     }
 
-    /// Takes a parcel if a filter of the session covers its topic.
+    /// Takes a parcel if it has begun and a filter of the session covers its topic.
     pub(crate) fn offer(&self, parcel: Parcel) -> Offered {
         let mut parcels = lock(&self.parcels);
-        if !parcels.filters.iter().any(|(filter, _)| filter_matches(filter, &parcel.topic)) {
+        let covers = |(filter, _): &(String, Qos)| filter_matches(filter, &parcel.topic);
+        if !parcels.has_begun || !parcels.filters.iter().any(covers) {
             return Offered::Unwanted(parcel);
         }
         if parcels.held.iter().any(|held| held.parcel.effect == parcel.effect) {
@@ -193,7 +196,7 @@ impl Handle {
     pub(crate) fn send_parcels(&self, mut send: impl FnMut(&Parcel, Qos) -> Handed) {
         let mut parcels = lock(&self.parcels);
         self.unsent.store(false, Ordering::Release);
-        let Parcels { held, filters } = &mut *parcels;
+        let Parcels { held, filters, .. } = &mut *parcels;
         let mut index = 0;
         while let Some(next) = held.get_mut(index) {
             if next.sent {
@@ -234,8 +237,17 @@ impl Handle {
             known.1 = qos;
             return Some(false);
         }
-        let room = parcels.filters.len() < filters_max;
-        room.then(|| parcels.filters.push((filter.to_owned(), qos))).map(|()| true)
+        if parcels.filters.len() >= filters_max {
+            return None;
+        }
+        parcels.filters.push((filter.to_owned(), qos));
+        parcels.has_begun = false;
+        Some(true)
+    }
+
+    /// Takes parcels from now on.
+    pub(crate) fn begin(&self) {
+        lock(&self.parcels).has_begun = true;
     }
 
     /// Removes a filter; whether it was there.

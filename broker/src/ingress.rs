@@ -94,8 +94,8 @@ pub trait Reports: Send + Sync + 'static {
     /// The device has the parcel: it sent a PUBACK, or the parcel was written to its socket with QoS 0.
     fn acknowledged(&self, device: DeviceId, effect: EffectId);
 
-    /// A session of the device receives parcels from now on: offer all that are pending, in order. What a session
-    /// already holds it does not take twice.
+    /// A session of the device waits for parcels: let it [begin](crate::Mailboxes::begin), then offer all that are pending, in
+    /// order. What a session already holds it does not take twice.
     fn listening(&self, device: DeviceId);
 
     /// The parcel is longer than the largest packet that the device takes. It is not sent and counts as delivered (MQTT 5,

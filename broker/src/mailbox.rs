@@ -21,7 +21,7 @@ pub struct Parcel {
 /// Why a parcel was not taken. It stays with the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Undelivered {
-    /// No session of the device listens to the topic: offer it again after `listening`.
+    /// No session of the device listens to the topic, or it has not begun: offer it again after `listening`.
     #[error("no session of the device listens to the topic")]
     NoListener,
     /// The session holds as many as it may: offer it again after `acknowledged`.
@@ -34,6 +34,12 @@ pub enum Undelivered {
 pub struct Mailboxes(pub(crate) Arc<Devices>);
 
 impl Mailboxes {
+    /// Lets the sessions of a device take parcels, after [`Reports::listening`](crate::Reports::listening) and before all that
+    /// waits is offered: what came in between would overtake it.
+    pub fn begin(&self, device: &DeviceId) {
+        self.0.begin(device);
+    }
+
     /// Hands a parcel to the newest session of the device that listens to its topic. The session holds it until the
     /// device acknowledges it; if the session ends first, the parcel is forgotten here.
     ///

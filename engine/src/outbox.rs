@@ -122,6 +122,7 @@ impl Outbox {
 
     /// A session of the device begins to receive.
     pub(crate) fn handle_listening(&mut self, partition: PartitionId, device: DeviceId) -> Result<(), Error> {
+        self.mailboxes.begin(&device);
         self.delivery(partition, device)?.handle_listening();
         self.ready.push(device);
         Ok(())

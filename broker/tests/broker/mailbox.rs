@@ -53,6 +53,7 @@ async fn a_parcel_of_qos_0_is_reported_when_it_is_written() {
     let (broker, backend) = start().await;
     let mut wire = Wire::connect(&broker, V3, "d1").await;
     wire.subscribe("devices/d1/#", 0).await;
+    broker.mailboxes().begin(&device());
     broker.mailboxes().deliver(&device(), parcel(4)).expect("it listens");
     assert_eq!(wire.message().await.id, 0);
     backend.until(|state| state.reports.last() == Some(&Report::Acknowledged(effect(4)))).await;
@@ -66,7 +67,23 @@ async fn without_a_listener_a_parcel_stays_where_it_is() {
     let mut wire = Wire::connect(&broker, V3, "d1").await;
     assert_eq!(mailboxes.deliver(&device(), parcel(1)), Err(Undelivered::NoListener));
     wire.subscribe("devices/d1/twin/desired", 1).await;
+    mailboxes.begin(&device());
     assert_eq!(mailboxes.deliver(&device(), parcel(1)), Err(Undelivered::NoListener));
+}
+
+#[tokio::test]
+async fn nothing_overtakes_what_waits_for_a_session_to_begin() {
+    let (broker, _backend) = start().await;
+    let mailboxes = broker.mailboxes();
+    let mut wire = Wire::connect(&broker, V3, "d1").await;
+    wire.subscribe("devices/d1/commands/#", 1).await;
+    assert_eq!(mailboxes.deliver(&device(), parcel(1)), Err(Undelivered::NoListener));
+    mailboxes.begin(&device());
+    mailboxes.deliver(&device(), parcel(1)).expect("it has begun");
+    assert_eq!(wire.message().await.payload, b"1");
+    // Of what this covers something may wait as well.
+    wire.subscribe("devices/d1/twin/desired", 1).await;
+    assert_eq!(mailboxes.deliver(&device(), parcel(2)), Err(Undelivered::NoListener));
 }
 
 #[tokio::test]
@@ -93,6 +110,7 @@ async fn no_more_is_sent_than_the_client_takes_at_once() {
     let connect = Connect { properties: &[0x21, 0, 2], ..Connect::new(V5, "d1") };
     let mut wire = Wire::greet(&broker, &connect).await;
     wire.subscribe("devices/d1/#", 1).await;
+    broker.mailboxes().begin(&device());
     for at in 0..3 {
         broker.mailboxes().deliver(&device(), parcel(at)).expect("it listens");
     }
@@ -109,6 +127,7 @@ async fn a_parcel_that_is_too_long_for_the_client_holds_nothing_up() {
     let connect = Connect { properties: &[0x27, 0, 0, 0, 100], ..Connect::new(V5, "d1") };
     let mut wire = Wire::greet(&broker, &connect).await;
     wire.subscribe("devices/d1/#", 1).await;
+    broker.mailboxes().begin(&device());
     for at in 0..100 {
         let long = Parcel { payload: Bytes::from(vec![0; 200]), ..parcel(at) };
         broker.mailboxes().deliver(&device(), long).expect("it listens");

@@ -66,7 +66,9 @@ async fn mosquitto_sub_receives_a_command() {
         let effect = EffectId { offset: 1, function: FunctionName::parse("f").expect("a name"), index: 0 };
         let topic = "devices/d1/commands/blink".to_owned();
         let parcel = fleetfn_broker::Parcel { effect, topic, payload: "now".into(), expires_at_ms: u64::MAX };
-        broker.mailboxes().deliver(&DeviceId::parse("d1").expect("a name"), parcel).expect("it listens");
+        let id = DeviceId::parse("d1").expect("a name");
+        broker.mailboxes().begin(&id);
+        broker.mailboxes().deliver(&id, parcel).expect("it listens");
         assert_eq!(finish(hears).await.stdout, b"now\n");
         backend.until(|state| state.story().last() == Some(&"disconnected: goodbye")).await;
         assert_eq!(backend.look(|state| state.reports.len()), 2, "it was acknowledged");

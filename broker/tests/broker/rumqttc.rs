@@ -47,6 +47,7 @@ async fn a_hundred_messages_and_a_command_pass() {
     let effect = EffectId { offset: 1, function: FunctionName::parse("f").expect("a name"), index: 0 };
     let topic = "devices/d1/commands/blink".to_owned();
     let parcel = Parcel { effect, topic, payload: "now".into(), expires_at_ms: u64::MAX };
+    broker.mailboxes().begin(&id);
     broker.mailboxes().deliver(&id, parcel).expect("it listens");
     let payload = until(&mut events, |packet| match packet {
         Incoming::Publish(publish) => Some(publish.payload),

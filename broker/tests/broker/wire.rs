@@ -2,6 +2,7 @@
 
 use crate::backend::PATIENCE;
 use fleetfn_broker::Broker;
+use fleetfn_protocol::DeviceId;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -157,6 +158,9 @@ impl Wire {
     pub(crate) async fn subscribed(broker: &Broker, level: u8, user: &str, filter: &str) -> Self {
         let mut wire = Self::connect(broker, level, user).await;
         wire.subscribe(filter, 1).await;
+        if let Ok(device) = DeviceId::parse(user) {
+            broker.mailboxes().begin(&device);
+        }
         wire
     }
 
