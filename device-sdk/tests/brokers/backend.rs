@@ -107,6 +107,7 @@ impl Fleet {
         let topic = format!("devices/d1/{topic}");
         let parcel = Parcel { effect, topic, payload: payload.into(), expires_at_ms: u64::MAX };
         let device = DeviceId::parse("d1").expect("a name");
+        self.broker.mailboxes().begin(&device);
         self.broker.mailboxes().deliver(&device, parcel).expect("it listens");
     }
 }
