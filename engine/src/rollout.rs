@@ -4,7 +4,7 @@
 //! with messages, which are records of the log like any other: acts of operators (`act`, `draft`), and from the node's watcher
 //! (`watch`) which devices match its selection (`candidate`, `enrol`), how much the node allows (`load`), and that its release
 //! is not offered any more (`withheld`), and which patches were made (`patches`); from the node's start that it was away (`awake`).
-//! `plan` says what one would do. The node keeps nothing of it: what is in memory is only where it looks next.
+//! `plan` says what one would do. The node keeps nothing of it: what is in memory is only where it looks next, and how fast rollouts went.
 
 mod act;
 mod awake;

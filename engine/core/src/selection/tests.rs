@@ -122,18 +122,7 @@ fn a_pattern_is_found_leftmost_first_and_its_end_at_the_end() {
         ("a*b*c", "acb", false),
         ("**", "x", true),
     ] {
-        let device = Traits {
-            id: text,
-            product: None,
-            class: None,
-            tags: &[],
-            time_zone: None,
-            version: None,
-            sequence: None,
-            online: false,
-            seen_ms: 0,
-            twin: None,
-        };
+        let device = Traits { id: text, ..traits() };
         let selection = Selection::parse(&format!("id=='{pattern}'")).expect("a selection");
         assert_eq!(selection.matches(&device), expected, "{pattern} {text}");
     }
@@ -207,11 +196,11 @@ proptest! {
         version in proptest::option::of("[12]"),
     ) {
         let terms = ["id==a*", "id!=ab", "tag==x", "version==1", "version!=1", "sequence>6", "twin.reported.n==1"];
-        let mut text = String::new();
-        for (term, is_alternative, is_nested) in &parts {
-            let separator = if *is_alternative { "," } else { ";" };
-            let before = if text.is_empty() { String::new() } else if *is_nested { format!("({text}){separator}") } else { format!("{text}{separator}") };
-            text = format!("{before}{}", terms[*term]);
+        let mut text = String::from("version==1");
+        for (term, is_alternative, is_nested) in parts {
+            let separator = if is_alternative { "," } else { ";" };
+            let before = if is_nested { format!("({text})") } else { text };
+            text = format!("{before}{separator}{}", terms[term]);
         }
         let selection = Selection::parse(&text).expect(&text);
         let unread = Traits { id: &id, ..traits() };
