@@ -110,9 +110,10 @@ impl Machine<'_> {
         if report.reason == Reason::Sequence && sequence >= offered {
             // It got the release another way: an offer of which it could not say that it has confirmed.
             let why = Why::RunsItAlready { sequence };
-            match sequence == offered {
-                true => self.succeed(&report.device, device, why),
-                false => device.go(Step::Removed, why, self.now_ms),
+            if sequence == offered {
+                self.succeed(&report.device, device, why);
+            } else {
+                device.go(Step::Removed, why, self.now_ms);
             }
             return;
         }
