@@ -36,7 +36,7 @@ use crate::timer::ExpiryTimers;
 use crate::twin::{Twin, TwinError};
 use crate::update::State;
 use crate::wheel::Wheel;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -174,8 +174,6 @@ pub struct Partition {
     backlog: Backlog,
     /// How far functions are with their backfills, as far as it was looked up.
     backfilled: BTreeMap<FunctionName, Backfilled>,
-    /// What the turn has done with, of rows that are looked up: letters, and requests.
-    gone: BTreeSet<Gone>,
     /// The highest handled number of each partition's sends, as far as it was looked up.
     marks: BTreeMap<PartitionId, Option<u64>>,
     stall: Option<Stall>,
@@ -195,13 +193,6 @@ pub struct Partition {
     urgent: bool,
     /// How long anything less urgent waits.
     linger: Option<Wait>,
-}
-
-/// A row that the turn deletes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Gone {
-    Letter(Offset, FunctionName),
-    Request(EffectId),
 }
 
 /// What is known of the event planned last.
@@ -241,7 +232,6 @@ impl Partition {
             requests: committed.requests,
             backlog: Backlog::new(committed.backlog, committed.spent),
             backfilled: BTreeMap::new(),
-            gone: BTreeSet::new(),
             marks: BTreeMap::new(),
             stall: None,
             entity: Vec::new(),
@@ -396,7 +386,6 @@ impl Partition {
         self.committed = self.cursor;
         self.urgent = false;
         self.linger = None;
-        self.gone.clear();
         self.sweeping = false;
         let commit = Commit { partition: self.id, epoch: self.epoch, cursor, changes, recordings };
         Turn { commit, publishes }

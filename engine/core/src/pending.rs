@@ -16,7 +16,7 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 use bytes::Bytes;
 use core::mem;
-use fleetfn_protocol::{DeviceId, FunctionName};
+use fleetfn_protocol::{DeviceId, EffectId, FunctionName};
 
 /// What a row costs beside its key and value, about: header, entity and function name.
 const ROW_BYTES: usize = 64;
@@ -34,6 +34,10 @@ pub(crate) struct Pending {
     updates: BTreeMap<DeviceId, Update>,
     usage: BTreeMap<UsageKey, Usage>,
     spent: BTreeMap<FunctionName, Spent>,
+    /// Dead letters that the turn has put (`true`) or deleted, each as its newest event left it.
+    letters: BTreeMap<(Offset, FunctionName), bool>,
+    /// Requests that the turn has seen the response to.
+    answered: BTreeSet<EffectId>,
     changes: Vec<Change>,
     recordings: Vec<Recording>,
     publishes: Vec<Publish>,
@@ -258,6 +262,24 @@ impl Pending {
         self.updates.insert(device, update);
     }
 
+    /// Whether there is a dead letter, as earlier events of the turn left it.
+    pub(crate) fn has_letter<F: Facts>(
+        &self,
+        offset: Offset,
+        function: FunctionName,
+        facts: &F,
+    ) -> Result<bool, F::Error> {
+        match self.letters.get(&(offset, function)) {
+            Some(known) => Ok(*known),
+            None => facts.has_dead_letter(offset, &function),
+        }
+    }
+
+    /// Whether a request waits for its response, as earlier events of the turn left it.
+    pub(crate) fn awaits<F: Facts>(&self, request: &EffectId, facts: &F) -> Result<bool, F::Error> {
+        Ok(!self.answered.contains(request) && facts.request(request)?.is_some())
+    }
+
     /// Adds to what a function has used: read once a turn.
     pub(crate) fn add_usage<F: Facts>(
         &mut self,
@@ -294,8 +316,20 @@ impl Pending {
         found.map(|at| self.changes.remove(at)).is_some()
     }
 
-    /// Adds a change that no other event of the turn makes.
+    /// Adds a change to a row that the turn need not see again, or that is looked up by a method of its own.
     pub(crate) fn push(&mut self, change: Change) {
+        match &change {
+            Change::DeadLetterPut { letter } => {
+                self.letters.insert((letter.offset, letter.function), true);
+            }
+            Change::DeadLetterDelete { offset, function } => {
+                self.letters.insert((*offset, *function), false);
+            }
+            Change::RequestDelete { effect } => {
+                self.answered.insert(*effect);
+            }
+            _ => {}
+        }
         self.bytes += ROW_BYTES
             + match &change {
                 Change::OutboxPut { entry, .. } => entry.name.len() + entry.payload.len(),
@@ -341,6 +375,8 @@ impl Pending {
     /// Takes everything out.
     pub(crate) fn take(&mut self) -> Gathered {
         self.bytes = 0;
+        self.letters.clear();
+        self.answered.clear();
         let mut changes = mem::take(&mut self.changes);
         for (entity, pending) in mem::take(&mut self.entities) {
             if let Some(ids) = pending.seen.and_then(Seen::into_changed) {

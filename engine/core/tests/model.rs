@@ -6,7 +6,7 @@
 //! dead letters, differences and effects must be those of the interpreter.
 //!
 //! A case that fails is left in `model-failures` below the target directory, one step a line. `cargo xtask replay FILE`
-//! goes through it and prints what each step changes.
+//! goes through it and prints what each step changes; moved to `model/found`, it is tried in every run.
 
 extern crate alloc;
 
@@ -61,6 +61,19 @@ proptest! {
             replay::leave("effects", &steps);
             resume_unwind(panic);
         }
+    }
+}
+
+/// Cases that failed once: files as `replay` reads them.
+#[test]
+fn what_was_found_stays_mended() {
+    let found = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/model/found");
+    let files: Vec<_> =
+        std::fs::read_dir(found).expect("it is there").map(|file| file.expect("a file")).collect();
+    assert!(!files.is_empty());
+    for file in files {
+        println!("{}", file.path().display());
+        run(&replay::read(&std::fs::read_to_string(file.path()).expect("a text")));
     }
 }
 

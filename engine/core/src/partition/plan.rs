@@ -1,7 +1,7 @@
 //! The first half of an event: whether it is handled at all, and what runs for it.
 
+use super::Partition;
 use super::behind::Again;
-use super::{Gone, Partition};
 use crate::builtin::Builtin;
 use crate::commit::TimerKey;
 use crate::event::{Event, EventError, EventKind};
@@ -161,7 +161,7 @@ impl Partition {
             EventKind::Response { .. } => {
                 let index = u32::try_from(origin.sequence).unwrap_or(u32::MAX);
                 let effect = EffectId { offset: origin.cause.0, function: origin.function, index };
-                self.gone.contains(&Gone::Request(effect)) || facts.request(&effect)?.is_none()
+                !self.pending.awaits(&effect, facts)?
             }
             EventKind::Redrive if Again::of(logged) == Some(Again::Backfill) => {
                 self.is_backfilled(offset, &origin, routes, facts)?
@@ -175,10 +175,7 @@ impl Partition {
                 }
                 !counts
             }
-            EventKind::Redrive => {
-                self.gone.contains(&Gone::Letter(origin.cause, origin.function))
-                    || !facts.has_dead_letter(origin.cause, &origin.function)?
-            }
+            EventKind::Redrive => !self.pending.has_letter(origin.cause, origin.function, facts)?,
             // The caller waits for this one answer.
             _ => false,
         })

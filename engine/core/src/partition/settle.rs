@@ -2,7 +2,7 @@
 
 use super::behind::Again;
 use super::effects::Asked;
-use super::{Given, Gone, Partition, Publish, Release, Settled, Stall};
+use super::{Given, Partition, Publish, Release, Settled, Stall};
 use crate::builtin::Builtin;
 use crate::commit::{Change, DeadLetter, OutboxKey, ParcelKind, TimerKey};
 use crate::deployment::ModuleHash;
@@ -173,7 +173,6 @@ impl Partition {
                     let index = u32::try_from(origin.sequence).unwrap_or(u32::MAX);
                     let effect = EffectId { offset: origin.cause.0, function: origin.function, index };
                     self.requests = self.requests.saturating_sub(1);
-                    self.gone.insert(Gone::Request(effect));
                     self.pending.push(Change::RequestDelete { effect });
                 }
                 Ok(())
@@ -316,7 +315,6 @@ impl Partition {
             (Outcome::Refused { .. }, Some(letter)) => self.pending.push(Change::Refused { letter }),
             (_, Some(letter)) => self.pending.push(Change::DeadLetterPut { letter }),
             (_, None) if Again::of(logged) == Some(Again::Failed) => {
-                self.gone.insert(Gone::Letter(letter_at, function));
                 self.pending.push(Change::DeadLetterDelete { offset: letter_at, function });
             }
             (_, None) => {}

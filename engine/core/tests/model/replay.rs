@@ -28,7 +28,8 @@ pub(crate) fn leave(name: &str, steps: &[Step]) {
     }
 }
 
-fn read(text: &str) -> Vec<Step> {
+/// The steps of a file: one a line, and comments.
+pub(crate) fn read(text: &str) -> Vec<Step> {
     let lines = text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
     lines.map(|line| Step::parse(line).unwrap_or_else(|| unreachable!("no step: {line}"))).collect()
 }
