@@ -9,7 +9,7 @@ use fleetfn_broker::{Busy, Ingress, Message, MessageKind};
 use fleetfn_core::event::EventParts;
 use fleetfn_core::{Entity, EventKind, Offset};
 use fleetfn_protocol::Topic;
-use fleetfn_store::{AppendError, Failure, Receipt, Store};
+use fleetfn_store::{AppendError, Failure, Haste, Receipt, Store};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -87,6 +87,15 @@ fn published<'a>(topic: &Topic<'a>) -> Option<EventKind<'a>> {
     }
 }
 
+/// Telemetry is not to share the disk with more syncs than it needs: who comes and goes and how an update fares can
+/// wait for it.
+fn haste(kind: &EventKind<'_>) -> Haste {
+    match kind {
+        EventKind::UpdateStatus | EventKind::Connected | EventKind::Disconnected { .. } => Haste::Soon,
+        _ => Haste::Now,
+    }
+}
+
 impl Ingress for Admission {
     fn admit(&self, message: &Message<'_>, receipt: Arc<dyn fleetfn_broker::Receipt>) -> Result<(), Busy> {
         let (device, kind) = match &message.kind {
@@ -119,7 +128,8 @@ impl Ingress for Admission {
             return Ok(());
         };
         let partition = entity.partition(self.partitions);
-        match self.store.admit(partition, event, Waiter::Session(Arc::clone(&receipt))) {
+        let waiter = Waiter::Session(Arc::clone(&receipt));
+        match self.store.admit(partition, event, haste(&kind), waiter) {
             Ok(_) => Ok(()),
             Err(AppendError::Full(_)) => Err(Busy),
             Err(error) => {

@@ -14,7 +14,7 @@ use fleetfn_core::event::{EventParts, Origin};
 use fleetfn_core::partition::BACKFILL;
 use fleetfn_core::{Change, Event, EventKind, Offset, PartitionId, Routes};
 use fleetfn_protocol::FunctionName;
-use fleetfn_store::{AppendError, Channel, Store, Stored, decode_changes};
+use fleetfn_store::{AppendError, Channel, Haste, Store, Stored, decode_changes};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -124,7 +124,7 @@ impl Backfills {
         };
         let record = parts.encode()?;
         loop {
-            match self.store.admit(partition, record.clone(), Waiter::Nobody) {
+            match self.store.admit(partition, record.clone(), Haste::Now, Waiter::Nobody) {
                 Ok(offset) => return Ok(offset),
                 Err(AppendError::Full(_)) => tokio::time::sleep(LOOK_AFTER).await,
                 Err(error) => anyhow::bail!("an event cannot be made durable: {error}"),

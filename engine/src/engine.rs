@@ -36,7 +36,7 @@ use fleetfn_core::deployment::Deployment;
 use fleetfn_core::event::EventParts;
 use fleetfn_core::invocation::Role;
 use fleetfn_protocol::{DeviceId, FunctionName};
-use fleetfn_store::{AppendError, Store};
+use fleetfn_store::{AppendError, Haste, Store};
 use parts::{
     after_log, announce_rollouts, lock, open_registry, open_store, recall_habits, start_blocks, start_broker,
     start_fetcher, start_patches, store_config,
@@ -381,7 +381,7 @@ impl Engine {
         let partition = parts.entity.partition(self.0.partitions);
         loop {
             let (caller, durable) = oneshot::channel();
-            match self.0.store.admit(partition, event.clone(), Waiter::Call(caller)) {
+            match self.0.store.admit(partition, event.clone(), Haste::Now, Waiter::Call(caller)) {
                 Ok(_) => {
                     let durable =
                         durable.await.map_err(|_| registry::Error::Store("the log has stopped".into()))?;

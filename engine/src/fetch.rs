@@ -21,7 +21,7 @@ use fleetfn_core::event::{EventParts, Origin};
 use fleetfn_core::request::HttpRequest;
 use fleetfn_core::{Entity, EventKind, Offset, PartitionId};
 use fleetfn_protocol::{EffectId, FunctionName};
-use fleetfn_store::{AppendError, Store};
+use fleetfn_store::{AppendError, Haste, Store};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -210,7 +210,7 @@ impl Fetcher {
             let Ok(event) = parts.encode() else {
                 return tracing::error!(%effect, "a response cannot be made an event");
             };
-            match store.admit(entity.partition(*partitions), event, Waiter::Nobody) {
+            match store.admit(entity.partition(*partitions), event, Haste::Now, Waiter::Nobody) {
                 Ok(_) => return,
                 Err(AppendError::Full(_)) => tokio::time::sleep(ROOM_WAIT).await,
                 Err(error) => return tracing::error!(%effect, %error, "a response cannot be made durable"),

@@ -12,7 +12,7 @@ use fleetfn_core::event::{EventParts, Origin};
 use fleetfn_core::invocation::Role;
 use fleetfn_core::{Event, EventKind, Offset, PartitionId, Routes};
 use fleetfn_protocol::FunctionName;
-use fleetfn_store::AppendError;
+use fleetfn_store::{AppendError, Haste};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
@@ -201,7 +201,7 @@ async fn admit(
     let record = parts.encode().map_err(|error| registry::Error::Store(error.to_string()))?;
     loop {
         let (sender, receipt) = oneshot::channel();
-        match engine.store().admit(partition, record.clone(), Waiter::Call(sender)) {
+        match engine.store().admit(partition, record.clone(), Haste::Now, Waiter::Call(sender)) {
             Ok(_) => return Ok((partition, receipt)),
             Err(AppendError::Full(_)) => tokio::time::sleep(LOOK_AFTER).await,
             Err(error) => return Err(registry::Error::Store(error.to_string())),

@@ -6,7 +6,7 @@ use fleetfn_core::event::EventParts;
 use fleetfn_core::invocation::Role;
 use fleetfn_core::recording::{RecordedOutcome, Recording};
 use fleetfn_core::{Commit, Entity, Epoch, EventKind, Offset, PartitionId};
-use fleetfn_store::{Config, Store, Stored, Tail};
+use fleetfn_store::{Config, Haste, Store, Stored, Tail};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -58,7 +58,9 @@ impl Log {
             origin: None,
             payload,
         };
-        self.store.admit(PARTITION, event.encode().expect("an event"), Waiter::Nobody).expect("has room")
+        self.store
+            .admit(PARTITION, event.encode().expect("an event"), Haste::Now, Waiter::Nobody)
+            .expect("has room")
     }
 
     /// Commits invocations of `functions`, one for each event, in one turn.

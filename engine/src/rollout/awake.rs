@@ -10,7 +10,7 @@ use crate::clock::Clock;
 use fleetfn_core::event::EventParts;
 use fleetfn_core::rollout::{self, AWAKE, State};
 use fleetfn_core::{Entity, EventKind};
-use fleetfn_store::Store;
+use fleetfn_store::{Haste, Store};
 
 /// Tells every rollout that is not over; called before there are workers. A log without room drops it, and says so.
 pub(crate) fn announce(store: &Store<Waiter>, partitions: u16, clock: Clock) -> Result<(), Error> {
@@ -36,7 +36,7 @@ pub(crate) fn announce(store: &Store<Waiter>, partitions: u16, clock: Clock) -> 
             payload: b"{}",
         };
         let event = parts.encode().map_err(|error| Error::Refused(error.to_string()))?;
-        if store.admit(entity.partition(partitions), event, Waiter::Nobody).is_err() {
+        if store.admit(entity.partition(partitions), event, Haste::Now, Waiter::Nobody).is_err() {
             tracing::warn!(rollout = %name, "it is not told that the node was away: the log has no room");
         }
     }

@@ -7,7 +7,7 @@ use fleetfn_core::event::EventParts;
 use fleetfn_core::update::State;
 use fleetfn_core::{Entity, EventKind};
 use fleetfn_protocol::{DeviceId, EffectId};
-use fleetfn_store::Store;
+use fleetfn_store::{Haste, Store};
 
 /// Notes offers that cannot be delivered.
 pub(crate) struct Undelivered {
@@ -37,7 +37,7 @@ impl Undelivered {
         };
         if let Ok(event) = parts.encode() {
             // Fails only while the log is full or has stopped.
-            let _ = self.store.admit(entity.partition(self.partitions), event, Waiter::Nobody);
+            let _ = self.store.admit(entity.partition(self.partitions), event, Haste::Soon, Waiter::Nobody);
         }
     }
 }

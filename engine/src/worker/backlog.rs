@@ -9,7 +9,7 @@ use fleetfn_core::event::{EventParts, Origin};
 use fleetfn_core::partition::WAITED;
 use fleetfn_core::{Event, EventKind, Offset, PartitionId};
 use fleetfn_protocol::FunctionName;
-use fleetfn_store::AppendError;
+use fleetfn_store::{AppendError, Haste};
 
 /// Functions of one partition that are served before events are handled again.
 const DRAINS_PER_TURN: usize = 4;
@@ -59,7 +59,7 @@ impl Worker {
         for (offset, record) in rows {
             let event = again(partition, function, offset, record, now_ms)
                 .with_context(|| format!("what waits for '{function}' at {offset} is no event"))?;
-            match self.store.admit(partition, event, Waiter::Nobody) {
+            match self.store.admit(partition, event, Haste::Now, Waiter::Nobody) {
                 Ok(_) => done.push(offset),
                 Err(AppendError::Full(_)) => {
                     room = false;

@@ -7,8 +7,8 @@ use super::Worker;
 use crate::admit::Waiter;
 use fleetfn_core::commit::Send;
 use fleetfn_core::event::{EventParts, Origin};
-use fleetfn_core::{Entity, EventKind, Offset, PartitionId};
-use fleetfn_store::AppendError;
+use fleetfn_core::{Builtin, Entity, EventKind, Offset, PartitionId};
+use fleetfn_store::{AppendError, Haste};
 
 /// Messages of a partition that may wait for room in the log: beyond, the worker takes no events.
 pub(super) const SENDS_MAX: usize = 10_000;
@@ -27,7 +27,10 @@ impl Worker {
                     lane.sends.pop_front();
                     continue;
                 };
-                match store.admit(to, event, Waiter::Sender(inbox.sent(from, *sequence))) {
+                // What rollouts and devices' updates tell each other can wait for the syncs of others.
+                let is_update = Builtin::named(send.effect.function.as_str()).is_some();
+                let haste = if is_update { Haste::Soon } else { Haste::Now };
+                match store.admit(to, event, haste, Waiter::Sender(inbox.sent(from, *sequence))) {
                     Ok(_) => {
                         tally.sent += 1;
                         lane.sends.pop_front();

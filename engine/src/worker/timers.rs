@@ -11,7 +11,7 @@ use fleetfn_core::partition::{Cron, Fire};
 use fleetfn_core::wheel::PAGE_TIMERS;
 use fleetfn_core::{Entity, Offset};
 use fleetfn_protocol::{DeviceId, FunctionName};
-use fleetfn_store::AppendError;
+use fleetfn_store::{AppendError, Haste};
 
 /// Timers of a partition that are fired before events are handled again.
 const FIRES_PER_TURN: usize = 256;
@@ -102,7 +102,7 @@ impl Worker {
             partition.drop_timer(&due, now_ms, &facts)?;
             return Ok(true);
         };
-        match store.admit(partition.id(), event, Waiter::Nobody) {
+        match store.admit(partition.id(), event, Haste::Now, Waiter::Nobody) {
             Ok(_) => {
                 tally.fired += 1;
                 Ok(true)

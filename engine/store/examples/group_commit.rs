@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use fleetfn_core::commit::Value;
 use fleetfn_core::{Change, Commit, Offset, PartitionId};
-use fleetfn_store::{Config, Failure, Receipt, Store, Stored, Tail};
+use fleetfn_store::{Config, Failure, Haste, Receipt, Store, Stored, Tail};
 use rustix::time::{ClockId, clock_gettime};
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -58,7 +58,9 @@ fn events(dir: &Path, writers: u16) -> Result<(), Box<dyn Error>> {
     let record = Bytes::from(vec![7; RECORD_BYTES]);
     let send = |number| {
         let writer = Writer { number, settled: settled.clone() };
-        store.admit(PartitionId(number % 64), record.clone(), writer).map_err(|error| error.to_string())
+        store
+            .admit(PartitionId(number % 64), record.clone(), Haste::Now, writer)
+            .map_err(|error| error.to_string())
     };
     for number in 0..writers {
         send(number)?;

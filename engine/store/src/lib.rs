@@ -19,7 +19,7 @@ mod view;
 pub use codec::CodecError;
 pub use log::group::Durability;
 pub use log::{
-    Append, AppendError, Channel, Failure, LeaseError, PartitionLog, ReadError, Receipt, Stored, Tail,
+    Append, AppendError, Channel, Failure, Haste, LeaseError, PartitionLog, ReadError, Receipt, Stored, Tail,
 };
 pub use priority::give_way;
 pub use record::{decode_changes, decode_commit, decode_recordings, encode_commit};

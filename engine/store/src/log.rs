@@ -85,8 +85,35 @@ pub struct Append<R> {
     pub expect: Option<Offset>,
     /// Its bytes.
     pub record: Bytes,
-    /// Who is told when it is durable. With `None` the record may wait some milliseconds for company.
+    /// How long it may wait for company.
+    pub haste: Haste,
+    /// Who is told when it is durable.
     pub receipt: Option<R>,
+}
+
+/// How soon a record is to be durable: a sync that others share costs them less than one of its own.
+///
+/// Whatever the haste, a record is durable no later than one that comes after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Haste {
+    /// Somebody waits: it is synced as soon as the disk is free.
+    Now,
+    /// Somebody waits whom five milliseconds do not harm.
+    Soon,
+    /// Nobody waits: a crash before the sync costs a second run of what can be run again. Within 50 milliseconds.
+    Later,
+}
+
+impl Haste {
+    /// The longest wait for a record of more haste; `None` if it does not wait.
+    #[must_use]
+    pub fn patience(self) -> Option<Duration> {
+        match self {
+            Self::Now => None,
+            Self::Soon => Some(Duration::from_millis(5)),
+            Self::Later => Some(Duration::from_millis(50)),
+        }
+    }
 }
 
 /// Sees every durable record.

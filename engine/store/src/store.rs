@@ -5,7 +5,7 @@ use crate::flusher::Flusher;
 use crate::log::group::{Durability, GroupLog};
 use crate::log::segments::{Segments, SegmentsConfig};
 use crate::log::{
-    Append, AppendError, Channel, Failure, LeaseError, PartitionLog, ReadError, Receipt, Stored, Tail,
+    Append, AppendError, Channel, Failure, Haste, LeaseError, PartitionLog, ReadError, Receipt, Stored, Tail,
 };
 use crate::priority::give_way;
 use crate::record::encode_commit;
@@ -273,10 +273,16 @@ impl<R: Receipt> Store<R> {
     ///
     /// # Errors
     /// [`AppendError`]; nothing was taken then.
-    pub fn admit(&self, partition: PartitionId, event: Bytes, receipt: R) -> Result<Offset, AppendError<R>> {
+    pub fn admit(
+        &self,
+        partition: PartitionId,
+        event: Bytes,
+        haste: Haste,
+        receipt: R,
+    ) -> Result<Offset, AppendError<R>> {
         self.count(event.len());
         let (channel, receipt) = (Channel::Events, Some(receipt));
-        self.0.log.append(Append { partition, channel, expect: None, record: event, receipt })
+        self.0.log.append(Append { partition, channel, expect: None, record: event, haste, receipt })
     }
 
     fn count(&self, bytes: usize) {
@@ -338,6 +344,7 @@ impl<R: Receipt> Store<R> {
                 channel: Channel::Commits,
                 expect: content.last_commit,
                 record: record.clone(),
+                haste: if receipt.is_some() { Haste::Now } else { Haste::Later },
                 receipt: receipt.take(),
             };
             match self.0.log.append(append) {

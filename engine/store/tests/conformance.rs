@@ -8,8 +8,8 @@ use fleetfn_store::log::medium::Medium;
 use fleetfn_store::log::memory::Memory;
 use fleetfn_store::log::segments::{Segments, SegmentsConfig};
 use fleetfn_store::{
-    Append, AppendError, Channel, Durability, Failure, LeaseError, PartitionLog, ReadError, Receipt, Stored,
-    Tail,
+    Append, AppendError, Channel, Durability, Failure, Haste, LeaseError, PartitionLog, ReadError, Receipt,
+    Stored, Tail,
 };
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -59,18 +59,23 @@ impl<M: Medium> Subject<M> {
     }
 
     fn event(&self, partition: u16, record: &[u8]) -> Result<Offset, AppendError<Told>> {
+        self.event_with(Haste::Now, partition, record)
+    }
+
+    fn event_with(&self, haste: Haste, partition: u16, record: &[u8]) -> Result<Offset, AppendError<Told>> {
         self.log.append(Append {
             partition: PartitionId(partition),
             channel: Channel::Events,
             expect: None,
             record: Bytes::copy_from_slice(record),
+            haste,
             receipt: Some(Told(self.told.clone())),
         })
     }
 
     fn commit(&self, expect: Option<Offset>) -> Result<Offset, AppendError<Told>> {
         let (partition, channel, record) = (PartitionId(1), Channel::Commits, Bytes::from_static(b"commit"));
-        self.log.append(Append { partition, channel, expect, record, receipt: None })
+        self.log.append(Append { partition, channel, expect, record, haste: Haste::Later, receipt: None })
     }
 
     fn next(&self) -> Seen {
@@ -203,6 +208,20 @@ fn a_commit_that_does_not_know_the_last_one_is_stale(place: &impl Place) {
     subject.log.wait_durable(second).expect("durable without anybody's hurry");
 }
 
+fn a_record_that_may_wait_waits_for_none_that_comes_later(place: &impl Place) {
+    let (medium, end) = place.open();
+    let subject = Subject::start(medium, end);
+    for haste in [Haste::Soon, Haste::Later] {
+        let alone = subject.event_with(haste, 1, b"alone").expect("accepted");
+        assert_eq!(subject.settled(), Ok(alone), "durable by itself");
+    }
+    let orders = [[Haste::Later, Haste::Soon, Haste::Now], [Haste::Soon, Haste::Now, Haste::Later]];
+    for order in orders.into_iter().cycle().take(20) {
+        let accepted = order.map(|haste| subject.event_with(haste, 1, b"together").expect("accepted"));
+        assert_eq!(accepted.map(|_| subject.settled()), accepted.map(Ok), "in the order of their offsets");
+    }
+}
+
 fn a_lease_is_taken_once(place: &impl Place) {
     let (medium, end) = place.open();
     let subject = Subject::start(medium, end);
@@ -264,6 +283,7 @@ on_every_medium! {
     offsets_are_dense_and_the_tail_sees_before_receipts_settle
     what_was_accepted_is_read_again_after_the_log_was_opened_again
     a_commit_that_does_not_know_the_last_one_is_stale
+    a_record_that_may_wait_waits_for_none_that_comes_later
     a_lease_is_taken_once
     what_was_trimmed_is_refused_and_the_rest_stays
     a_record_that_is_too_long_and_a_log_that_is_closed_take_nothing
@@ -366,6 +386,7 @@ fn writers_on_many_threads_get_every_record_settled_in_order() {
                         channel: Channel::Events,
                         expect: None,
                         record: Bytes::copy_from_slice(&number.to_le_bytes()),
+                        haste: Haste::Now,
                         receipt: Some(Told(told.clone())),
                     };
                     while let Err(AppendError::Full(back)) = log.append(append) {

@@ -11,7 +11,7 @@ use fleetfn_core::update::Update;
 use fleetfn_core::usage::{Usage, UsageKey};
 use fleetfn_core::{Change, Commit, Entity, Epoch, Facts, Offset, PartitionId};
 use fleetfn_protocol::{DeviceId, FunctionName};
-use fleetfn_store::{Committed, Config, SettingRow, Store, Stored, Tail, View};
+use fleetfn_store::{Committed, Config, Haste, SettingRow, Store, Stored, Tail, View};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -59,7 +59,10 @@ impl Writer<'_> {
 
 /// Lets the log grow, so that the next snapshot is taken: history is pruned with it.
 fn grow(store: &Store<()>) {
-    store.admit(PARTITION, Bytes::from_static(b"event"), ()).map_err(|_| "refused").expect("accepted");
+    store
+        .admit(PARTITION, Bytes::from_static(b"event"), Haste::Now, ())
+        .map_err(|_| "refused")
+        .expect("accepted");
 }
 
 /// Waits for what the flusher does.

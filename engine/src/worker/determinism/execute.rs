@@ -15,7 +15,7 @@ use crate::worker::{Handle, Parts, Recordings, start};
 use fleetfn_broker::{Broker, Directory, Principal, Refused};
 use fleetfn_core::{Change, Commit, Epoch, Offset, PartitionId};
 use fleetfn_store::{
-    AppendError, Channel, Committed, Config, Durability, Store, Stored, Tail, decode_commit,
+    AppendError, Channel, Committed, Config, Durability, Haste, Store, Stored, Tail, decode_commit,
 };
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -76,7 +76,7 @@ impl Base {
     pub(super) fn append(&self, record: &Record) -> Offset {
         match record {
             Record::Event(at, event) => loop {
-                match self.store.admit(*at, event.clone(), Waiter::Nobody) {
+                match self.store.admit(*at, event.clone(), Haste::Now, Waiter::Nobody) {
                     Ok(offset) => return offset,
                     Err(AppendError::Full(_)) => std::thread::yield_now(),
                     Err(error) => panic!("the log takes no more: {error}"),

@@ -12,8 +12,8 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long commits wait for events to share a sync with: a crash meanwhile costs their handlers a second run.
-const LINGER: Duration = Duration::from_millis(50);
+/// How long a log that has nothing to do looks by itself whether there is something.
+const DOZE: Duration = Duration::from_millis(50);
 
 /// How often a full disk is tried again.
 const FULL_RETRY: Duration = Duration::from_millis(100);
@@ -63,8 +63,9 @@ impl<R: Receipt, M: Medium> Committer<R, M> {
         let mut state = self.shared.lock();
         let mut dozed = false;
         loop {
-            let lingers = state.group.since.map(|since| LINGER.saturating_sub(since.elapsed()));
-            let ripe = state.group.urgent || state.closing || lingers.is_none_or(|left| left.is_zero());
+            let now = Instant::now();
+            let due = state.group.due;
+            let ripe = state.group.urgent || state.closing || due.is_none_or(|due| due <= now);
             if ripe && !state.group.records.is_empty() {
                 let fresh = Group::new(state.next, std::mem::take(&mut state.spare));
                 let group = std::mem::replace(&mut state.group, fresh);
@@ -76,16 +77,17 @@ impl<R: Receipt, M: Medium> Committer<R, M> {
                 return None;
             }
             // Nobody need wake a dozing committer for a record that can wait; only a log that is idle is asleep.
-            state = if dozed && lingers.is_none() {
+            state = if dozed && due.is_none() {
                 state.committing = Committing::Asleep;
                 dozed = false;
                 self.shared.committer.wait(state).unwrap_or_else(PoisonError::into_inner)
             } else {
-                state.committing = Committing::Dozing;
+                let until = due.unwrap_or(now + DOZE);
+                state.committing = Committing::Dozing(until);
                 let (state, waited) = self
                     .shared
                     .committer
-                    .wait_timeout(state, lingers.unwrap_or(LINGER))
+                    .wait_timeout(state, until - now)
                     .unwrap_or_else(PoisonError::into_inner);
                 dozed = waited.timed_out();
                 state

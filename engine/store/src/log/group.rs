@@ -2,13 +2,13 @@
 //!
 //! Whoever appends encodes the record into the *group* that is being collected, under one short lock. The committer
 //! takes the whole group, writes and syncs it, shows it to the tail and settles the receipts; all that came
-//! meanwhile is the next group. A group without receipts, commits only, waits a little for company.
+//! meanwhile is the next group. A group of nothing but records that may wait, does so a little, for company.
 
 use super::committer::Committer;
 use super::medium::Medium;
 use super::record::{self, Head, OVERHEAD_BYTES, RECORD_BYTES_MAX};
 use super::{
-    Append, AppendError, Channel, Failure, LeaseError, PartitionLog, ReadError, Receipt, Stored, Tail,
+    Append, AppendError, Channel, Failure, Haste, LeaseError, PartitionLog, ReadError, Receipt, Stored, Tail,
 };
 use bytes::Bytes;
 use fleetfn_core::{Epoch, Offset, PartitionId};
@@ -34,15 +34,15 @@ pub(super) struct Group<R> {
     pub(super) bytes: Vec<u8>,
     pub(super) records: Vec<Stored>,
     pub(super) receipts: Vec<(Offset, R)>,
-    /// When the oldest record came that nobody waits for.
-    pub(super) since: Option<Instant>,
-    /// Somebody waits.
+    /// By when it is to be written for records that may wait.
+    pub(super) due: Option<Instant>,
+    /// A record may not wait.
     pub(super) urgent: bool,
 }
 
 impl<R> Group<R> {
     pub(super) fn new(first: Offset, bytes: Vec<u8>) -> Self {
-        Self { first, bytes, records: Vec::new(), receipts: Vec::new(), since: None, urgent: false }
+        Self { first, bytes, records: Vec::new(), receipts: Vec::new(), due: None, urgent: false }
     }
 }
 
@@ -51,8 +51,8 @@ impl<R> Group<R> {
 pub(super) enum Committing {
     /// It works, and will look again by itself.
     Busy,
-    /// It sleeps, but not for longer than a record without a receipt may wait.
-    Dozing,
+    /// It sleeps until then.
+    Dozing(Instant),
     /// It sleeps until it is woken.
     Asleep,
 }
@@ -142,15 +142,6 @@ impl<R: Receipt, M: Medium> GroupLog<R, M> {
         Ok(Self { shared, thread: Mutex::new(Some(thread)) })
     }
 
-    /// Makes the committer look, if it would not by itself: all that waits goes out with the next group.
-    fn hurry(&self) {
-        let mut state = self.shared.lock();
-        state.group.urgent = true;
-        state.committing = Committing::Busy;
-        drop(state);
-        self.shared.committer.notify_one();
-    }
-
     fn wait(&self, offset: Offset) -> Result<(), Failure> {
         let mut state = self.shared.lock();
         loop {
@@ -205,16 +196,17 @@ impl<R: Receipt, M: Medium> PartitionLog<R> for GroupLog<R, M> {
         };
         record::encode(self.shared.salt, &mut state.group.bytes, &head, &append.record);
         state.group.records.push(head.stored(append.record));
-        match append.receipt {
-            Some(receipt) => {
-                state.group.receipts.push((offset, receipt));
-                state.group.urgent = true;
+        state.group.receipts.extend(append.receipt.map(|receipt| (offset, receipt)));
+        match append.haste.patience() {
+            None => state.group.urgent = true,
+            Some(patience) => {
+                let due = Instant::now() + patience;
+                state.group.due = Some(state.group.due.map_or(due, |before| before.min(due)));
             }
-            None => state.group.since = state.group.since.or_else(|| Some(Instant::now())),
         }
         let wake = match state.committing {
             Committing::Busy => false,
-            Committing::Dozing => state.group.urgent,
+            Committing::Dozing(until) => state.group.urgent || state.group.due.is_some_and(|due| due < until),
             Committing::Asleep => true,
         };
         if wake {
@@ -290,12 +282,9 @@ impl<R: Receipt, M: Medium> PartitionLog<R> for GroupLog<R, M> {
             state.epochs.insert(partition, next);
         }
         let record = Bytes::copy_from_slice(&next.0.to_le_bytes());
-        let append = Append { partition, channel: Channel::Leases, expect: None, record, receipt: None };
-        match self.append(append) {
-            Ok(offset) => {
-                self.hurry();
-                Ok(self.wait(offset)?)
-            }
+        let (channel, haste) = (Channel::Leases, Haste::Now);
+        match self.append(Append { partition, channel, expect: None, record, haste, receipt: None }) {
+            Ok(offset) => Ok(self.wait(offset)?),
             Err(AppendError::Failed(failure)) => Err(failure.into()),
             Err(error) => Err(Failure { reason: error.to_string() }.into()),
         }

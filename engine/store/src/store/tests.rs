@@ -4,7 +4,7 @@ use super::{Committed, Config, OpenError, Store};
 use crate::log::faulty::{Faults, Faulty};
 use crate::log::group::{Durability, GroupLog};
 use crate::log::memory::Memory;
-use crate::{Append, Channel, CodecError, PartitionLog, Stored, Tail};
+use crate::{Append, Channel, CodecError, Haste, PartitionLog, Stored, Tail};
 use bytes::Bytes;
 use fleetfn_core::commit::DeadLetter;
 use fleetfn_core::deployment::ModuleHash;
@@ -231,7 +231,8 @@ fn a_commit_of_another_version_is_refused_with_its_place() {
     let memory = Memory::default();
     let log = log(&memory, &Faults::default());
     let (channel, record) = (Channel::Commits, Bytes::from_static(&[1, 0, 0]));
-    let append = Append { partition: PARTITION, channel, expect: None, record, receipt: None };
+    let append =
+        Append { partition: PARTITION, channel, expect: None, record, haste: Haste::Later, receipt: None };
     let offset = log.append(append).map_err(|_| "refused").expect("accepted");
     log.wait_durable(offset).expect("durable");
     let error = Store::over(config(dir.path()), Arc::new(log), false).err().expect("it is refused");

@@ -12,7 +12,7 @@ use fleetfn_core::invocation::{Read, Role};
 use fleetfn_core::recording::{RecordedOutcome, Recording};
 use fleetfn_core::{Effect, Offset, PartitionId};
 use fleetfn_protocol::{DeviceId, FunctionName};
-use fleetfn_store::{Config, OpenError, Receipt, Recovery, Store, Stored, Tail};
+use fleetfn_store::{Config, Haste, OpenError, Receipt, Recovery, Store, Stored, Tail};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -54,7 +54,8 @@ fn open(config: Config) -> Result<(Store<Told>, Recovery), OpenError> {
 
 fn admit(store: &Store<Told>, partition: PartitionId, record: &'static [u8]) -> Offset {
     let (told, durable) = sync_channel(1);
-    let offset = store.admit(partition, Bytes::from_static(record), Told(told)).expect("accepted");
+    let offset =
+        store.admit(partition, Bytes::from_static(record), Haste::Now, Told(told)).expect("accepted");
     assert!(durable.recv_timeout(DEADLINE).expect("settled"));
     offset
 }
