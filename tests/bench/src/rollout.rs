@@ -41,7 +41,7 @@ pub(crate) struct Options {
     /// Bytes of updates that the server may send in a second.
     #[arg(long, default_value_t = 1_000_000_000)]
     update_rate: u64,
-    /// Seconds in which telemetry is measured without a rollout.
+    /// Seconds in which telemetry is measured without a rollout: so many before it, and so many after.
     #[arg(long, default_value_t = 10.0)]
     seconds: f64,
     /// Where data directories are made; must be a disk, not memory.
@@ -71,7 +71,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let mut probes = Fleet::join(system.mqtt, PROBES, Load::bench(100), Until::Acked)?;
     let pace = Pace::Offered { per_second: OFFERED };
     probes.run(pace, Duration::from_secs(1))?;
-    let calm = probe(&mut probes, pace, |passed| passed < Duration::from_secs_f64(options.seconds))?;
+    let still = |passed| passed < Duration::from_secs_f64(options.seconds);
+    let mut calm = probe(&mut probes, pace, still)?;
     let (bytes, cpu) = (system.metric("fleetfn_update_block_bytes_total")?, system.cpu()?);
     let started = Instant::now();
     let phases = "1%,10%,100%";
@@ -97,14 +98,18 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let seconds = started.elapsed().as_secs_f64();
     let bytes = system.metric("fleetfn_update_block_bytes_total")? - bytes;
     let cpu = (system.cpu()? - cpu).as_secs_f64();
+    let peak_bytes = system.peak_bytes()?;
+    system.settle()?;
+    // Measured on both sides of the rollout, as what the machine does besides changes within minutes.
+    calm.add(probe(&mut probes, pace, still)?)?;
     let devices = as_f64(options.devices.into());
     table.report(&format!("seconds for {} devices in phases of {phases}", options.devices), seconds, "s", "");
     table.report("devices/s", devices / seconds, "", "");
     let raw = loopback::megabytes_per_s()?;
     table.compare("MB/s of blocks (reference: raw loopback)", bytes / seconds / 1e6, raw, "MB/s", "");
     table.report("CPU of the server for a device", cpu * 1e3 / devices, "ms", "");
-    table.report("peak memory of the server", as_f64(system.peak_bytes()?) / 1e6, "MB", "");
-    let what = "p99 of telemetry during it (reference: before it)";
+    table.report("peak memory of the server", as_f64(peak_bytes) / 1e6, "MB", "");
+    let what = "p99 of telemetry during it (reference: before and after)";
     table.compare(what, busy.p99_ms(), calm.p99_ms(), "ms", "≤ 1.5 x");
     // A machine that stands still once for some milliseconds decides the one above, not this one.
     let what = "the same, of the second in the middle of all";
@@ -121,6 +126,12 @@ struct Latency {
 }
 
 impl Latency {
+    fn add(&mut self, more: Self) -> Result<()> {
+        self.all_us.add(more.all_us)?;
+        self.seconds_ms.extend(more.seconds_ms);
+        Ok(())
+    }
+
     fn p99_ms(&self) -> f64 {
         as_f64(self.all_us.value_at_quantile(0.99)) / 1e3
     }
