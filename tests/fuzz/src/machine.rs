@@ -349,6 +349,8 @@ impl World {
         self.board.chip().restore();
         self.board.chip().fail_writes(0);
         self.board.chip().fail_erases(0);
+        // A reset sets the clock of a board back. At the end of all time nothing would be due any more.
+        self.now_ms = 1_000;
         self.start();
         for _ in 0..RESETS_MAX {
             if self.is_quiet() {
