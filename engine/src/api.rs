@@ -184,7 +184,7 @@ fn rollouts() -> Router<Api> {
     Router::new()
         .route("/rollouts", get(rollout::list).post(rollout::start))
         .route("/rollouts/plan", post(rollout::plan))
-        .route("/rollouts/{name}", get(rollout::show))
+        .route("/rollouts/{name}", get(rollout::show).delete(rollout::remove))
         .route("/rollouts/{name}/acts", post(rollout::act))
         .route("/rollouts/{name}/policy", get(rollout::policy))
         .route("/rollouts/{name}/history", get(rollout::history))

@@ -1,7 +1,7 @@
 //! Rollouts: how what operators do and what the node knows gets to them.
 //!
 //! A rollout is an entity of the engine, and decides for itself (`fleetfn_core::rollout`). What it cannot know is told to it
-//! with messages, which are records of the log like any other: acts of operators (`act`, `draft`), and from the node's watcher
+//! with messages, which are records of the log like any other: acts of operators (`act`, `remove`, `draft`), and from the node's watcher
 //! (`watch`) which devices match its selection (`candidate`, `enrol`), how much the node allows (`load`), and that its release
 //! is not offered any more (`withheld`), and which patches were made (`patches`); from the node's start that it was away (`awake`).
 //! `plan` says what one would do. The node keeps nothing of it: what is in memory is only where it looks next, and how fast rollouts went.
@@ -14,14 +14,16 @@ mod enrol;
 mod load;
 mod patches;
 mod plan;
+mod remove;
 mod watch;
 mod withheld;
 
-pub(crate) use act::{act, start};
+pub(crate) use act::{Nobody, act, start};
 pub(crate) use awake::announce;
 pub(crate) use candidate::{Found, candidates};
 pub(crate) use draft::policy as policy_of;
 pub(crate) use plan::plan;
+pub(crate) use remove::remove;
 pub(crate) use watch::start as start_watch;
 pub(crate) use withheld::abort_withheld;
 
@@ -31,7 +33,7 @@ use crate::registry;
 use fleetfn_core::event::{EventParts, Origin};
 use fleetfn_core::partition::OPERATOR;
 use fleetfn_core::rollout::{
-    self, ActError, FUNCTION, Head, Policy, PolicyError, RolloutError, State, Status,
+    self, ActError, Done, FUNCTION, Head, Instant as At, Policy, PolicyError, RolloutError, State, Status,
 };
 use fleetfn_core::{Entity, EventKind, Offset, PartitionId};
 use fleetfn_protocol::{FunctionName, RolloutName};
@@ -42,6 +44,10 @@ use std::time::{Duration, Instant};
 /// How long to wait until a message is handled: a worker takes milliseconds unless it is far behind.
 const HANDLED_MAX: Duration = Duration::from_secs(5);
 
+/// Rollouts that an operator may have: each is looked at once a second, and keeps rows for all of its devices. Repairs come on
+/// top, for they are not to wait.
+pub(crate) const ROLLOUTS_MAX: usize = 256;
+
 /// How soon to look again.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
@@ -51,6 +57,20 @@ pub(crate) enum Error {
     /// Nobody has started it.
     #[error("there is no rollout '{0}'")]
     Missing(RolloutName),
+    /// It was removed.
+    #[error("there is no rollout '{name}' any more: {} removed it at {}: {}", done.by, At(done.at_ms), done.why)]
+    Removed {
+        /// Which.
+        name: RolloutName,
+        /// By whom and why.
+        done: Done,
+    },
+    /// The selection matches nobody, and that was not said to be meant.
+    #[error("no device matches '{0}' now, so nobody would get it")]
+    Nobody(String),
+    /// There are too many.
+    #[error("there are {0} rollouts, of at most {ROLLOUTS_MAX}: remove some that are over")]
+    Full(usize),
     /// It cannot be now.
     #[error(transparent)]
     Act(#[from] ActError),
@@ -116,6 +136,17 @@ pub(crate) fn find(engine: &Engine, name: &RolloutName) -> Result<Option<(Policy
     Ok(rollout::policy(&reader)?.zip(rollout::head(&reader)?))
 }
 
+/// The same of one that there must be.
+pub(crate) fn expect(engine: &Engine, name: &RolloutName) -> Result<(Policy, Head), Error> {
+    if let Some(found) = find(engine, name)? {
+        return Ok(found);
+    }
+    Err(match rollout::removed(&reader(engine, name)?)? {
+        Some(removed) => Error::Removed { name: *name, done: removed.done },
+        None => Error::Missing(*name),
+    })
+}
+
 /// A rollout as it stands.
 type Known = (RolloutName, Policy, Head);
 
@@ -130,7 +161,9 @@ fn read_running(engine: &Engine) -> Result<Vec<Known>, Error> {
     let mut running = Vec::new();
     for name in names(engine)? {
         match find(engine, &name) {
-            Ok(Some((policy, head))) if head.state != State::Aborted => running.push((name, policy, head)),
+            Ok(Some((policy, head))) if head.state != State::Aborted && head.removal.is_none() => {
+                running.push((name, policy, head))
+            }
             Ok(_) => {}
             Err(error) => tracing::error!(%error, rollout = %name, "a rollout cannot be read"),
         }
@@ -140,7 +173,7 @@ fn read_running(engine: &Engine) -> Result<Vec<Known>, Error> {
 
 /// How a rollout goes.
 pub(crate) fn status(engine: &Engine, name: &RolloutName) -> Result<Status, Error> {
-    let (policy, head) = find(engine, name)?.ok_or(Error::Missing(*name))?;
+    let (policy, head) = expect(engine, name)?;
     Ok(rollout::status(name, &policy, &head, engine.clock().now_ms()))
 }
 

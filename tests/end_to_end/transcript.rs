@@ -134,6 +134,11 @@ fn what_a_rollout_has_done_is_repaired_by_another_one() {
 }
 
 #[test]
+fn a_rollout_that_is_over_is_removed_whatever_happens_to_the_engine() {
+    play("is_removed");
+}
+
+#[test]
 fn a_device_that_comes_later_takes_part() {
     play("late_devices");
 }

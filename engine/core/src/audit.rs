@@ -55,11 +55,13 @@ pub enum Deed {
     SetBudget = 21,
     /// Takes the bound of an owner's functions away.
     RemoveBudget = 22,
+    /// Deletes what is kept of a rollout.
+    RemoveRollout = 23,
 }
 
 impl Deed {
     /// All, in order.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Publish,
         Self::Yank,
         Self::Unyank,
@@ -82,6 +84,7 @@ impl Deed {
         Self::RemoveSecret,
         Self::SetBudget,
         Self::RemoveBudget,
+        Self::RemoveRollout,
     ];
 
     /// The word for it in interfaces.
@@ -110,6 +113,7 @@ impl Deed {
             Self::RemoveSecret => "secret.rm",
             Self::SetBudget => "budget.set",
             Self::RemoveBudget => "budget.rm",
+            Self::RemoveRollout => "rollout.rm",
         }
     }
 

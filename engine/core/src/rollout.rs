@@ -57,6 +57,7 @@ mod plan;
 mod policy;
 mod quiet;
 mod rehearsal;
+mod remove;
 mod repair;
 mod report;
 mod rows;
@@ -79,13 +80,13 @@ pub use decimal::Decimal;
 pub use device::{Choice, Device, JobState, Step};
 pub use explain::{Explanation, explain};
 pub(crate) use failure::costs_attempt;
-pub use head::{Answer, Done, Head, Hold, Progress, State, Verdict};
+pub use head::{Answer, Done, Head, Hold, Progress, Removal, State, Verdict};
 pub use history::{HISTORY_MAX, Line, history};
 pub use input::{
     ABSENT, ACT, AWAKE, Absent, Act, CANDIDATES, CANDIDATES_MAX, CHOSEN, Candidate, Candidates, Chosen,
     DEFERRED, DEVICE_FUNCTION, Deferred, ENROLLED, FUNCTION, GateAnswer, HEARD, HERE, Heard, Input,
-    InputError, NewPatches, NodePace, PACE, PATCHES, REFUSED, REPORT, Refused, Report, SILENT, Silent, TICK,
-    VERDICT, Verb, WHO_BYTES_MAX, WHY_BYTES_MAX,
+    InputError, NewPatches, NodePace, PACE, PATCHES, REFUSED, REPORT, Refused, Report, SILENT, Silent, TAKEN,
+    TICK, Taken, VERDICT, Verb, WHO_BYTES_MAX, WHY_BYTES_MAX,
 };
 pub use machine::{Decision, Moves, handle, handle_event};
 pub(crate) use output::send;
@@ -100,6 +101,7 @@ pub use policy::{
 pub use rehearsal::{
     Assumptions, Member, PhaseTime, REHEARSED_MAX, RUNS_MAX, Reason, Rehearsal, Spread, rehearse,
 };
+pub use remove::{NAME_KEPT_S, Removed, removed};
 pub use repair::{REPAIR_SUFFIX, repair_name};
 pub use rows::Rows;
 pub use sample::Sample;

@@ -26,6 +26,8 @@ mod phases;
 mod plan;
 #[path = "rollout/rehearsal.rs"]
 mod rehearsal;
+#[path = "rollout/removal.rs"]
+mod removal;
 #[path = "rollout/rules.rs"]
 mod rules;
 #[path = "rollout/together.rs"]

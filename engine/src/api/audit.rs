@@ -19,7 +19,8 @@ pub(crate) struct AuditView {
     pub(crate) at_ms: u64,
     /// Who, as the client said.
     pub(crate) by: String,
-    /// What was done, as a noun and a verb: `release.yank`, `key.add`, `device.rm`, `fn.deploy`, `config.set`.
+    /// What was done, as a noun and a verb: `release.yank`, `key.add`, `device.rm`, `fn.deploy`, `config.set`,
+    /// `rollout.rm`.
     pub(crate) act: String,
     /// To what.
     pub(crate) subject: String,

@@ -15,10 +15,11 @@ pub(crate) use plan::{NewPlan, PlanView};
 use super::Api;
 use super::page::{Page, PageQuery};
 use super::problem::{Kind, Problem};
+use super::release::yank::Reason;
 use super::request::{Document, Name, Parameters};
 use super::write::{Nothing, Write, added};
 use crate::registry::{Mode, Told};
-use crate::rollout::{self, Error};
+use crate::rollout::{self, Error, Nobody};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -35,11 +36,14 @@ const PLAN: &str = "plan";
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewRollout {
-    /// Unique for all time.
+    /// Its own: of no rollout that there is.
     pub(crate) name: String,
     /// What is to be done: a policy, in which a release may be written as `PRODUCT@VERSION` and all but the release may be
     /// missing.
     pub(crate) policy: Map<String, Value>,
+    /// Whether it may begin though no device matches its selection now: its devices are still to come.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) allow_empty: bool,
     /// Who acts, as one line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) by: Option<String>,
@@ -101,14 +105,21 @@ impl From<Error> for Problem {
                 Error::Registry(error) => return error.into(),
                 _ => Kind::Unavailable,
             },
-            Error::Missing(_) => Kind::Missing,
+            Error::Missing(_) | Error::Removed { .. } => Kind::Missing,
             Error::Act(ActError::Started { .. }) => Kind::Exists,
             Error::Act(_) | Error::Overtaken(_) | Error::Planning => Kind::Conflict,
             Error::Policy(_) => Kind::Malformed,
-            Error::Refused(_) => Kind::Refused,
+            Error::Refused(_) | Error::Nobody(_) | Error::Full(_) => Kind::Refused,
             Error::Late | Error::Rows(_) => Kind::Unavailable,
         };
-        Self::of(kind, &error)
+        let next = match &error {
+            Error::Nobody(selection) => Some(format!(
+                "fleetfn device ls --where '{selection}', or --allow-empty (allow_empty) if they are still to come"
+            )),
+            Error::Full(_) => Some("fleetfn rollout ls, and fleetfn rollout rm".to_owned()),
+            _ => None,
+        };
+        Self { next, ..Self::of(kind, &error) }
     }
 }
 
@@ -133,11 +144,14 @@ pub(super) async fn list(
     let names = rollout::names(&api.engine)?;
     let wanted = names.into_iter().filter(|name| after.is_none_or(|after| *name > after));
     let mut items = Vec::new();
-    for name in wanted.take(limit + 1) {
+    for name in wanted {
+        if items.len() > limit {
+            break;
+        }
         match rollout::status(&api.engine, &name) {
             Ok(status) => items.push(status),
-            // A gate keeps something under the name of a rollout that nobody has started.
-            Err(Error::Missing(_)) => {}
+            // What is left of one that was removed is none.
+            Err(Error::Missing(_) | Error::Removed { .. }) => {}
             Err(error) => return Err(error.into()),
         }
     }
@@ -150,7 +164,7 @@ pub(super) async fn start(
     Write(mode, Nothing {}): Write<Nothing>,
     Document(new): Document<NewRollout>,
 ) -> Result<(StatusCode, Json<Status>), Problem> {
-    let NewRollout { name, policy, by, why } = new;
+    let NewRollout { name, policy, allow_empty, by, why } = new;
     let name = parse_name(&name)?;
     if name.as_str() == PLAN {
         let why = "it is where plans are made; choose another name";
@@ -160,7 +174,8 @@ pub(super) async fn start(
     let engine = api.engine.clone();
     let policy = tokio::task::spawn_blocking(move || rollout::policy_of(&engine, policy)).await;
     let policy = policy.map_err(|error| Problem::new(Kind::Unavailable, error.to_string()))??;
-    let status = rollout::start(&api.engine, &name, policy, told).await?;
+    let nobody = if allow_empty { Nobody::Meant } else { Nobody::Slip };
+    let status = rollout::start(&api.engine, &name, policy, nobody, told).await?;
     Ok((added(mode), Json(status)))
 }
 
@@ -169,17 +184,30 @@ pub(super) async fn show(State(api): State<Api>, Name(name): Name) -> Result<Jso
     Ok(Json(rollout::status(&api.engine, &parse_name(&name)?)?))
 }
 
+/// `DELETE /rollouts/{name}`: deletes what is kept of it, if it is over. Durable in the answer; it is gone when it is not found
+/// any more.
+pub(super) async fn remove(
+    State(api): State<Api>,
+    Name(name): Name,
+    Write(mode, reason): Write<Reason>,
+) -> Result<(StatusCode, Json<Status>), Problem> {
+    let told = told(reason.by, reason.why.unwrap_or_default(), mode)?;
+    let status = rollout::remove(&api.engine, &parse_name(&name)?, told).await?;
+    let code = if mode == Mode::DryRun { StatusCode::OK } else { StatusCode::ACCEPTED };
+    Ok((code, Json(status)))
+}
+
 /// `GET /rollouts/{name}/policy`: what it was started with.
 pub(super) async fn policy(State(api): State<Api>, Name(name): Name) -> Result<Json<Policy>, Problem> {
     let name = parse_name(&name)?;
-    let (policy, _) = rollout::find(&api.engine, &name)?.ok_or(Error::Missing(name))?;
+    let (policy, _) = rollout::expect(&api.engine, &name)?;
     Ok(Json(policy))
 }
 
 /// `GET /rollouts/{name}/history`: what happened, oldest first, in one page: the newest 256 lines.
 pub(super) async fn history(State(api): State<Api>, Name(name): Name) -> Result<Json<Page<Line>>, Problem> {
     let name = parse_name(&name)?;
-    rollout::find(&api.engine, &name)?.ok_or(Error::Missing(name))?;
+    rollout::expect(&api.engine, &name)?;
     let items = fleetfn_core::rollout::history(&rollout::reader(&api.engine, &name)?).map_err(Error::from)?;
     Ok(Json(Page { items, next: None }))
 }

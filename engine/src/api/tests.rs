@@ -3,6 +3,7 @@ mod deploying;
 mod devices;
 mod downloading;
 mod observing;
+mod removing;
 mod rollouts;
 mod settings;
 mod trying;

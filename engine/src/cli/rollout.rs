@@ -5,6 +5,7 @@ mod explain;
 mod history;
 mod ls;
 mod plan;
+mod rm;
 mod start;
 mod status;
 
@@ -41,6 +42,8 @@ pub(super) enum Command {
     Retry(act::Arguments),
     /// Bring the policy's repair to those that were updated
     Repair(act::Arguments),
+    /// Delete what is kept of a rollout that is over, and free its name
+    Rm(rm::Arguments),
 }
 
 pub(super) fn run(command: Command, data: &Path) -> Result<(), Failure> {
@@ -58,6 +61,7 @@ pub(super) fn run(command: Command, data: &Path) -> Result<(), Failure> {
         Command::Abort(arguments) => act::abort(&arguments, data),
         Command::Retry(arguments) => act::run(&arguments, Deed::Retry, data),
         Command::Repair(arguments) => act::run(&arguments, Deed::Repair, data),
+        Command::Rm(arguments) => rm::run(&arguments, data),
     }
 }
 

@@ -4,7 +4,7 @@
 use super::engine::Node;
 use crate::engine::Engine;
 use crate::registry::{self, Mode, Told};
-use crate::rollout;
+use crate::rollout::{self, Nobody};
 use anyhow::Context;
 use bytes::Bytes;
 use ed25519_dalek::{Signer, SigningKey};
@@ -132,7 +132,7 @@ pub(super) async fn start(engine: &Engine) -> anyhow::Result<()> {
     let policy = tokio::task::spawn_blocking(move || rollout::policy_of(&reader, draft)).await??;
     let why = Some("the demo has shown the old one".into());
     let told = Told::new(Some(WHO.into()), why, Mode::Perform)?;
-    rollout::start(engine, &name()?, policy, told).await?;
+    rollout::start(engine, &name()?, policy, Nobody::Slip, told).await?;
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use super::{Error, Registry};
 use fleetfn_core::audit::{Deed, LINES_KEPT, Line};
 use fleetfn_core::rollout::{WHO_BYTES_MAX, WHY_BYTES_MAX};
 use fleetfn_core::{Change, Offset};
+use fleetfn_protocol::RolloutName;
 use std::sync::atomic::Ordering;
 
 /// Whether to do something or only to say what would come of it.
@@ -91,6 +92,13 @@ impl Registry {
         let offset = self.record_all(changes).await?;
         self.audit_next.store(number.saturating_add(1), Ordering::Relaxed);
         Ok(Some(offset))
+    }
+
+    /// Records that a rollout is to be removed. Its rows are not the registry's, so this is a record of its own, and comes before
+    /// the act. Durable on return.
+    pub(crate) async fn record_removal(&self, rollout: &RolloutName, told: &Told) -> Result<(), Error> {
+        let _one_at_a_time = self.acts.lock().await;
+        self.record_deed(Vec::new(), Deed::RemoveRollout, rollout.to_string(), told).await.map(drop)
     }
 
     /// Lines of the audit, oldest first, after one.

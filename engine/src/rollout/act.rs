@@ -1,12 +1,22 @@
 //! What operators do with rollouts.
 
-use super::{Error, find, reader, status, tell_and_wait};
+use super::{Error, ROLLOUTS_MAX, expect, find, names, reader, status, tell_and_wait};
 use crate::engine::Engine;
 use crate::registry::{Mode, Told};
 use fleetfn_core::rollout::{
     self, ACT, Act, Done, Head, Policy, REPAIR_SUFFIX, State, Status, Verb, repair_name,
 };
+use fleetfn_core::selection::Selection;
 use fleetfn_protocol::RolloutName;
+
+/// What a selection that matches nobody means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Nobody {
+    /// A slip.
+    Slip,
+    /// The devices are still to come.
+    Meant,
+}
 
 /// Starts a rollout with a policy that was checked, and returns how it goes. Durable and handled on return. A dry run says how
 /// it would begin.
@@ -14,14 +24,19 @@ pub(crate) async fn start(
     engine: &Engine,
     name: &RolloutName,
     policy: Policy,
+    nobody: Nobody,
     told: Told,
 ) -> Result<Status, Error> {
     let Told { by, why, mode } = told;
-    let act = Act { by, why, verb: Verb::Start(Box::new(policy.clone())) };
+    let act = Act { by, why, verb: Verb::Start(Box::new(policy.clone())), repairs: None };
     if let Some((policy, head)) = find(engine, name)? {
         act.permitted(&policy, &head)?;
     }
     expect_free(engine, name, &policy)?;
+    expect_room(engine)?;
+    if nobody == Nobody::Slip {
+        expect_somebody(engine, &policy).await?;
+    }
     if mode == Mode::DryRun {
         return tried(engine, name, act);
     }
@@ -38,6 +53,29 @@ pub(crate) async fn start(
     status(engine, name)
 }
 
+fn expect_room(engine: &Engine) -> Result<(), Error> {
+    let mut count = 0;
+    for name in names(engine)? {
+        count += usize::from(rollout::head(&reader(engine, &name)?)?.is_some());
+    }
+    if count >= ROLLOUTS_MAX { Err(Error::Full(count)) } else { Ok(()) }
+}
+
+/// Refuses a selection that matches no device now: most often it is mistyped, and the rollout would be done at once.
+async fn expect_somebody(engine: &Engine, policy: &Policy) -> Result<(), Error> {
+    let (engine, text) = (engine.clone(), policy.selection.clone());
+    tokio::task::spawn_blocking(move || {
+        let selection = Selection::parse(&text).map_err(|error| Error::Refused(error.to_string()))?;
+        let mut is_empty = true;
+        engine.select(Some(&selection), None, usize::MAX, |_| {
+            is_empty = false;
+            Ok::<_, Error>(false)
+        })?;
+        if is_empty { Err(Error::Nobody(text)) } else { Ok(()) }
+    })
+    .await?
+}
+
 /// Refuses names that would leave a rollout without the one that repairs it: a name is given once, and a repair that finds its
 /// own taken does nothing.
 fn expect_free(engine: &Engine, name: &RolloutName, policy: &Policy) -> Result<(), Error> {
@@ -45,8 +83,9 @@ fn expect_free(engine: &Engine, name: &RolloutName, policy: &Policy) -> Result<(
     if let Some(repair) = repair
         && find(engine, &repair)?.is_some()
     {
-        let why =
-            format!("there is a rollout '{repair}', which its repair would be called; choose another name");
+        let why = format!(
+            "there is a rollout '{repair}', which its repair would be called; choose another name, or remove that one when it is over"
+        );
         return Err(Error::Refused(why));
     }
     let repaired =
@@ -68,15 +107,15 @@ pub(crate) async fn act(
     told: Told,
 ) -> Result<Status, Error> {
     let Told { by, why, mode } = told;
-    let act = Act { by, why, verb };
+    let act = Act { by, why, verb, repairs: None };
     act.check().map_err(Error::Refused)?;
-    let (policy, head) = find(engine, name)?.ok_or(Error::Missing(*name))?;
+    let (policy, head) = expect(engine, name)?;
     act.permitted(&policy, &head)?;
     if mode == Mode::DryRun {
         return tried(engine, name, act);
     }
     tell_and_wait(engine, name, ACT, &act).await?;
-    let (_, head) = find(engine, name)?.ok_or(Error::Missing(*name))?;
+    let (_, head) = expect(engine, name)?;
     if is_contradicted(&act, &head) {
         return Err(Error::Overtaken(*name));
     }
@@ -84,7 +123,7 @@ pub(crate) async fn act(
 }
 
 /// How a rollout would go after an act.
-fn tried(engine: &Engine, name: &RolloutName, act: Act) -> Result<Status, Error> {
+pub(super) fn tried(engine: &Engine, name: &RolloutName, act: Act) -> Result<Status, Error> {
     let now_ms = engine.clock().now_ms();
     rollout::tried(name, act, now_ms, &reader(engine, name)?)?.map_err(Error::Refused)
 }
@@ -99,6 +138,6 @@ fn is_contradicted(act: &Act, head: &Head) -> bool {
         Verb::Abort => head.state != State::Aborted,
         Verb::Repair => head.repaired_by.is_none(),
         // What they lead to may have gone on already.
-        Verb::Start(_) | Verb::Promote | Verb::Retry => false,
+        Verb::Start(_) | Verb::Promote | Verb::Retry | Verb::Remove => false,
     }
 }

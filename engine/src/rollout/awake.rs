@@ -17,7 +17,7 @@ pub(crate) fn announce(store: &Store<Waiter>, partitions: u16, clock: Clock) -> 
     let now_ms = clock.now_ms();
     for name in names_of(store)? {
         match rollout::head(&reader_of(store, partitions, &name, now_ms)?) {
-            Ok(Some(head)) if head.state != State::Aborted => {}
+            Ok(Some(head)) if head.state != State::Aborted && head.removal.is_none() => {}
             Ok(_) => continue,
             Err(error) => {
                 tracing::error!(%error, rollout = %name, "a rollout cannot be read");

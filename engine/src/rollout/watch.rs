@@ -84,6 +84,8 @@ impl Watch {
             match self.walk(engine, name, policy, head.state, &task).await {
                 Ok(Some(until)) => rest = rest.min(until.saturating_duration_since(Instant::now())),
                 Ok(None) => {}
+                // It was removed since it was read.
+                Err(Error::Missing(_)) => drop(self.walks.remove(name)),
                 Err(error) => tracing::error!(%error, rollout = %name, "devices cannot be looked at"),
             }
         }
@@ -125,7 +127,7 @@ impl Watch {
 }
 
 /// How long devices are left alone between two looks at them. All rollouts that are done together cost as much as one that is
-/// not: they are never removed, and become more with each release.
+/// not: they stay until somebody removes them, and become more with each release.
 fn rest_times(state: State, done: usize) -> u32 {
     let times = match state {
         State::Completed => u32::try_from(done).unwrap_or(u32::MAX),

@@ -20,7 +20,7 @@ pub(super) async fn abort_withheld_of(engine: &Engine, known: &[Known]) -> Resul
         let Some(why) = withheld(engine, policy) else { continue };
         tracing::warn!(rollout = %name, why, "a rollout is aborted");
         let why = why.get(..why.floor_char_boundary(WHY_BYTES_MAX)).unwrap_or_default().to_owned();
-        let act = Act { by: NODE.into(), why, verb: Verb::Abort };
+        let act = Act { by: NODE.into(), why, verb: Verb::Abort, repairs: None };
         match tell_and_wait(engine, name, ACT, &act).await {
             // It is in the log, before whatever comes after.
             Ok(()) | Err(Error::Late) => count += 1,

@@ -1,7 +1,7 @@
 //! What an operator does, and when it can be done.
 
 use super::RolloutError;
-use super::head::{Done, Head, Hold, State};
+use super::head::{Done, Head, Hold, Removal, State};
 use super::input::{Act, Verb};
 use super::machine::Machine;
 use super::policy::Policy;
@@ -52,6 +52,15 @@ pub enum ActError {
         /// By which rollout.
         by: String,
     },
+    /// It is being removed.
+    #[error("{by} removes the rollout: its name is free when that is done")]
+    Removed {
+        /// Who.
+        by: String,
+    },
+    /// Devices are at it.
+    #[error("the jobs of {0} have not ended: it can be removed when they have")]
+    AtIt(super::Devices),
     /// The rollout that repairs could not be named after it.
     #[error("the name '{0}' is too long: that of the rollout that repairs it would be no name")]
     Name(RolloutName),
@@ -81,6 +90,9 @@ impl Act {
             true => Err(ActError::State { what, state }),
             false => Ok(()),
         };
+        if let Some(Removal { done, .. }) = &head.removal {
+            return Err(ActError::Removed { by: done.by.clone() });
+        }
         match &self.verb {
             Verb::Start(_) => Err(ActError::Started { by: head.started.by.clone() }),
             Verb::Approve => {
@@ -114,6 +126,13 @@ impl Act {
                     return Err(ActError::Repaired { by: by.clone() });
                 }
                 unless(![State::Aborted, State::Completed, State::Held].contains(&state), "repaired")
+            }
+            Verb::Remove => {
+                unless(![State::Aborted, State::Completed].contains(&state), "removed")?;
+                match head.in_phases().active() {
+                    0 => Ok(()),
+                    active => Err(ActError::AtIt(super::Devices(active.into()))),
+                }
             }
         }
     }
@@ -150,6 +169,9 @@ impl Machine<'_> {
     pub(super) fn act(&mut self, act: &Act) -> Result<(), RolloutError> {
         if let Err(error) = act.permitted(&self.policy, &self.head) {
             self.ignore(format!("{error}"));
+            if let Some(repaired) = &act.repairs {
+                self.tell_taken(repaired);
+            }
             return Ok(());
         }
         let done = || Done { by: act.by.clone(), why: act.why.clone(), at_ms: self.now_ms };
@@ -189,6 +211,7 @@ impl Machine<'_> {
                 self.run_again("devices that have failed are tried again");
             }
             Verb::Repair => self.repair(&act.by, &act.why),
+            Verb::Remove => self.begin_removal(done()),
         }
         Ok(())
     }

@@ -10,6 +10,7 @@
 //! | `due/MS/ID` | nothing: is to be looked at then |
 //! | `patches` | patches that were made since the start (`patches`) |
 //! | `history/NUMBER` | what happened, the newest lines |
+//! | `removed` | what is left of a rollout that was removed, alone (`remove`) |
 //!
 //! Order and times are hexadecimal numbers of sixteen digits, so that keys are in their order. The rows of queues and times
 //! follow from the rows of devices (`ledger` sees to that), and the counts in the head do too. All rows of one event are
@@ -41,8 +42,13 @@ impl<'a> Book<'a> {
         Self { reader, writes: Rc::default() }
     }
 
+    /// What is stored.
+    pub(super) fn reader(&self) -> &'a dyn StateReader {
+        self.reader
+    }
+
     fn now(&self) -> Overlay<&'a dyn StateReader> {
-        // Rows here never expire.
+        // None of those that are written expires.
         Overlay::new(self.reader, Some(Rc::clone(&self.writes)), 0)
     }
 

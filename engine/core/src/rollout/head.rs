@@ -2,7 +2,7 @@
 
 use super::pace::Pace;
 use super::policy::Policy;
-use super::tally::Tally;
+use super::tally::{Tally, is_zero};
 use super::text;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -129,6 +129,18 @@ pub enum SweepTo {
     Cancel,
     /// Tried again if it has failed.
     Retry,
+    /// Its rows are deleted.
+    Remove,
+}
+
+/// That a rollout is being removed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Removal {
+    /// By whom and why.
+    pub done: Done,
+    /// The highest number of an offer among the devices that are gone.
+    pub offer_last: u32,
 }
 
 /// A rollout as a whole.
@@ -160,6 +172,12 @@ pub struct Head {
     /// Name of the rollout that repairs what it has done, once there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repaired_by: Option<String>,
+    /// That it is being removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removal: Option<Removal>,
+    /// The highest number of an offer that rollouts before it, under the same name, have made.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub offer_base: u32,
     /// The phase that it is in, from 0.
     pub phase: u8,
     /// Whether the devices of the selection have been found.
@@ -208,6 +226,8 @@ impl Head {
             approved: None,
             paused: None,
             repaired_by: None,
+            removal: None,
+            offer_base: 0,
             phase: 0,
             is_enrolled: false,
             phases: policy.phases.iter().map(|_| Progress::default()).collect(),

@@ -3,6 +3,7 @@
 //! | message | from | what it says |
 //! |---|---|---|
 //! | `rollout/act` | `operator`; `rollout` for a repair | an operator's act, with who and why |
+//! | `rollout/taken` | `rollout` | the name that a repair was to have is taken |
 //! | `rollout/candidates` | `operator`: a node that has run the selection | devices that match it |
 //! | `rollout/enrolled` | `operator` | these were all for now |
 //! | `rollout/pace` | `operator` | how many devices the node allows in a minute |
@@ -22,7 +23,7 @@ mod payload;
 
 pub use payload::{
     Absent, Act, CANDIDATES_MAX, Candidate, Candidates, Chosen, Deferred, GateAnswer, Heard, NewPatches,
-    NodePace, Refused, Report, Silent, Verb, WHO_BYTES_MAX, WHY_BYTES_MAX,
+    NodePace, Refused, Report, Silent, Taken, Verb, WHO_BYTES_MAX, WHY_BYTES_MAX,
 };
 
 use super::policy::PATCHES_MAX;
@@ -42,6 +43,8 @@ pub const DEVICE_FUNCTION: &str = "update";
 
 /// An operator's act.
 pub const ACT: &str = "rollout/act";
+/// The name that a repair was to have is taken.
+pub const TAKEN: &str = "rollout/taken";
 /// Devices that match the selection.
 pub const CANDIDATES: &str = "rollout/candidates";
 /// These were all for now.
@@ -79,6 +82,7 @@ pub const TICK: &str = "tick";
 #[expect(missing_docs, reason = "each is what its payload says")]
 pub enum Input {
     Act(Act),
+    Taken(Taken),
     Candidates(Candidates),
     Enrolled,
     Pace(NodePace),
@@ -152,6 +156,7 @@ impl Input {
     pub fn parse(name: &str, sender: &FunctionName, payload: &[u8]) -> Result<Self, InputError> {
         let input = match name {
             ACT => Self::Act(read(name, payload)?),
+            TAKEN => Self::Taken(read(name, payload)?),
             CANDIDATES => Self::Candidates(read(name, payload)?),
             ENROLLED => {
                 let Nothing {} = read(name, payload)?;
@@ -184,7 +189,11 @@ impl Input {
     fn is_for(&self, sender: &FunctionName) -> bool {
         let sender = sender.as_str();
         match self {
-            Self::Act(Act { verb: Verb::Start(_), .. }) => sender == OPERATOR || sender == FUNCTION,
+            // Repairs of engines that did not say so yet came without.
+            Self::Act(Act { verb: Verb::Start(_), repairs: None, .. }) => {
+                sender == OPERATOR || sender == FUNCTION
+            }
+            Self::Act(Act { repairs: Some(_), .. }) | Self::Taken(_) => sender == FUNCTION,
             Self::Act(_)
             | Self::Candidates(_)
             | Self::Enrolled

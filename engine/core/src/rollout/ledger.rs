@@ -75,6 +75,18 @@ impl Machine<'_> {
         }
     }
 
+    /// Deletes the row of a device and what follows from it.
+    pub(super) fn drop_row(&mut self, id: &DeviceId, before: &Device) {
+        tally(&mut self.head, before).remove(before);
+        if let Some(waiting) = waiting(&mut self.head, before) {
+            *waiting = waiting.saturating_sub(1);
+        }
+        self.move_row(before.queue_key(id), None);
+        self.move_row(before.due_key(id), None);
+        self.note_due(before.due_ms, None);
+        self.book.delete(device_key(id));
+    }
+
     /// Keeps count of the rows of times, and of the earliest.
     fn note_due(&mut self, before_ms: Option<u64>, after_ms: Option<u64>) {
         let others = self.head.due.saturating_sub(before_ms.is_some().into());

@@ -53,6 +53,8 @@ pub(super) struct Machine<'a> {
     pub(super) moves: Moves,
     /// Whether something was left for a second later.
     pub(super) more: bool,
+    /// Whether nothing is left of the rollout.
+    pub(super) is_gone: bool,
 }
 
 /// Handles an event of the entity of a rollout.
@@ -91,6 +93,7 @@ pub fn handle(
         messages: Vec::new(),
         moves: Moves::default(),
         more: false,
+        is_gone: false,
     };
     match (stored, input) {
         ((Some(policy), Some(head)), input) => {
@@ -103,12 +106,13 @@ pub fn handle(
             machine.proceed(hops)?;
             machine.finish(Some(&before))
         }
-        (_, Input::Act(Act { by, why, verb: Verb::Start(policy) })) => {
+        (_, Input::Act(Act { by, why, verb: Verb::Start(policy), .. })) => {
             if let Err(error) = super::act::permitted_start(name, &policy) {
                 return Ok(nothing(error.to_string()));
             }
             let head = super::act::first_head(&policy, by, why, now_ms);
             let mut machine = machine(*policy, head, book);
+            machine.go_on_counting()?;
             machine.book.put(POLICY.into(), &*Rc::clone(&machine.policy));
             machine.started();
             machine.proceed(hops)?;
@@ -124,8 +128,16 @@ fn nothing(why: String) -> Decision {
 
 impl Machine<'_> {
     fn take(&mut self, input: Input) -> Result<(), RolloutError> {
+        if self.head.removal.is_some() && !matches!(input, Input::Act(_) | Input::Tick) {
+            self.ignore("the rollout is being removed");
+            return Ok(());
+        }
         match input {
             Input::Act(act) => self.act(&act),
+            Input::Taken(taken) => {
+                self.taken(&taken);
+                Ok(())
+            }
             Input::Candidates(candidates) => self.enrol(&candidates.devices),
             Input::Enrolled => {
                 self.end_of_candidates();
@@ -161,6 +173,10 @@ impl Machine<'_> {
 
     /// Does what follows from how things stand.
     fn proceed(&mut self, hops: u8) -> Result<(), RolloutError> {
+        if self.head.removal.is_some() {
+            // Its pace is that of its timer, whatever it is told.
+            return if self.moves.ignored.is_none() { self.go_on_removing() } else { Ok(()) };
+        }
         self.look_at_due()?;
         self.stop_if_bad();
         self.sweep()?;
@@ -177,7 +193,7 @@ impl Machine<'_> {
 
     fn finish(mut self, before: Option<&Head>) -> Result<Decision, RolloutError> {
         let timer = self.timer();
-        if before != Some(&self.head) {
+        if !self.is_gone && before != Some(&self.head) {
             self.book.put(HEAD.into(), &self.head);
         }
         let mut effects = self.book.into_effects();
@@ -211,6 +227,9 @@ impl Machine<'_> {
     fn next_ms(&self) -> Option<u64> {
         if self.more || (self.head.sweep.is_some()) {
             return Some(self.now_ms);
+        }
+        if self.head.removal.is_some() {
+            return None;
         }
         let due_ms = self.head.due_ms;
         if self.head.paused.is_some() {

@@ -2,7 +2,7 @@
 
 use super::head::{Hold, State};
 use super::machine::Machine;
-use super::policy::{PHASES_MAX, Phase, Size};
+use super::policy::{Late, PHASES_MAX, Phase, Size};
 use super::words::{Devices, Length};
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -59,9 +59,12 @@ impl Machine<'_> {
             return false;
         }
         if self.head.taking_part() == 0 {
-            let because = match self.head.all().total() {
-                0 => "the selection matches no device: nothing was done".into(),
-                all => format!("found {}, and none can take it: nothing was done", Devices(all.into())),
+            let because = match (self.head.all().total(), self.policy.late) {
+                (0, Late::Join) => {
+                    "nobody matched the selection: nothing was done, until devices come that do".into()
+                }
+                (0, Late::Ignore) => "nobody matched the selection: nothing was done".into(),
+                (all, _) => format!("found {}, and none can take it: nothing was done", Devices(all.into())),
             };
             self.enter(State::Completed, because);
         } else {

@@ -151,6 +151,7 @@ impl Draft {
             messages: Vec::new(),
             moves: Moves::default(),
             more: false,
+            is_gone: false,
         };
         let done = act(&mut machine)?;
         self.head = machine.head;

@@ -118,7 +118,7 @@ impl Machine<'_> {
             self.policy.window.as_ref().and_then(|window| window.closes_at(device.zone, self.now_ms));
         let expires_ms = self.now_ms.saturating_add(offer_ms).min(closes_ms.unwrap_or(u64::MAX));
         device.go(Step::Offered, Why::Offered { expires_ms }, self.now_ms);
-        device.generation = device.generation.saturating_add(1);
+        device.generation = device.generation.max(self.head.offer_base).saturating_add(1);
         device.due_ms = Some(expires_ms);
         device.offered_ms = Some(self.now_ms);
         (device.started_ms, device.trial_ms) = (None, None);

@@ -1,7 +1,7 @@
 //! How a rollout goes, as a table.
 
 use super::criteria;
-use super::head::{Head, Progress, State};
+use super::head::{Head, Progress, Removal, State};
 use super::pace::Pace;
 use super::policy::{Phase, Policy, Size};
 use super::tally::Tally;
@@ -45,6 +45,9 @@ pub struct Status {
     pub state: State,
     /// Whether it is paused, and by whom and why.
     pub paused: Option<String>,
+    /// Whether it is being removed, and by whom and why.
+    #[serde(default)]
+    pub removing: Option<String>,
     /// Why it is where it is.
     pub because: String,
     /// Its phase from 1, and how many there are.
@@ -90,6 +93,10 @@ pub fn status(name: &RolloutName, policy: &Policy, head: &Head, now_ms: u64) -> 
         at_ms: now_ms,
         state: head.state,
         paused: head.paused.as_ref().map(|done| format!("{}: {}", done.by, done.why)),
+        removing: head.removal.as_ref().map(|Removal { done, .. }| {
+            let left = super::Devices(head.all().total().into());
+            format!("{}: {} ({left} left)", done.by, done.why)
+        }),
         because: head.because.clone(),
         phase: (head.phase.saturating_add(1), head.phases.len()),
         passed_ms: head.until_ms.map(since),
@@ -191,6 +198,9 @@ impl fmt::Display for Status {
         if let Some(paused) = &self.paused {
             writeln!(f, "PAUSED by {paused}")?;
         }
+        if let Some(removing) = &self.removing {
+            writeln!(f, "REMOVING by {removing}")?;
+        }
         let width = self.phases.iter().map(|line| line.name.chars().count()).max().unwrap_or(0).max(5);
         write!(f, "{:width$}  target  queued  absent      dl    inst      ok", "phase")?;
         writeln!(f, "    fail  silent")?;
@@ -241,6 +251,16 @@ impl PhaseLine {
 }
 
 impl Status {
+    /// Where it stands, or what is done to it beside that.
+    #[must_use]
+    pub fn state_word(&self) -> String {
+        match (&self.removing, &self.paused) {
+            (Some(_), _) => "REMOVING".into(),
+            (None, Some(_)) => "PAUSED".into(),
+            (None, None) => self.state.to_string(),
+        }
+    }
+
     /// Whether it says the same as another one, whenever that was.
     #[must_use]
     pub fn says_the_same(&self, other: &Self) -> bool {
@@ -261,7 +281,7 @@ impl Status {
         format!(
             "{} phase {phase}/{phases} {}: {} updated, {} at it, {} bad: {}",
             self.rollout,
-            self.state,
+            self.state_word(),
             all.updated(),
             all.active(),
             all.failed.saturating_add(all.timed_out).saturating_add(all.rejected),

@@ -1,4 +1,5 @@
-//! A walk over all devices, some with each event: takes back what has not begun, or tries again what has failed.
+//! A walk over all devices, some with each event: takes back what has not begun, tries again what has failed, or deletes
+//! what is kept of them.
 
 use super::RolloutError;
 use super::device::{DEVICE, Device, Step};
@@ -31,8 +32,11 @@ impl Machine<'_> {
             match to {
                 SweepTo::Cancel => self.cancel(&id, &mut device),
                 SweepTo::Retry => self.retry(&mut device),
+                SweepTo::Remove => self.remove(&id, &before),
             }
-            self.keep(&id, Some(&before), &device);
+            if to != SweepTo::Remove {
+                self.keep(&id, Some(&before), &device);
+            }
             last = Some(id);
         }
         if keys.len() == SWEEP_MAX {

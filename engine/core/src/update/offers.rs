@@ -9,7 +9,9 @@ use super::rows::{Awaits, OFFERS_MAX, Stage, Standing};
 use super::{Job, JobError, Phase};
 use crate::effect::Effect;
 use crate::position::Offset;
-use crate::rollout::{ABSENT, Absent, DEFERRED, Deferred, OFFER, Offer, REPORT, Release, Report, Withdraw};
+use crate::rollout::{
+    ABSENT, Absent, DEFERRED, Deferred, NAME_KEPT_S, OFFER, Offer, REPORT, Release, Report, Withdraw,
+};
 use alloc::format;
 use alloc::string::{String, ToString};
 use bytes::Bytes;
@@ -34,7 +36,7 @@ impl Machine<'_> {
             return Err(JobError::Payload { name: OFFER.into(), wrong });
         }
         let before = self.offers.of.get(&offer.rollout);
-        if before.is_some_and(|standing| standing.generation >= offer.generation) {
+        if before.is_some_and(|standing| self.has_seen(standing, offer.generation)) {
             self.ignore(format!("offer {} of rollout '{}' was seen before", offer.generation, offer.rollout));
             return Ok(());
         }
@@ -61,6 +63,13 @@ impl Machine<'_> {
             return Ok(());
         }
         self.consider(offer)
+    }
+
+    /// Whether an offer is not newer than the newest one. One of a year ago was of another rollout, of which nobody knows any
+    /// more that it had the name.
+    fn has_seen(&self, standing: &Standing, generation: u32) -> bool {
+        let kept_ms = u64::from(NAME_KEPT_S) * 1_000;
+        standing.generation >= generation && self.now_ms < standing.at_ms.saturating_add(kept_ms)
     }
 
     /// Makes a job of an offer, or says why not.

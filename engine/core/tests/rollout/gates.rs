@@ -1,6 +1,8 @@
 //! What decides whether a rollout goes on: gates, and criteria by which it stops itself.
 
 use crate::stage::{MINUTE_MS, Stage, policy};
+use fleetfn_core::rollout::{Moves, history};
+use fleetfn_protocol::RolloutName;
 use serde_json::{Value, json};
 
 fn gated(more: Value) -> Stage {
@@ -200,6 +202,58 @@ fn a_repair_is_a_rollout_of_its_own_for_those_that_run_the_release() {
     assert_eq!((other.policy().release.sequence, other.head().state.to_string()), (8, "ENROLLING".into()));
     let again = stage.act("ann", json!("repair"));
     assert_eq!(again.as_deref(), Some("the rollout 'fw-2.4.1-repair' repairs it already"));
+}
+
+#[test]
+fn of_two_that_want_the_name_of_a_repair_one_has_it_and_the_repair_takes_the_next() {
+    let mut release = policy(json!([]), json!({}))["release"].clone();
+    (release["sequence"], release["version"]) = (8.into(), "2.4.0-r1".into());
+    let mut stage = gated(json!({"repair": {"release": release}}));
+    // Eve's is first in the log of the entity.
+    let mut other = Stage::new();
+    other.name = RolloutName::parse("fw-2.4.1-repair").expect("a name");
+    other.act("eve", json!({"start": policy(json!([{"name": "all", "size": {"percent": 100}}]), json!({}))}));
+    stage.act("bob", json!("abort"));
+    stage.act("bob", json!("repair"));
+    let (_, start) = stage.taken("rollout/act").remove(0);
+    let Moves { ignored, .. } = other.tell("rollout", "rollout/act", &start).expect("a start");
+    assert_eq!(ignored.as_deref(), Some("the rollout was started by eve before; choose another name"));
+    let told = other.taken("rollout/taken");
+    assert_eq!(told, [("rollout/fw-2.4.1".to_string(), json!({"name": "fw-2.4.1-repair"}))]);
+    let _ = stage.tell("rollout", "rollout/taken", &told[0].1).expect("a message");
+    assert_eq!(stage.head().repaired_by.as_deref(), Some("fw-2.4.1-repair-2"));
+    let again = stage.taken("rollout/act");
+    assert_eq!((again.len(), again[0].0.as_str()), (1, "rollout/fw-2.4.1-repair-2"));
+    let line = history(&stage.rows).expect("lines").pop().expect("a line");
+    assert_eq!(line.what, "starts the repair 'fw-2.4.1-repair-2' with 2.4.0-r1");
+    assert_eq!(line.why, "the name 'fw-2.4.1-repair' is taken");
+    // The same word again is out of date.
+    let Moves { ignored, .. } = stage.tell("rollout", "rollout/taken", &told[0].1).expect("a message");
+    assert_eq!(ignored.as_deref(), Some("it is not repaired by 'fw-2.4.1-repair'"));
+    assert_eq!(stage.taken("rollout/act"), []);
+    stage.replay();
+}
+
+#[test]
+fn whoever_takes_all_names_of_a_repair_is_told_of_in_the_history_and_it_can_be_tried_again() {
+    let mut release = policy(json!([]), json!({}))["release"].clone();
+    (release["sequence"], release["version"]) = (8.into(), "2.4.0-r1".into());
+    let mut stage = gated(json!({"repair": {"release": release}}));
+    stage.act("bob", json!("abort"));
+    stage.act("bob", json!("repair"));
+    let mut tried = Vec::new();
+    while let Some(name) = stage.head().repaired_by {
+        let _ = stage.tell("rollout", "rollout/taken", &json!({"name": name})).expect("a message");
+        tried.push(name);
+    }
+    assert_eq!((tried.len(), tried[8].as_str()), (9, "fw-2.4.1-repair-9"));
+    let line = history(&stage.rows).expect("lines").pop().expect("a line");
+    assert_eq!(
+        (line.what.as_str(), line.why.as_str()),
+        ("does not start the repair", "the name 'fw-2.4.1-repair-9' is taken")
+    );
+    assert_eq!(stage.act("bob", json!("repair")), None);
+    assert_eq!(stage.head().repaired_by.as_deref(), Some("fw-2.4.1-repair"));
 }
 
 #[test]

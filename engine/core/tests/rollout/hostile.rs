@@ -7,8 +7,9 @@ use proptest::prelude::{Strategy, any, prop_oneof, proptest};
 use proptest::sample;
 use serde_json::{Value, json};
 
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 13] = [
     rollout::ACT,
+    rollout::TAKEN,
     rollout::CANDIDATES,
     rollout::ENROLLED,
     rollout::PACE,
@@ -25,6 +26,7 @@ const NAMES: [&str; 12] = [
 fn sender(name: &str) -> FunctionName {
     let sender = match name {
         rollout::ACT | rollout::CANDIDATES | rollout::ENROLLED | rollout::PACE => "operator",
+        rollout::TAKEN => "rollout",
         rollout::VERDICT => "heat",
         _ => "update",
     };

@@ -53,7 +53,7 @@ fn a_rollout_goes_from_phase_to_phase_and_soaks_between_them() {
 #[test]
 fn a_selection_that_matches_nothing_ends_with_nothing_done_and_says_so() {
     let stage = Stage::started(policy(three(), json!({})), 0);
-    let expected = "the selection matches no device: nothing was done";
+    let expected = "nobody matched the selection: nothing was done, until devices come that do";
     assert_eq!(stage.state(), ("COMPLETED".into(), expected.into()));
 }
 

@@ -74,7 +74,11 @@ fn a_phase_that_nobody_carries_the_tag_of_is_named() {
     assert!(plan.notes.iter().any(|note| note == held), "{:?}", plan.notes);
     assert_eq!(plan.phases[0].devices, 0);
     let nobody = self::plan(&policy(three(), json!({})), &[]);
-    assert_eq!(nobody.notes[0], "no device would get it: nothing would be done");
+    let expected =
+        "no device matches the selection: start refuses that, unless it is said that they are still to come";
+    assert_eq!(nobody.notes[0], expected);
+    let unfit = self::plan(&policy(three(), json!({})), &[json!({"id": "d-0", "class": "m0"})]);
+    assert_eq!(unfit.notes[0], "no device would get it: nothing would be done");
 }
 
 #[test]

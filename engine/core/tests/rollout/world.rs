@@ -323,6 +323,22 @@ impl World {
         }
         false
     }
+
+    /// What is over is removed, and nothing of it is left but what the next of its name counts on from.
+    fn remove(&mut self) {
+        self.stage.rules = None;
+        self.stage.act("ann", json!("abort"));
+        while let Some(due_ms) = self.stage.timer_ms {
+            self.stage.now_ms = self.stage.now_ms.max(due_ms);
+            self.stage.fire();
+        }
+        assert_eq!(self.stage.act("ann", json!("remove")), None);
+        while let Some(due_ms) = self.stage.timer_ms {
+            self.stage.now_ms = self.stage.now_ms.max(due_ms);
+            self.stage.fire();
+        }
+        assert_eq!(self.stage.rows.0.keys().collect::<Vec<_>>(), [b"removed"]);
+    }
 }
 
 proptest! {
@@ -353,5 +369,6 @@ proptest! {
         assert!(!head.because.is_empty() && !world.stage.status().to_string().is_empty());
         assert_eq!(head.all().total() as usize, world.stage.devices().len());
         world.stage.replay();
+        world.remove();
     }
 }

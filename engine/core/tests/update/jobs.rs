@@ -29,6 +29,19 @@ fn an_offer_becomes_a_job_and_its_steps_are_reported_once() {
 }
 
 #[test]
+fn an_offer_of_a_year_ago_stands_in_the_way_of_no_other_rollout_of_that_name() {
+    let mut stage = Stage::new();
+    stage.offer("fw-2", 5, 100, 7);
+    stage.withdraw("fw-2", 5, false);
+    stage.wait(365 * 24 * 60 * MINUTE_MS);
+    stage.offer("fw-2", 1, 100, 8);
+    assert_eq!(stage.orders.len(), 2, "it may be one of the same rollout that took long");
+    stage.wait(2 * 24 * 60 * MINUTE_MS);
+    stage.offer("fw-2", 1, 100, 8);
+    assert_eq!(stage.orders.last(), Some(&(2, false)));
+}
+
+#[test]
 fn an_offer_that_nobody_takes_is_withdrawn_and_the_device_is_awaited() {
     let mut stage = Stage::new();
     stage.offer("fw-2", 1, 100, 7);

@@ -182,6 +182,13 @@ fn rollouts() -> Vec<Operation> {
             .document::<NewPlan>()
             .shows::<PlanViewShape>(),
         get("/rollouts/{name}", "How a rollout goes").shows::<StatusShape>(),
+        delete(
+            "/rollouts/{name}",
+            "Delete what is kept of a rollout that is over: its name is free when it is not found any more",
+        )
+        .writes::<Reason>()
+        .answer::<StatusShape>(StatusCode::ACCEPTED)
+        .shows::<StatusShape>(),
         post("/rollouts/{name}/acts", "Approve, pause, resume, promote, abort, retry or repair a rollout")
             .writes::<Nothing>()
             .document::<NewAct>()

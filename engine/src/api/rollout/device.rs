@@ -70,7 +70,7 @@ fn page(
     state: Option<JobState>,
     limit: usize,
 ) -> Result<Page<DeviceRow>, Error> {
-    let (policy, _) = rollout::find(&api.engine, name)?.ok_or(Error::Missing(*name))?;
+    let (policy, _) = rollout::expect(&api.engine, name)?;
     let reader = rollout::reader(&api.engine, name)?;
     let phase = |index: u8| policy.phases.get(usize::from(index)).map(|phase| phase.name.clone());
     let mut items = Vec::new();
@@ -106,7 +106,7 @@ pub(in crate::api) async fn explain(
 ) -> Result<Json<Explanation>, Problem> {
     let name = parse_name(&name)?;
     let id = parse_id(&id)?;
-    rollout::find(&api.engine, &name)?.ok_or(Error::Missing(name))?;
+    rollout::expect(&api.engine, &name)?;
     let explained = fleetfn_core::rollout::explain(&id, &rollout::reader(&api.engine, &name)?);
     let missing = || {
         let what = format!(

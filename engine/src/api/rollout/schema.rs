@@ -17,6 +17,8 @@ pub(in crate::api) struct StatusShape {
     state: String,
     /// Whether it is paused, and by whom and why.
     paused: Option<String>,
+    /// Whether it is being removed, by whom and why, and how many devices it still has rows of.
+    removing: Option<String>,
     /// Why it is where it is.
     because: String,
     /// Its phase from 1, and how many there are.

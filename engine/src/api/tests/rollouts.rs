@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 impl Fixture {
     /// An engine with a release 1.2 of `node` for class `m3`, and devices of it.
-    async fn with_release(devices: usize) -> Self {
+    pub(super) async fn with_release(devices: usize) -> Self {
         let fixture = Self::start().await;
         fixture.publish_node(b"image", 2).await;
         for number in 0..devices {
@@ -16,20 +16,20 @@ impl Fixture {
         fixture
     }
 
-    async fn start_rollout(&self, name: &str, policy: Value) -> (u16, Value) {
+    pub(super) async fn start_rollout(&self, name: &str, policy: Value) -> (u16, Value) {
         self.ask(
             "POST",
             "/rollouts",
-            Some(json!({"name": name, "policy": policy, "by": "ann", "why": "try"})),
+            Some(json!({"name": name, "policy": policy, "allow_empty": true, "by": "ann", "why": "try"})),
         )
         .await
     }
 
-    async fn until_running(&self, name: &str) {
+    pub(super) async fn until_running(&self, name: &str) {
         until(self, &format!("/api/v1/rollouts/{name}"), |answer| answer["state"] == "running").await;
     }
 
-    async fn act_on(&self, name: &str, verb: &str, by: &str) -> (u16, Value) {
+    pub(super) async fn act_on(&self, name: &str, verb: &str, by: &str) -> (u16, Value) {
         let act = json!({"verb": verb, "by": by, "why": "because"});
         self.ask("POST", &format!("/rollouts/{name}/acts"), Some(act)).await
     }
@@ -123,7 +123,8 @@ async fn nobody_takes_the_name_of_a_repair_away() {
     let plain = json!({"release": "node@1.2"});
     assert_eq!(fixture.start_rollout("one-repair", plain.clone()).await.0, 201);
     let (status, problem) = fixture.start_rollout("one", repaired.clone()).await;
-    let expected = "there is a rollout 'one-repair', which its repair would be called; choose another name";
+    let expected = "there is a rollout 'one-repair', which its repair would be called; choose another name, or remove that one when \
+                    it is over";
     assert_eq!((status, problem["detail"].as_str()), (422, Some(expected)));
     assert_eq!(fixture.start_rollout("two", repaired).await.0, 201);
     let (status, problem) = fixture.start_rollout("two-repair", plain.clone()).await;

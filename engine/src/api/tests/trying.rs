@@ -94,6 +94,7 @@ fn of_firmware() -> Vec<Trial> {
             .document(json!({ "count": 2 })),
         trial("post", "/rollouts", "/rollouts").document(start),
         trial("post", "/rollouts/{name}/acts", "/rollouts/fw/acts").document(act),
+        trial("delete", "/rollouts/{name}", "/rollouts/old?why=over"),
     ]
 }
 
@@ -122,7 +123,10 @@ impl Fixture {
         }
         fixture.must("PUT", "/budgets/climate", json!({ "fuel_per_s": 1_000 })).await;
         let policy = json!({ "release": "node@1.2", "approval": true });
-        fixture.must("POST", "/rollouts", json!({ "name": "fw", "policy": policy, "why": "try" })).await;
+        for name in ["fw", "old"] {
+            fixture.must("POST", "/rollouts", json!({ "name": name, "policy": policy, "why": "try" })).await;
+        }
+        fixture.must("POST", "/rollouts/old/acts", json!({ "verb": "abort", "why": "late" })).await;
         fixture
     }
 
@@ -172,7 +176,8 @@ async fn a_dry_run_of_any_write_is_answered_and_leaves_the_log_as_it_was() {
         } else {
             body
         };
-        let path = format!("{PREFIX}{path}?dry_run=1");
+        let join = if path.contains('?') { '&' } else { '?' };
+        let path = format!("{PREFIX}{path}{join}dry_run=1");
         let sent = (!body.is_empty()).then_some((media_type, body));
         let (status, answer) = fixture.answer(&method.to_uppercase(), &path, sent).await;
         assert!([200, 204].contains(&status), "{method} {path}: {status} {answer}");

@@ -18,10 +18,9 @@ pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
     let row = |status: &Status| {
         let all = status.phases.iter().fold(Tally::default(), |sum, phase| sum.with(phase.tally));
         let bad = all.ended().saturating_sub(all.updated());
-        let state = if status.paused.is_some() { "PAUSED".into() } else { status.state.to_string() };
         [
             status.rollout.to_string(),
-            state,
+            status.state_word(),
             format!("{}/{}", status.phase.0, status.phase.1),
             all.updated().to_string(),
             all.active().to_string(),

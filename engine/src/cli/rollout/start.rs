@@ -16,13 +16,16 @@ use std::time::Duration;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Under which name: never used again
+    /// Under which name: no other rollout has it
     name: RolloutName,
     #[command(flatten)]
     policy: PolicyArguments,
     /// Why, for those who read its history
     #[arg(short = 'm', long, visible_alias = "message", value_name = "TEXT")]
     why: String,
+    /// Start it though no device matches its selection now: its devices are still to come
+    #[arg(long)]
+    allow_empty: bool,
     #[command(flatten)]
     trial: Trial,
     /// Wait until it has completed (0) or was aborted (3): the default on a terminal
@@ -113,10 +116,16 @@ fn phases(text: &str) -> Result<Value, String> {
 }
 
 pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
-    let Arguments { name, policy, why, trial, wait, detach, timeout, output } = arguments;
+    let Arguments { name, policy, why, allow_empty, trial, wait, detach, timeout, output } = arguments;
     let tried = format!("cannot start rollout {name}");
     let policy = policy.draft(&tried)?;
-    let new = NewRollout { name: name.to_string(), policy, by: Some(who()), why: why.clone() };
+    let new = NewRollout {
+        name: name.to_string(),
+        policy,
+        allow_empty: *allow_empty,
+        by: Some(who()),
+        why: why.clone(),
+    };
     let client = Client::open(data)?;
     let started: Status = client
         .post(&tried, &trial.at("/rollouts"), &new)

@@ -40,6 +40,8 @@ pub enum Verb {
     Retry,
     /// Starts the rollout of the policy's repair to those that were updated.
     Repair,
+    /// Deletes what is kept of it, which frees its name.
+    Remove,
 }
 
 /// An operator's act.
@@ -53,6 +55,17 @@ pub struct Act {
     pub why: String,
     /// What.
     pub verb: Verb,
+    /// The rollout that is repaired by the one that is started: it is told if the name is taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repairs: Option<String>,
+}
+
+/// The name that a repair was to have is taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Taken {
+    /// The name.
+    pub name: String,
 }
 
 /// A device that matches the selection, or has matched it. Sent again when something of it has changed.
@@ -251,6 +264,7 @@ impl Act {
         }
         match &self.verb {
             Verb::Start(policy) => policy.check().map_err(|error| error.to_string()),
+            _ if self.repairs.is_some() => Err("repairs: only what is started repairs another".into()),
             _ => Ok(()),
         }
     }

@@ -38,7 +38,13 @@ pub(super) fn notes(
             variants.join(" or ")
         ));
     }
-    empty_phases(policy, phases, &mut notes);
+    if fleet.items().is_empty() {
+        notes.push(
+            "no device matches the selection: start refuses that, unless it is said that they are still to come".into(),
+        );
+    } else {
+        empty_phases(policy, phases, &mut notes);
+    }
     unknown(fleet.items(), one_of, &mut notes);
     let part: Vec<&Device> =
         rows.iter().map(|(_, device)| device).filter(|device| device.phase.is_some()).collect();

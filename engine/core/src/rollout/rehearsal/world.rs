@@ -71,7 +71,7 @@ impl<'a> World<'a> {
         let now_ms = policy.start_at_ms.map_or(now_ms, |start_ms| start_ms.max(now_ms));
         let mut found = Found { rows: Rows::default(), timer_ms: None, now_ms };
         let start = Verb::Start(Box::new(policy.clone()));
-        let act = Act { by: "rehearsal".into(), why: String::new(), verb: start };
+        let act = Act { by: "rehearsal".into(), why: String::new(), verb: start, repairs: None };
         found.tell(name, Input::Act(act))?;
         let candidates: Vec<Candidate> = fleet.iter().map(|member| member.candidate.clone()).collect();
         for some in candidates.chunks(CANDIDATES_MAX) {

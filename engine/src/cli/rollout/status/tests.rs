@@ -24,6 +24,7 @@ fn status() -> Status {
         at_ms: 1_774_872_000_000,
         state: State::Running,
         paused: None,
+        removing: None,
         because: "phase early begins and takes 1000 devices".into(),
         phase: (2, 3),
         passed_ms: None,
