@@ -1,5 +1,7 @@
 //! What must hold of every event, whatever happened before it.
 
+use crate::attempts::{attempts, taken_back};
+use crate::presence::Presence;
 use crate::stage::device;
 use fleetfn_core::effect::Effect;
 use fleetfn_core::event::Entity;
@@ -27,6 +29,8 @@ pub(crate) struct Rules {
     repairs: usize,
     /// How many devices each phase may take, as its size says of the devices that took part when it began.
     shares: BTreeMap<usize, u32>,
+    /// When the node was there.
+    presence: Presence,
 }
 
 /// One event.
@@ -53,23 +57,31 @@ impl Rules {
         let Some(after) = head(seen.after) else {
             return;
         };
+        self.presence.observe(seen);
         let policy = rollout::policy(seen.after).expect("a policy").expect("it was started");
         let rows = (devices(seen.before), devices(seen.after));
         let offers: Vec<(DeviceId, Offer)> = seen.effects.iter().filter_map(offer).collect();
         self.offers(&policy, &after, &offers, &rows, seen.now_ms);
-        self.pace(&policy, offers.len() as u64);
+        self.pace(&policy, &after, offers.len() as u64);
         for (id, before) in &rows.0 {
             let after = &rows.1[id];
             moves_on(before, after, seen.input);
             succeeds(id, before, after, seen.input);
+            attempts(&policy, *id, before, after, seen);
+            taken_back(*id, before, after, seen);
+            self.presence.silence(&policy, Some(before), after, seen.now_ms);
+            self.presence.job(&policy, Some(before), after, seen.now_ms);
         }
         if let Some(before) = head(seen.before) {
             phases_pass(&policy, &before, &after, seen.input);
             self.stops(&policy, &before, &after, seen.input, &rows.1);
+            self.presence.soak(&policy, &before, &after, seen);
         }
         self.node(seen.input, seen.now_ms, offers.len());
         self.repair(&policy, &after, seen.effects);
         assert!(after.in_phases().active() <= policy.concurrency);
+        let approved_by = after.approved.as_ref().map(|approved| &approved.by);
+        assert_ne!(approved_by, Some(&after.started.by), "nobody approves what they have started");
         self.shares(&policy, &after);
     }
 
@@ -190,10 +202,16 @@ impl Rules {
         assert!(!must || !has_begun || head.state != State::Aborted || head.repaired_by.is_some());
     }
 
-    fn pace(&mut self, policy: &Policy, begun: u64) {
+    fn pace(&mut self, policy: &Policy, head: &Head, begun: u64) {
         let per_minute = match &policy.rate {
             Some(Rate::Constant { per_minute }) => *per_minute,
-            Some(Rate::Exponential { max_per_minute, .. }) => *max_per_minute,
+            // It grows with devices that are updated, which only become more: it was no higher before.
+            Some(Rate::Exponential { base_per_minute, factor, after, max_per_minute }) => {
+                let growths = f64::from(head.in_phases().updated() / after);
+                let grown =
+                    f64::from(*base_per_minute) * (f64::from(factor.hundredths()) / 100.0).powf(growths);
+                grown.min(f64::from(*max_per_minute)) as u32
+            }
             None => return,
         };
         if begun == 0 {
