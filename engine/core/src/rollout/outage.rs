@@ -9,7 +9,7 @@ use super::head::State;
 use super::machine::Machine;
 use super::words::{Instant, Length};
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
@@ -21,8 +21,8 @@ pub const RETURN_MS: u64 = 300_000;
 /// which the node was there; whoever was not heard since has had as many chances to come back.
 pub const OUTAGES_MAX: usize = 8;
 
-/// An outage that is worth a line of the history, in milliseconds: a restart is not.
-const WORTH_A_LINE_MS: u64 = 60_000;
+/// An outage that operators are told of, in milliseconds: a restart is none.
+const TOLD_MS: u64 = RETURN_MS;
 
 /// One of them, in milliseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +37,10 @@ pub struct Outage {
 impl Outage {
     fn end_ms(self) -> u64 {
         self.until_ms.saturating_add(RETURN_MS)
+    }
+
+    fn is_told(self) -> bool {
+        self.until_ms.saturating_sub(self.from_ms) >= TOLD_MS
     }
 }
 
@@ -67,11 +71,17 @@ impl Outages {
     /// When the node will have been there for `span_ms` since `from_ms`, as far as outages are known.
     #[must_use]
     pub fn after(&self, from_ms: u64, span_ms: u64) -> u64 {
+        self.after_return(from_ms, span_ms, RETURN_MS)
+    }
+
+    /// The same, where devices come back so long after an outage.
+    fn after_return(&self, from_ms: u64, span_ms: u64, return_ms: u64) -> u64 {
         let mut at_ms = from_ms.saturating_add(span_ms);
         for outage in &self.0 {
             let start_ms = outage.from_ms.max(from_ms);
             if start_ms < at_ms {
-                at_ms = at_ms.saturating_add(outage.end_ms().saturating_sub(start_ms));
+                let end_ms = outage.until_ms.saturating_add(return_ms);
+                at_ms = at_ms.saturating_add(end_ms.saturating_sub(start_ms));
             }
         }
         at_ms
@@ -93,7 +103,7 @@ impl Outages {
 
     /// In words, as long as devices still come back.
     pub(super) fn words(&self, now_ms: u64) -> Option<String> {
-        let outage = self.present(now_ms)?;
+        let outage = self.present(now_ms).filter(|outage| outage.is_told())?;
         let (from, until) = (Instant(outage.from_ms), Instant(outage.until_ms));
         Some(format!(
             "nothing is judged by silence until {}: the engine was away from {from} to {until}",
@@ -108,14 +118,21 @@ impl Machine<'_> {
         let from_ms = since_ms.unwrap_or(self.head.started.at_ms).min(self.now_ms);
         self.head.outages.add(from_ms, self.now_ms);
         if let (State::Soaking, Some(soak_ms)) = (self.head.state, self.soak_ms()) {
-            self.head.until_ms = Some(self.head.outages.after(self.head.since_ms, soak_ms));
+            self.head.until_ms = Some(self.soaked_ms(self.head.since_ms, soak_ms));
         }
-        let away_ms = self.now_ms.saturating_sub(from_ms);
-        if away_ms >= WORTH_A_LINE_MS && self.head.state != State::Aborted {
-            let what = format!("hears devices again after {}", Length(away_ms));
-            let why = format!("the engine was away since {}", Instant(from_ms)).to_string();
-            self.note(super::history::ITSELF, what, why);
+        let outage = Outage { from_ms, until_ms: self.now_ms };
+        if outage.is_told() && self.head.state != State::Aborted {
+            let away = Length(self.now_ms.saturating_sub(from_ms));
+            let why = format!("the engine was away for {away}, since {}", Instant(from_ms));
+            self.note(super::history::ITSELF, "hears devices again", why);
         }
+    }
+
+    /// When the phase has soaked. Where a silence may stop the rollout, for as long as that takes to show.
+    pub(super) fn soaked_ms(&self, since_ms: u64, soak_ms: u64) -> u64 {
+        let is_silence_asked = self.policy.silence.is_some() && self.policy.asks_silence();
+        let return_ms = if is_silence_asked { RETURN_MS } else { 0 };
+        self.head.outages.after_return(since_ms, soak_ms, return_ms)
     }
 }
 

@@ -124,7 +124,7 @@ impl Machine<'_> {
         let (soak_ms, name) = (u64::from(phase.soak_s) * 1_000, phase.name.clone());
         if taken > 0 {
             self.enter(State::Soaking, format!("phase {name} is through; it soaks for {}", Length(soak_ms)));
-            self.head.until_ms = Some(self.head.outages.after(self.now_ms, soak_ms));
+            self.head.until_ms = Some(self.soaked_ms(self.now_ms, soak_ms));
         } else if let Size::Tag(tag) = &phase.size {
             let because = format!("no device carries the tag '{tag}': phase {name} would prove nothing");
             self.hold(Hold::Operator, None, because);

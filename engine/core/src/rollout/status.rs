@@ -102,16 +102,16 @@ pub fn status(name: &RolloutName, policy: &Policy, head: &Head, now_ms: u64) -> 
         held_by,
         rest: per_minute.and_then(|per_minute| Pace::time_for(rest(head), per_minute)),
         criteria: criteria_lines(policy, head),
-        outage: outage(head, now_ms),
+        outage: outage(policy, head, now_ms),
         left_out: head.outside.removed,
         canceled: head.all().canceled,
     }
 }
 
-/// What a rollout that is over waits for nobody to say.
-fn outage(head: &Head, now_ms: u64) -> Option<String> {
-    let counts = head.state != State::Aborted && head.is_enrolled;
-    counts.then(|| head.outages.words(now_ms))?
+/// Why no silence is judged, if one could be.
+fn outage(policy: &Policy, head: &Head, now_ms: u64) -> Option<String> {
+    let watches = policy.silence.is_some() && head.state != State::Aborted && head.in_phases().updated() > 0;
+    watches.then(|| head.outages.words(now_ms))?
 }
 
 fn phase_line(phase: &Phase, progress: &Progress, head: &Head) -> PhaseLine {

@@ -140,15 +140,19 @@ fn a_phase_does_not_soak_while_the_node_is_away() {
         {"name": "first", "size": {"count": 1}, "soak_s": 1_800},
         {"name": "all", "size": {"percent": 100}},
     ]);
-    let mut stage = Stage::started(policy(phases, json!({})), 2);
-    stage.confirm_offered();
-    stage.pass(10 * MINUTE_MS);
-    awake(&mut stage, 60 * MINUTE_MS);
-    assert_eq!(stage.state().0, "SOAKING");
-    stage.pass(RETURN_MS + 19 * MINUTE_MS);
-    assert_eq!(stage.state().0, "SOAKING");
-    stage.pass(MINUTE_MS);
-    assert_eq!(stage.state().0, "RUNNING");
+    let silent = json!([{"of": ["SILENT"], "percent": 50, "at_least": 9}]);
+    // A silence shows only when devices had time to come back.
+    for (abort, return_ms) in [(json!([]), 0), (silent, RETURN_MS)] {
+        let mut stage = Stage::started(policy(phases.clone(), json!({ "abort": abort })), 2);
+        stage.confirm_offered();
+        stage.pass(10 * MINUTE_MS);
+        awake(&mut stage, 60 * MINUTE_MS);
+        assert_eq!(stage.state().0, "SOAKING");
+        stage.pass(return_ms + 19 * MINUTE_MS);
+        assert_eq!(stage.state().0, "SOAKING");
+        stage.pass(MINUTE_MS);
+        assert_eq!(stage.state().0, "RUNNING");
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::rules::Seen;
 use fleetfn_core::rollout::{
-    self, Device, Failure, Head, Input, OUTAGES_MAX, Policy, RETURN_MS, State, Step, Why,
+    self, Bad, Device, Failure, Head, Input, OUTAGES_MAX, Policy, RETURN_MS, State, Step, Why,
 };
 
 /// When the node was away, with the time in which devices come back.
@@ -95,7 +95,9 @@ impl Presence {
             return;
         }
         let soak_ms = u64::from(policy.phases[usize::from(before.phase)].soak_s) * 1_000;
-        let soaked_ms = self.there_ms(before.since_ms, seen.now_ms);
+        let is_silence_asked = policy.abort.iter().any(|criterion| criterion.of.contains(&Bad::Silent));
+        let return_ms = if is_silence_asked { 0 } else { RETURN_MS };
+        let soaked_ms = self.there_ms(before.since_ms, seen.now_ms) + return_ms * self.away.len() as u64;
         assert!(soaked_ms >= soak_ms, "it soaked for {soaked_ms} ms of {soak_ms}");
     }
 }
