@@ -4,10 +4,22 @@
 //! faster or slower, so that a day of a fleet passes in minutes, and both `dev` and `serve` one that was set, to rehearse a
 //! night that is still to come. Only wall-clock time is scaled: what limits how long a
 //! socket, a disk or a guest may take counts real time.
+//!
+//! While an engine runs its clock is kept (`keeper`, `steady`): a machine that stood still, and a clock that was set ahead or
+//! back, are outages at most, and no surprise for what waits for a time.
+
+mod keeper;
+mod steady;
+
+pub(crate) use keeper::{Keeper, noted_ms};
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use steady::Steady;
+
+#[cfg(test)]
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Slowest speed: a tenth, to watch what goes by too fast.
 const PERMILLE_MIN: u32 = 100;
@@ -29,6 +41,11 @@ pub(crate) enum Clock {
         /// How fast it runs.
         speed: Speed,
     },
+    /// One of an engine that runs, which is kept.
+    Steady(&'static Steady),
+    /// The node's own, set ahead by so many milliseconds, which a test changes.
+    #[cfg(test)]
+    Ahead(&'static AtomicU64),
 }
 
 impl Clock {
@@ -50,34 +67,59 @@ impl Clock {
                 u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
             }
             Self::Scaled { start, start_ms, speed } => start_ms.saturating_add(speed.scale(start.elapsed())),
+            Self::Steady(clock) => clock.now_ms(),
+            #[cfg(test)]
+            Self::Ahead(by_ms) => Self::Real.now_ms().saturating_add(by_ms.load(Ordering::Relaxed)),
+        }
+    }
+
+    /// How fast it runs.
+    fn speed(&self) -> Speed {
+        match self {
+            Self::Scaled { speed, .. } => *speed,
+            Self::Steady(clock) => clock.speed(),
+            Self::Real => Speed::REAL,
+            #[cfg(test)]
+            Self::Ahead(_) => Speed::REAL,
+        }
+    }
+
+    /// The clock of an engine that starts with this one and a log whose newest event is of `newest_ms`; and the one by which
+    /// it is to be kept.
+    pub(crate) fn kept(self, newest_ms: u64) -> (Self, Self) {
+        // One that does not go with the machine's goes on where the log ends.
+        let wall = match self {
+            Self::Scaled { start, start_ms, speed } => {
+                Self::Scaled { start, start_ms: start_ms.max(newest_ms), speed }
+            }
+            other => other,
+        };
+        let wall_ms = wall.now_ms();
+        let lead_ms = newest_ms.saturating_sub(wall_ms);
+        let start_ms = if lead_ms > steady::LEAD_MS_MAX { wall_ms } else { wall_ms.max(newest_ms) };
+        // There is one for each engine, and an engine for each process: so a clock stays a value that anybody copies.
+        (Self::Steady(Box::leak(Box::new(Steady::new(start_ms, wall.speed())))), wall)
+    }
+
+    /// The clock as somebody can keep it, if it is one that is kept.
+    pub(crate) fn steady(&self) -> Option<&'static Steady> {
+        match self {
+            Self::Steady(clock) => Some(clock),
+            _ => None,
         }
     }
 
     /// How long it really takes until the clock has gone on by so many milliseconds, rounded up.
     pub(crate) fn real(&self, span_ms: u64) -> Duration {
-        match self {
-            Self::Real => Duration::from_millis(span_ms),
-            Self::Scaled { speed, .. } => speed.unscale(span_ms),
+        match self.speed() {
+            Speed::REAL => Duration::from_millis(span_ms),
+            speed => speed.unscale(span_ms),
         }
     }
 
     /// By how many milliseconds the clock goes on in a span of real time.
     pub(crate) fn span_ms(&self, real: Duration) -> u64 {
-        match self {
-            Self::Real => u64::try_from(real.as_millis()).unwrap_or(u64::MAX),
-            Self::Scaled { speed, .. } => speed.scale(real),
-        }
-    }
-
-    /// The same, set forward if it is behind `ms`: time does not run backwards in a data directory that has been ahead.
-    pub(crate) fn not_before(self, ms: u64) -> Self {
-        match self {
-            Self::Scaled { start, start_ms, speed } => {
-                Self::Scaled { start, start_ms: start_ms.max(ms), speed }
-            }
-            // Real time is what it is.
-            Self::Real => Self::Real,
-        }
+        self.speed().scale(real)
     }
 }
 
@@ -101,6 +143,9 @@ impl Speed {
 
     /// Milliseconds of the clock in a span of real time.
     fn scale(self, real: Duration) -> u64 {
+        if self == Self::REAL {
+            return u64::try_from(real.as_millis()).unwrap_or(u64::MAX);
+        }
         let scaled = real.as_micros().saturating_mul(self.0.into()) / 1_000_000;
         u64::try_from(scaled).unwrap_or(u64::MAX)
     }
@@ -171,8 +216,17 @@ mod tests {
         let clock = Clock::Scaled { start, start_ms: 1_000, speed: speed("60x") };
         assert_eq!(clock.real(60_000), Duration::from_secs(1));
         assert!(clock.now_ms() >= 121_000, "two seconds are two minutes");
-        assert!(clock.not_before(500_000).now_ms() >= 620_000);
-        assert!(clock.not_before(0).now_ms() < 500_000);
+    }
+
+    #[test]
+    fn time_goes_on_where_the_log_ends_unless_that_is_days_ahead_of_the_machine() {
+        let start = Instant::now();
+        let scaled = Clock::Scaled { start, start_ms: 1_000, speed: speed("60x") };
+        assert!(scaled.kept(500_000).0.now_ms() >= 500_000);
+        assert!(scaled.kept(0).0.now_ms() < 500_000);
+        let (now_ms, hour_ms) = (Clock::Real.now_ms(), 3_600_000);
+        assert!(Clock::Real.kept(now_ms + hour_ms).0.now_ms() >= now_ms + hour_ms);
+        assert!(Clock::Real.kept(now_ms + 48 * hour_ms).0.now_ms() < now_ms + hour_ms);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::admit::{Admission, Room, Waiter};
 use crate::artifacts::Artifacts;
 use crate::backfill::Backfills;
 use crate::callers::{Answer, Callers};
-use crate::clock::Clock;
+use crate::clock::{Clock, Keeper};
 use crate::habits::Habits;
 use crate::inbox::{Inboxes, Signals};
 use crate::metrics::Metrics;
@@ -38,8 +38,8 @@ use fleetfn_core::invocation::Role;
 use fleetfn_protocol::{DeviceId, FunctionName};
 use fleetfn_store::{AppendError, Haste, Store};
 use parts::{
-    after_log, announce_rollouts, lock, open_registry, open_store, recall_habits, start_blocks, start_broker,
-    start_fetcher, start_patches, store_config,
+    lock, open_registry, open_store, recall_habits, start_blocks, start_broker, start_clock, start_fetcher,
+    start_patches, store_config,
 };
 use sha2::{Digest, Sha256};
 use std::fs::File;
@@ -80,6 +80,8 @@ struct Node {
     backfills: Arc<Backfills>,
     partitions: u16,
     clock: Clock,
+    /// The thread that keeps it.
+    keeper: Mutex<Option<Keeper>>,
     started_at_ms: u64,
     durable: watch::Receiver<Offset>,
     broker: Mutex<Option<Broker>>,
@@ -110,10 +112,9 @@ impl Engine {
         let tail = inboxes.tail(Arc::clone(&room), Arc::clone(&metrics));
         let durable = tail.head();
         let store = open_store(config, tail).await?;
-        let clock = after_log(options.clock, &store)?;
+        let (clock, keeper) = start_clock(&options, &store, partitions).await?;
         options.clock = clock;
         let registry = open_registry(&options, &store, (&modules, &artifacts), &token, &metrics)?;
-        announce_rollouts(&store, partitions, clock).await?;
         let patches = start_patches(&options, &artifacts, &registry, &metrics)?;
         let fetcher = start_fetcher(&options, &store, &registry, &metrics, partitions);
         let (callers, habits) = (Callers::default(), recall_habits(&store).await?);
@@ -160,6 +161,7 @@ impl Engine {
             callers,
             partitions,
             clock,
+            keeper: Mutex::new(keeper),
             started_at_ms: clock.now_ms(),
             durable,
             token,
@@ -195,11 +197,13 @@ impl Engine {
         let patches = self.0.patches.clone();
         let blocks = self.0.blocks.lock().unwrap_or_else(PoisonError::into_inner).take();
         let workers = std::mem::take(&mut *self.0.workers.lock().unwrap_or_else(PoisonError::into_inner));
+        let keeper = self.0.keeper.lock().unwrap_or_else(PoisonError::into_inner).take();
         let store = self.0.store.clone();
         tokio::task::spawn_blocking(move || {
             blocks.into_iter().for_each(Blocks::stop);
             patches.stop();
             workers.into_iter().for_each(worker::Handle::stop);
+            keeper.into_iter().for_each(Keeper::stop);
             store.close()
         })
         .await?

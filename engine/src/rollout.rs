@@ -63,7 +63,7 @@ pub(crate) enum Error {
         /// Which.
         name: RolloutName,
         /// By whom and why.
-        done: Done,
+        done: Box<Done>,
     },
     /// The selection matches nobody, and that was not said to be meant.
     #[error("no device matches '{0}' now, so nobody would get it")]
@@ -142,7 +142,7 @@ pub(crate) fn expect(engine: &Engine, name: &RolloutName) -> Result<(Policy, Hea
         return Ok(found);
     }
     Err(match rollout::removed(&reader(engine, name)?)? {
-        Some(removed) => Error::Removed { name: *name, done: removed.done },
+        Some(removed) => Error::Removed { name: *name, done: Box::new(removed.done) },
         None => Error::Missing(*name),
     })
 }

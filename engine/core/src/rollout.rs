@@ -49,6 +49,7 @@ mod history;
 mod input;
 mod ledger;
 mod machine;
+mod outage;
 mod output;
 mod pace;
 mod patches;
@@ -83,12 +84,13 @@ pub(crate) use failure::costs_attempt;
 pub use head::{Answer, Done, Head, Hold, Progress, Removal, State, Verdict};
 pub use history::{HISTORY_MAX, Line, history};
 pub use input::{
-    ABSENT, ACT, AWAKE, Absent, Act, CANDIDATES, CANDIDATES_MAX, CHOSEN, Candidate, Candidates, Chosen,
-    DEFERRED, DEVICE_FUNCTION, Deferred, ENROLLED, FUNCTION, GateAnswer, HEARD, HERE, Heard, Input,
+    ABSENT, ACT, AWAKE, Absent, Act, Awake, CANDIDATES, CANDIDATES_MAX, CHOSEN, Candidate, Candidates,
+    Chosen, DEFERRED, DEVICE_FUNCTION, Deferred, ENROLLED, FUNCTION, GateAnswer, HEARD, HERE, Heard, Input,
     InputError, NewPatches, NodePace, PACE, PATCHES, REFUSED, REPORT, Refused, Report, SILENT, Silent, TAKEN,
     TICK, Taken, VERDICT, Verb, WHO_BYTES_MAX, WHY_BYTES_MAX,
 };
 pub use machine::{Decision, Moves, handle, handle_event};
+pub use outage::{OUTAGES_MAX, Outage, Outages, RETURN_MS};
 pub(crate) use output::send;
 pub use output::{GATE_PREFIX, OFFER, Offer, Question, WATCH, WITHDRAW, Watch, Withdraw};
 pub use patches::releases;

@@ -8,6 +8,8 @@ mod stage;
 
 #[path = "rollout/acts.rs"]
 mod acts;
+#[path = "rollout/attempts.rs"]
+mod attempts;
 #[path = "rollout/changes.rs"]
 mod changes;
 #[path = "rollout/devices.rs"]
@@ -24,6 +26,8 @@ mod night;
 mod phases;
 #[path = "rollout/plan.rs"]
 mod plan;
+#[path = "rollout/presence.rs"]
+mod presence;
 #[path = "rollout/rehearsal.rs"]
 mod rehearsal;
 #[path = "rollout/removal.rs"]

@@ -12,6 +12,7 @@ mod vouching;
 
 use super::{Problem, Running, Server};
 use crate::access::AccessFile;
+use crate::clock::Clock;
 use crate::engine::{Engine, Options};
 use serde_json::{Value, json};
 use std::io::Read;
@@ -31,10 +32,14 @@ struct Fixture {
 
 impl Fixture {
     async fn start() -> Self {
+        Self::start_by(Clock::Real).await
+    }
+
+    async fn start_by(clock: Clock) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let server = Server::bind(anywhere).await.expect("a port");
-        let options = Options::new(directory.path().into(), anywhere);
+        let options = Options { clock, ..Options::new(directory.path().into(), anywhere) };
         let engine = Engine::start(options).await.expect("starts");
         let api = server.start(engine.clone());
         engine.announce(api.address()).expect("is written");

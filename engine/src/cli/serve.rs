@@ -39,7 +39,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "BYTES", default_value = "8GiB", value_parser = bytes::parse)]
     retain_bytes: u64,
     /// How many bytes of updates are sent to devices in a second, all together: telemetry goes first
-    #[arg(long, value_name = "BYTES", default_value = "16MiB", value_parser = bytes::parse)]
+    #[arg(long, value_name = "BYTES", default_value = "16MiB", value_parser = update_rate)]
     update_rate: u64,
     /// Memory in which the state is cached: reads beyond it go to the disk. A thirty-second of what there is, from 64MiB to
     /// 512MiB, unless it is given
@@ -71,6 +71,17 @@ impl From<Sync> for Durability {
             Sync::Fsync => Self::Fsync,
             Sync::None => Self::None,
         }
+    }
+}
+
+/// With nothing a second no update would ever end, and none would be refused either.
+fn update_rate(text: &str) -> Result<u64, String> {
+    match bytes::parse(text)? {
+        0 => Err(
+            "no update would ever arrive; to hold updates back, pause their rollouts (fleetfn rollout pause)"
+                .into(),
+        ),
+        bytes => Ok(bytes),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::options::Options;
 use crate::admit::{Admission, Waiter};
 use crate::artifacts::Artifacts;
-use crate::clock::Clock;
+use crate::clock::{Clock, Keeper, noted_ms};
 use crate::fetch::{self, Fetcher};
 use crate::habits::Habits;
 use crate::inbox::Fanout;
@@ -23,12 +23,25 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-/// A clock that does not go with the machine's goes on where the log ends.
-pub(super) fn after_log(clock: Clock, store: &Store<Waiter>) -> anyhow::Result<Clock> {
-    match clock {
-        Clock::Real => Ok(clock),
-        Clock::Scaled { .. } => Ok(clock.not_before(place::newest_ms(store).context("cannot read the log")?)),
-    }
+/// The clock of the engine, and who keeps it. Tells rollouts that the node was away: now, before anything else happens, and
+/// whenever that is found later.
+pub(super) async fn start_clock(
+    options: &Options,
+    store: &Store<Waiter>,
+    partitions: u16,
+) -> anyhow::Result<(Clock, Option<Keeper>)> {
+    let newest_ms = place::newest_ms(store).context("cannot read the log")?;
+    let there_ms = noted_ms(&options.data).unwrap_or(0).max(newest_ms);
+    let (clock, wall) = options.clock.kept(newest_ms);
+    announce_rollouts(store, partitions, (there_ms > 0).then_some(there_ms), clock.now_ms()).await?;
+    let store = store.clone();
+    let away = move |since_ms, now_ms| {
+        if let Err(error) = crate::rollout::announce(&store, partitions, Some(since_ms), now_ms) {
+            tracing::error!(%error, "rollouts cannot be told that the node was away");
+        }
+    };
+    let keeper = clock.steady().map(|steady| Keeper::start(steady, wall, &options.data, Box::new(away)));
+    Ok((clock, keeper.transpose().context("cannot start the thread that keeps the clock")?))
 }
 
 /// Opens or makes the store, whose durable groups go to `tail`.
@@ -40,13 +53,15 @@ pub(super) async fn open_store(config: Config, tail: Fanout) -> anyhow::Result<S
 }
 
 /// Tells rollouts that the node was away.
-pub(super) async fn announce_rollouts(
+async fn announce_rollouts(
     store: &Store<Waiter>,
     partitions: u16,
-    clock: Clock,
+    since_ms: Option<u64>,
+    now_ms: u64,
 ) -> anyhow::Result<()> {
     let store = store.clone();
-    let telling = tokio::task::spawn_blocking(move || crate::rollout::announce(&store, partitions, clock));
+    let tell = move || crate::rollout::announce(&store, partitions, since_ms, now_ms);
+    let telling = tokio::task::spawn_blocking(tell);
     telling.await?.context("cannot tell rollouts that the node has started")
 }
 

@@ -20,6 +20,7 @@ use fleetfn_store::{Store, give_way};
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
 
 /// Threads that read images: a read from the page cache takes microseconds, and while one hashes an image the other goes on.
 const THREADS: usize = 2;
@@ -84,12 +85,14 @@ struct Queue {
 pub(crate) struct Requests {
     queue: Mutex<Queue>,
     news: Condvar,
+    /// Told when it is over, for those who wait for their time; one who waits for news must not be passed over for them.
+    over: Condvar,
     metrics: Arc<Metrics>,
 }
 
 impl Requests {
     pub(crate) fn new(metrics: Arc<Metrics>) -> Arc<Self> {
-        Arc::new(Self { queue: Mutex::default(), news: Condvar::new(), metrics })
+        Arc::new(Self { queue: Mutex::default(), news: Condvar::new(), over: Condvar::new(), metrics })
     }
 
     fn put(&self, device: DeviceId, request: &[u8]) {
@@ -116,6 +119,13 @@ impl Requests {
         }
     }
 
+    /// Waits until blocks may leave; whether they may, and it is not over.
+    fn rest(&self, wait: Duration) -> bool {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let rested = self.over.wait_timeout_while(queue, wait, |queue| !queue.is_stopping);
+        !rested.unwrap_or_else(PoisonError::into_inner).0.is_stopping
+    }
+
     /// Waits for the next device; `None` when it is over.
     fn next(&self) -> Option<(DeviceId, Vec<BlockRequest>)> {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
@@ -133,6 +143,7 @@ impl Requests {
     fn stop(&self) {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner).is_stopping = true;
         self.news.notify_all();
+        self.over.notify_all();
     }
 }
 
@@ -194,7 +205,7 @@ impl Blocks {
             Builder::new().name(format!("blocks-{number}")).spawn(move || {
                 give_way();
                 while let Some((device, wanted)) = requests.next() {
-                    wanted.iter().for_each(|request| server.answer(device, request));
+                    wanted.iter().for_each(|request| server.answer(device, request, &requests));
                 }
             })
         };
@@ -218,11 +229,11 @@ impl Blocks {
 }
 
 impl Server {
-    fn answer(&self, device: DeviceId, request: &BlockRequest) {
+    fn answer(&self, device: DeviceId, request: &BlockRequest, requests: &Requests) {
         let metrics = &self.parts.metrics.updates;
         match self.image(device, request) {
             Ok((image, delivery)) => {
-                if let Err(refusal) = self.send(device, request, &image, delivery) {
+                if let Err(refusal) = self.send(device, request, (&image, delivery), requests) {
                     metrics.refuse(refusal);
                 }
             }
@@ -246,8 +257,8 @@ impl Server {
         &self,
         device: DeviceId,
         request: &BlockRequest,
-        image: &Image,
-        delivery: Delivery,
+        (image, delivery): (&Image, Delivery),
+        requests: &Requests,
     ) -> Result<(), Refusal> {
         let block_bytes = u32::from(request.block_bytes.get());
         let mut piece = Vec::new();
@@ -258,18 +269,24 @@ impl Server {
             let len = usize::try_from(block_bytes.min(image.size() - at)).unwrap_or_default();
             piece.push(message(request.job, index, image, at, len)?);
             if indices.peek().is_none() || piece.iter().map(Bytes::len).sum::<usize>() >= PIECE_BYTES {
-                self.send_piece(device, std::mem::take(&mut piece), delivery)?;
+                self.send_piece(device, std::mem::take(&mut piece), delivery, requests)?;
             }
         }
         Ok(())
     }
 
     /// Sends some blocks at once, when it is their time.
-    fn send_piece(&self, device: DeviceId, piece: Vec<Bytes>, delivery: Delivery) -> Result<(), Refusal> {
+    fn send_piece(
+        &self,
+        device: DeviceId,
+        piece: Vec<Bytes>,
+        delivery: Delivery,
+        requests: &Requests,
+    ) -> Result<(), Refusal> {
         let lens: Vec<usize> = piece.iter().map(Bytes::len).collect();
         let wait = self.parts.pace.take(lens.iter().sum());
-        if !wait.is_zero() {
-            std::thread::sleep(wait);
+        if !wait.is_zero() && !requests.rest(wait) {
+            return Err(Refusal::NoRoom);
         }
         let (taken, refusal) = match self.parts.mailboxes.send_blocks(&device, piece) {
             Ok(()) => (lens.len(), None),
@@ -298,4 +315,21 @@ fn message(job: u32, index: u32, image: &Image, at: u32, len: usize) -> Result<B
     let written = Block { job, index, bytes }.write(&mut message).map(<[u8]>::len);
     // The buffer was made for it.
     if written == Ok(message.len()) { Ok(Bytes::from(message)) } else { Err(Refusal::NoImage) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_waits_for_the_rate_ends_when_it_is_over() {
+        let requests = Requests::new(Arc::default());
+        assert!(requests.rest(Duration::from_millis(1)), "its time has come");
+        let waiting = Arc::clone(&requests);
+        // As long as a window takes at a byte a second.
+        let thread = std::thread::spawn(move || waiting.rest(Duration::from_secs(16_384)));
+        requests.stop();
+        assert!(!thread.join().expect("no panic"));
+        assert!(!requests.rest(Duration::MAX), "nor does anybody begin to wait");
+    }
 }

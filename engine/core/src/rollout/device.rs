@@ -176,6 +176,9 @@ pub struct Device {
     /// When it began on that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_ms: Option<u64>,
+    /// When it moved last, as long as it is at it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved_ms: Option<u64>,
     /// When it was seen on trial.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trial_ms: Option<u64>,
@@ -227,6 +230,7 @@ impl Device {
             enrolled_ms: now_ms,
             offered_ms: None,
             started_ms: None,
+            moved_ms: None,
             trial_ms: None,
             ended_ms: None,
             due_ms: None,
@@ -246,7 +250,7 @@ impl Device {
         }
         self.step = step;
         self.why = why;
-        self.due_ms = None;
+        (self.due_ms, self.moved_ms) = (None, None);
         self.ended_ms = step.is_end().then_some(now_ms);
     }
 

@@ -56,9 +56,10 @@ impl Machine<'_> {
             Step::Later => self.make_ready(&mut after, Why::InTurn),
             Step::Offered => self.end_offer(id, &mut after),
             Step::Downloading | Step::Verified | Step::Armed | Step::Trial
-                if self.after_start_ms() > self.now_ms =>
+                if self.job_due_ms(before) > self.now_ms =>
             {
-                after.due_ms = Some(self.after_start_ms());
+                // A device could say nothing while the node was away.
+                after.due_ms = Some(self.job_due_ms(before));
             }
             Step::Downloading | Step::Verified | Step::Armed | Step::Trial => {
                 let (failure, blame) = self.out_of_time(before);
@@ -99,20 +100,16 @@ impl Machine<'_> {
         (Failure::StoodStill { for_s: timeouts.step_s, phase }, blame)
     }
 
-    /// Before this no job is out of time: a device could say nothing while the node was away.
-    fn after_start_ms(&self) -> u64 {
+    /// When a job is out of time.
+    pub(super) fn job_due_ms(&self, device: &Device) -> u64 {
         let step_ms = u64::from(self.policy.timeouts.step_s) * 1_000;
-        self.head.awake_ms.map_or(0, |awake_ms| awake_ms.saturating_add(step_ms))
-    }
-
-    /// When a job that has just moved is out of time.
-    pub(super) fn job_due_ms(&self, started_ms: u64) -> u64 {
-        let timeouts = self.policy.timeouts;
-        let step_ms = self.now_ms.saturating_add(u64::from(timeouts.step_s) * 1_000);
-        step_ms.min(self.job_end_ms(started_ms))
+        let step_end_ms = device.moved_ms.map(|moved_ms| self.head.outages.after(moved_ms, step_ms));
+        let job_end_ms = device.started_ms.map(|started_ms| self.job_end_ms(started_ms));
+        [step_end_ms, job_end_ms].into_iter().flatten().min().unwrap_or(self.now_ms)
     }
 
     fn job_end_ms(&self, started_ms: u64) -> u64 {
-        started_ms.saturating_add(u64::from(self.policy.timeouts.in_progress_s) * 1_000)
+        let whole_ms = u64::from(self.policy.timeouts.in_progress_s) * 1_000;
+        self.head.outages.after(started_ms, whole_ms)
     }
 }

@@ -1,5 +1,6 @@
 //! What is known of a rollout as a whole: one row, whose size depends on its policy and never on the fleet.
 
+use super::outage::Outages;
 use super::pace::Pace;
 use super::policy::Policy;
 use super::tally::{Tally, is_zero};
@@ -202,9 +203,9 @@ pub struct Head {
     /// For when its timer is set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tick_ms: Option<u64>,
-    /// When the node started last, in milliseconds since 1970: before that it could hear nobody for a while.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub awake_ms: Option<u64>,
+    /// When the node could hear nobody.
+    #[serde(default, skip_serializing_if = "Outages::is_empty")]
+    pub outages: Outages,
     /// Devices that are to be looked at some time.
     pub due: u32,
     /// Before this none of them is, in milliseconds since 1970. Finding the row of the first one is dear: those of devices
@@ -239,7 +240,7 @@ impl Head {
             history_next: 0,
             ignored: 0,
             tick_ms: None,
-            awake_ms: None,
+            outages: Outages::default(),
             due: 0,
             due_ms: None,
         }

@@ -22,8 +22,8 @@
 mod payload;
 
 pub use payload::{
-    Absent, Act, CANDIDATES_MAX, Candidate, Candidates, Chosen, Deferred, GateAnswer, Heard, NewPatches,
-    NodePace, Refused, Report, Silent, Taken, Verb, WHO_BYTES_MAX, WHY_BYTES_MAX,
+    Absent, Act, Awake, CANDIDATES_MAX, Candidate, Candidates, Chosen, Deferred, GateAnswer, Heard,
+    NewPatches, NodePace, Refused, Report, Silent, Taken, Verb, WHO_BYTES_MAX, WHY_BYTES_MAX,
 };
 
 use super::policy::PATCHES_MAX;
@@ -87,7 +87,7 @@ pub enum Input {
     Enrolled,
     Pace(NodePace),
     Patches(NewPatches),
-    Awake,
+    Awake(Awake),
     Report(Report),
     Absent(Absent),
     Here(Heard),
@@ -162,10 +162,7 @@ impl Input {
                 let Nothing {} = read(name, payload)?;
                 Self::Enrolled
             }
-            AWAKE => {
-                let Nothing {} = read(name, payload)?;
-                Self::Awake
-            }
+            AWAKE => Self::Awake(read(name, payload)?),
             PACE => Self::Pace(read(name, payload)?),
             PATCHES => Self::Patches(read(name, payload)?),
             REPORT => Self::Report(read(name, payload)?),
@@ -199,7 +196,7 @@ impl Input {
             | Self::Enrolled
             | Self::Pace(_)
             | Self::Patches(_)
-            | Self::Awake => sender == OPERATOR,
+            | Self::Awake(_) => sender == OPERATOR,
             Self::Report(_)
             | Self::Absent(_)
             | Self::Here(_)

@@ -148,8 +148,8 @@ impl Machine<'_> {
                 Ok(())
             }
             Input::Patches(new) => self.take_patches(new),
-            Input::Awake => {
-                self.head.awake_ms = Some(self.now_ms);
+            Input::Awake(awake) => {
+                self.awake(awake.since_ms);
                 Ok(())
             }
             Input::Report(report) => self.report(&report),

@@ -77,6 +77,11 @@ impl Machine<'_> {
         self.policy.phases.get(usize::from(self.head.phase))
     }
 
+    /// How long the phase soaks, in milliseconds in which the node is there.
+    pub(super) fn soak_ms(&self) -> Option<u64> {
+        self.phase().map(|phase| u64::from(phase.soak_s) * 1_000)
+    }
+
     pub(super) fn phase_name(&self) -> String {
         self.phase().map(|phase| phase.name.clone()).unwrap_or_default()
     }
@@ -119,11 +124,10 @@ impl Machine<'_> {
             return false;
         };
         let taken = self.head.progress().map_or(0, |progress| progress.tally.total());
-        let (soak_s, name) = (phase.soak_s, phase.name.clone());
+        let (soak_ms, name) = (u64::from(phase.soak_s) * 1_000, phase.name.clone());
         if taken > 0 {
-            let soak_ms = u64::from(soak_s) * 1_000;
             self.enter(State::Soaking, format!("phase {name} is through; it soaks for {}", Length(soak_ms)));
-            self.head.until_ms = Some(self.now_ms.saturating_add(soak_ms));
+            self.head.until_ms = Some(self.soaked_ms(self.now_ms, soak_ms));
         } else if let Size::Tag(tag) = &phase.size {
             let because = format!("no device carries the tag '{tag}': phase {name} would prove nothing");
             self.hold(Hold::Operator, None, because);

@@ -43,11 +43,12 @@ impl Machine<'_> {
         };
         let habit = device.habit();
         let allowed_ms = allowed_ms(silence, habit);
-        // Nobody was heard while the node was away; what was known before that still holds.
-        let from_ms = since_ms.max(self.head.awake_ms.unwrap_or(0));
-        let quiet_ms = self.now_ms.saturating_sub(from_ms);
+        // Nobody was heard while the node was away.
+        let outages = &self.head.outages;
+        let quiet_ms = outages.there_ms(since_ms, self.now_ms);
+        // What was known before an outage still holds while devices come back.
         device.confidence = device.confidence.max(confidence(allowed_ms, habit, quiet_ms));
-        device.due_ms = next_look_ms(allowed_ms, quiet_ms).map(|quiet_ms| from_ms.saturating_add(quiet_ms));
+        device.due_ms = next_look_ms(allowed_ms, quiet_ms).map(|quiet_ms| outages.after(since_ms, quiet_ms));
         if device.confidence > 0 {
             device.why = Why::Silent { since_ms, allowed_ms };
         }

@@ -66,13 +66,13 @@ impl Machine<'_> {
             Phase::Armed => self.progress(report, device, Step::Armed),
             Phase::Trial => self.progress(report, device, Step::Trial),
             Phase::Paused => {
-                let started_ms = *device.started_ms.get_or_insert(self.now_ms);
+                device.started_ms.get_or_insert(self.now_ms);
                 if device.step == Step::Offered {
                     device.go(Step::Downloading, Why::Busy, self.now_ms);
                 }
                 device.lost = None;
                 device.why = Why::Busy;
-                device.due_ms = Some(self.job_due_ms(started_ms));
+                self.has_moved(device);
             }
             Phase::Confirmed if self.confirms(report, device) => {
                 self.succeed(&report.device, device, Why::Confirmed);
@@ -98,10 +98,16 @@ impl Machine<'_> {
         device.go(step, Why::Works, self.now_ms);
         device.started_ms = Some(started_ms);
         (device.have, device.of) = (report.have, report.of);
-        device.due_ms = Some(self.job_due_ms(started_ms));
+        self.has_moved(device);
         if step == Step::Trial {
             device.trial_ms = Some(self.now_ms);
         }
+    }
+
+    /// Its time begins anew.
+    fn has_moved(&self, device: &mut Device) {
+        device.moved_ms = Some(self.now_ms);
+        device.due_ms = Some(self.job_due_ms(device));
     }
 
     fn failed(&mut self, report: &Report, device: &mut Device) {

@@ -66,6 +66,9 @@ pub struct Status {
     pub rest: Option<Length>,
     /// The criteria, and how near they are.
     pub criteria: Vec<String>,
+    /// That the engine was away, as long as devices are only coming back: until then no silence counts.
+    #[serde(default)]
+    pub outage: Option<String>,
     /// Devices that are no part of it.
     pub left_out: u32,
     /// Devices that did not get it any more when it was aborted.
@@ -106,9 +109,16 @@ pub fn status(name: &RolloutName, policy: &Policy, head: &Head, now_ms: u64) -> 
         held_by,
         rest: per_minute.and_then(|per_minute| Pace::time_for(rest(head), per_minute)),
         criteria: criteria_lines(policy, head),
+        outage: outage(policy, head, now_ms),
         left_out: head.outside.removed,
         canceled: head.all().canceled,
     }
+}
+
+/// Why no silence is judged, if one could be.
+fn outage(policy: &Policy, head: &Head, now_ms: u64) -> Option<String> {
+    let watches = policy.silence.is_some() && head.state != State::Aborted && head.in_phases().updated() > 0;
+    watches.then(|| head.outages.words(now_ms))?
 }
 
 fn phase_line(phase: &Phase, progress: &Progress, head: &Head) -> PhaseLine {
@@ -218,6 +228,9 @@ impl fmt::Display for Status {
             write!(f, "   {criterion}")?;
         }
         writeln!(f)?;
+        if let Some(outage) = &self.outage {
+            writeln!(f, "{outage}")?;
+        }
         if self.left_out > 0 {
             writeln!(f, "{} left out", super::Devices(self.left_out.into()))?;
         }

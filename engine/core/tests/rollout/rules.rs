@@ -1,5 +1,7 @@
 //! What must hold of every event, whatever happened before it.
 
+use crate::attempts::{attempts, out_of_date, taken_back, watched};
+use crate::presence::Presence;
 use crate::stage::device;
 use fleetfn_core::effect::Effect;
 use fleetfn_core::event::Entity;
@@ -27,6 +29,8 @@ pub(crate) struct Rules {
     repairs: usize,
     /// How many devices each phase may take, as its size says of the devices that took part when it began.
     shares: BTreeMap<usize, u32>,
+    /// When the node was there.
+    presence: Presence,
 }
 
 /// One event.
@@ -53,23 +57,38 @@ impl Rules {
         let Some(after) = head(seen.after) else {
             return;
         };
+        self.presence.observe(seen);
         let policy = rollout::policy(seen.after).expect("a policy").expect("it was started");
         let rows = (devices(seen.before), devices(seen.after));
         let offers: Vec<(DeviceId, Offer)> = seen.effects.iter().filter_map(offer).collect();
         self.offers(&policy, &after, &offers, &rows, seen.now_ms);
-        self.pace(&policy, offers.len() as u64);
+        self.pace(&policy, &after, offers.len() as u64);
         for (id, before) in &rows.0 {
             let after = &rows.1[id];
             moves_on(before, after, seen.input);
             succeeds(id, before, after, seen.input);
+            attempts(&policy, *id, before, after, seen);
+            taken_back(*id, before, after, seen);
+            out_of_date(*id, before, after, seen);
+            watched(*id, before, after, seen);
+            self.presence.silence(&policy, Some(before), after, seen.now_ms);
+            self.presence.job(&policy, Some(before), after, seen.now_ms);
         }
         if let Some(before) = head(seen.before) {
             phases_pass(&policy, &before, &after, seen.input);
             self.stops(&policy, &before, &after, seen.input, &rows.1);
+            self.presence.soak(&policy, &before, &after, seen);
+        }
+        if let Input::Candidates(candidates) = seen.input {
+            let never_matched =
+                candidates.devices.iter().filter(|one| one.unmet.is_some() && !rows.0.contains_key(&one.id));
+            never_matched.for_each(|one| assert!(!rows.1.contains_key(&one.id), "{} never matched", one.id));
         }
         self.node(seen.input, seen.now_ms, offers.len());
         self.repair(&policy, &after, seen.effects);
         assert!(after.in_phases().active() <= policy.concurrency);
+        let approved_by = after.approved.as_ref().map(|approved| &approved.by);
+        assert_ne!(approved_by, Some(&after.started.by), "nobody approves what they have started");
         self.shares(&policy, &after);
     }
 
@@ -147,6 +166,17 @@ impl Rules {
         if let Input::Act(Act { verb: Verb::Pause, .. }) = input {
             assert!(after.paused.is_some() || after.state == State::Aborted);
         }
+        if let Input::Verdict(gate, answer) = input
+            && (before.state, answer.question, answer.verdict)
+                == (State::Judging, before.question, Verdict::Abort)
+        {
+            let answers = before.progress().into_iter().flat_map(|progress| &progress.answers);
+            let mut awaited = answers.filter(|one| one.verdict.is_none());
+            assert!(
+                after.state == State::Aborted || !awaited.any(|one| one.gate == *gate),
+                "{gate} says ABORT"
+            );
+        }
         if after.state != State::Aborted {
             assert!(!is_bad || waits, "a criterion is met, and it goes on");
             assert!(before.state != State::Aborted, "it goes on after it was aborted");
@@ -190,17 +220,24 @@ impl Rules {
         assert!(!must || !has_begun || head.state != State::Aborted || head.repaired_by.is_some());
     }
 
-    fn pace(&mut self, policy: &Policy, begun: u64) {
+    fn pace(&mut self, policy: &Policy, head: &Head, begun: u64) {
         let per_minute = match &policy.rate {
-            Some(Rate::Constant { per_minute }) => *per_minute,
-            Some(Rate::Exponential { max_per_minute, .. }) => *max_per_minute,
+            Some(Rate::Constant { per_minute }) => u64::from(*per_minute),
+            // It grows with devices that are updated, which only become more: it was no higher before.
+            Some(Rate::Exponential { base_per_minute, factor, after, max_per_minute }) => {
+                let scale = 1_000_000;
+                let most = u64::from(*max_per_minute) * scale;
+                let grow = |rate: u64, _| (rate * u64::from(factor.hundredths()) / 100).min(most);
+                let growths = head.in_phases().updated() / after;
+                (0..growths).fold(u64::from(*base_per_minute) * scale, grow).min(most).div_ceil(scale)
+            }
             None => return,
         };
         if begun == 0 {
             return;
         }
         self.begun.push((self.elapsed_ms, begun));
-        let (rate, mut sum) = (u64::from(per_minute), 0);
+        let (rate, mut sum) = (per_minute, 0);
         for (at_ms, count) in self.begun.iter().rev() {
             sum += count;
             let allowed = rate * (self.elapsed_ms - at_ms) + (rate * 2_000).max(60_000);
@@ -272,6 +309,7 @@ fn succeeds(id: &DeviceId, before: &Device, after: &Device, input: &Input) {
     let Input::Report(report) = input else { unreachable!("{id} succeeds by {input:?}") };
     assert_eq!((report.device, report.generation), (*id, before.generation));
     assert!(report.phase == Phase::Confirmed || report.reason == Reason::Sequence, "{report:?}");
+    assert_eq!(report.sequence, 7, "it runs something else");
 }
 
 /// A phase is passed by its gates, or by an operator.

@@ -2,7 +2,7 @@
 
 use crate::rules::Rules;
 use crate::stage::{START_MS, Stage, device, policy};
-use fleetfn_core::rollout::{Device, Hold, Input, State, Step};
+use fleetfn_core::rollout::{AWAKE, Device, Hold, Input, State, Step};
 use fleetfn_protocol::update::{Phase, Reason};
 use proptest::prelude::{Just, Strategy, any, prop_oneof, proptest};
 use proptest::{collection::vec, option, sample};
@@ -12,6 +12,16 @@ use serde_json::{Value, json};
 enum Move {
     Pass(u64),
     Back(u64),
+    /// All that are at it confirm, so that phases end.
+    AllConfirm,
+    /// One of those that are at it fails.
+    OneFails(u8, Phase, Reason),
+    /// One of those that are updated is quiet.
+    OneIsQuiet(u8, u64),
+    /// One of those that are quiet is heard.
+    OneIsHeard(u8),
+    /// The node is away, or its machine stands still.
+    Away(u64),
     Forward(u8),
     Confirm(u8),
     Fail(u8, Phase, Reason),
@@ -50,6 +60,7 @@ fn steps() -> impl Strategy<Value = Move> {
         6 => (0_u64..200_000).prop_map(Move::Pass),
         2 => (0_u64..40_000_000).prop_map(Move::Pass),
         1 => (0_u64..10_000).prop_map(Move::Back),
+        2 => (0_u64..10_000_000).prop_map(Move::Away),
         8 => id.clone().prop_map(Move::Forward),
         8 => id.clone().prop_map(Move::Confirm),
         3 => (id.clone(), sample::select(vec![Phase::Failed, Phase::RolledBack]), reasons())
@@ -64,6 +75,11 @@ fn steps() -> impl Strategy<Value = Move> {
         4 => (sample::select(vec!["heat", "crash"]), sample::select(vec!["GO", "GO", "GO", "HOLD", "FAILED"]), 0_u32..2)
             .prop_map(|(gate, verdict, old)| Move::Verdict(gate, verdict, old)),
         2 => (id, facts()).prop_map(|(id, facts)| Move::Candidate(id, facts)),
+        3 => Just(Move::AllConfirm),
+        6 => (any::<u8>(), sample::select(vec![Phase::Failed, Phase::RolledBack]), reasons())
+            .prop_map(|(which, phase, reason)| Move::OneFails(which, phase, reason)),
+        4 => (any::<u8>(), 0_u64..20_000_000).prop_map(|(which, ms)| Move::OneIsQuiet(which, ms)),
+        2 => any::<u8>().prop_map(Move::OneIsHeard),
         1 => Just(Move::Enrolled),
         1 => (prop_oneof![Just(0), 0_u32..60], 0_u32..600).prop_map(|(per_minute, for_s)| Move::Pace(per_minute, for_s)),
         1 => Just(Move::Tick),
@@ -80,12 +96,17 @@ fn facts() -> impl Strategy<Value = Value> {
     let tags = sample::subsequence(vec!["canary", "eu"], 0..=2);
     let sequence = option::of(sample::select(vec![5, 6, 6, 6, 7, 8]));
     let class = option::of(sample::select(vec!["m3", "m3", "m3", "m0"]));
+    let product = option::of(sample::select(vec!["fan", "fan", "fan", "pump"]));
+    let unmet = option::weighted(0.1, Just("tag==north"));
+    let class = (class, product, unmet);
     (tags, sequence, class, option::of(zone), option::of(1_000_u64..900_000), 0_u32..4).prop_map(
-        |(tags, sequence, class, zone, cadence_ms, failures)| {
+        |(tags, sequence, (class, product, unmet), zone, cadence_ms, failures)| {
             let mut facts = json!({"tags": tags, "failures": failures, "last_active_ms": cadence_ms});
             let known = [
                 ("sequence", sequence.map(Value::from)),
                 ("class", class.map(Value::from)),
+                ("product", product.map(Value::from)),
+                ("unmet", unmet.map(Value::from)),
                 ("zone", zone),
                 ("cadence_ms", cadence_ms.map(Value::from)),
             ];
@@ -169,6 +190,15 @@ fn policies() -> impl Strategy<Value = Value> {
     )
 }
 
+/// Whether a device may have the release.
+fn fits(facts: &Value) -> bool {
+    let can = |name: &str, good: fn(&Value) -> bool| facts.get(name).is_none_or(good);
+    can("class", |class| class == "m3")
+        && can("product", |product| product == "fan")
+        && can("unmet", |_| false)
+        && can("sequence", |number| number.as_u64() < Some(7))
+}
+
 /// The fleet around a stage.
 struct World {
     stage: Stage,
@@ -199,11 +229,9 @@ impl World {
         let known = self.row(index);
         let waits = |row: &Device| matches!(row.step, Step::Undrawn | Step::Removed);
         if known.as_ref().is_none_or(waits) {
-            let can = |name: &str, good: fn(&Value) -> bool| facts.get(name).is_none_or(good);
             let penalty = self.policy.get("penalty").is_some() && facts["failures"] == 3;
             let late = known.is_none() && self.policy["late"] == "ignore" && self.stage.head().is_enrolled;
-            let fits =
-                can("class", |class| class == "m3") && can("sequence", |number| number.as_u64() < Some(7));
+            let fits = fits(facts);
             // Whoever waits already was no penalty case when it was found.
             let penalty = penalty && known.is_none_or(|row| row.step == Step::Removed);
             if fits && !penalty && !late && self.stage.head().state != State::Aborted {
@@ -212,6 +240,15 @@ impl World {
                 let rules = self.stage.rules.as_mut().expect("rules");
                 rules.eligible.insert(device(&id(index)), tags);
             }
+        }
+        // Who waits, or has an offer and is not known to have followed it, leaves when it does not fit any more.
+        let sequence = facts.get("sequence").and_then(Value::as_u64);
+        let leaves = |row: &Device| match row.step {
+            Step::Offered => sequence.is_none() || sequence == row.sequence.map(u64::from),
+            step => step < Step::Offered,
+        };
+        if self.row(index).as_ref().is_some_and(leaves) && !fits(facts) {
+            self.stage.rules.as_mut().expect("rules").eligible.remove(&device(&id(index)));
         }
         let mut candidate = facts.clone();
         candidate["id"] = id(index).into();
@@ -254,10 +291,51 @@ impl World {
         self.stage.about(&id(index), name, payload);
     }
 
+    /// One of the devices of which something is true.
+    fn one_of(&self, which: u8, is: impl Fn(&Device) -> bool) -> Option<String> {
+        let mut ids: Vec<_> = self
+            .stage
+            .devices()
+            .into_iter()
+            .filter(|(_, row)| is(row))
+            .map(|(id, _)| id.to_string())
+            .collect();
+        let index = usize::from(which).checked_rem(ids.len())?;
+        Some(ids.swap_remove(index))
+    }
+
+    fn away(&mut self, ms: u64) {
+        let since_ms = self.stage.now_ms;
+        self.stage.now_ms += ms;
+        let _ = self.stage.tell("operator", AWAKE, &json!({ "since_ms": since_ms })).expect("a start");
+    }
+
     fn take(&mut self, step: &Move) {
         match step {
             Move::Pass(ms) => self.stage.pass(*ms),
             Move::Back(ms) => self.stage.now_ms -= ms,
+            Move::Away(ms) => self.away(*ms),
+            Move::AllConfirm => {
+                while let Some(id) = self.one_of(0, |row| row.step.is_active()) {
+                    self.stage.report(&id, "confirmed", "none");
+                }
+            }
+            Move::OneFails(which, phase, reason) => {
+                if let Some(id) = self.one_of(*which, |row| row.step.is_active()) {
+                    self.stage.report(&id, phase.as_str(), reason.as_str());
+                }
+            }
+            Move::OneIsQuiet(which, ms) => {
+                if let Some(id) = self.one_of(*which, |row| row.step == Step::Succeeded) {
+                    let since_ms = self.stage.now_ms.saturating_sub(*ms);
+                    self.stage.about(&id, "rollout/silent", json!({ "since_ms": since_ms }));
+                }
+            }
+            Move::OneIsHeard(which) => {
+                if let Some(id) = self.one_of(*which, |row| row.quiet_since_ms.is_some()) {
+                    self.stage.about(&id, "rollout/heard", json!({}));
+                }
+            }
             Move::Forward(index) => self.forward(*index),
             Move::Confirm(index) => drop(self.stage.report(&id(*index), "confirmed", "none")),
             Move::Fail(index, phase, reason) => {

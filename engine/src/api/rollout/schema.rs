@@ -37,6 +37,8 @@ pub(in crate::api) struct StatusShape {
     rest: Option<u64>,
     /// When it stops by itself, and how near that is.
     criteria: Vec<String>,
+    /// That the engine was away, as long as devices are only coming back: until then no silence counts.
+    outage: Option<String>,
     /// Devices that are no part of it.
     left_out: u32,
     /// Devices that did not get it any more when it was aborted.

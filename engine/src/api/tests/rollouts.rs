@@ -2,12 +2,18 @@
 
 use super::Fixture;
 use super::devices::until;
+use crate::clock::Clock;
 use serde_json::{Value, json};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 impl Fixture {
     /// An engine with a release 1.2 of `node` for class `m3`, and devices of it.
     pub(super) async fn with_release(devices: usize) -> Self {
-        let fixture = Self::start().await;
+        Self::start().await.released(devices).await
+    }
+
+    async fn released(self, devices: usize) -> Self {
+        let fixture = self;
         fixture.publish_node(b"image", 2).await;
         for number in 0..devices {
             let device = json!({"id": format!("d{number}"), "product": "node", "class": "m3"});
@@ -112,6 +118,24 @@ async fn an_act_is_done_or_refused_with_the_reason_in_the_answer() {
     assert_eq!(fixture.act_on("fw", "dance", "bob").await.0, 400);
     assert_eq!(fixture.act_on("fw", "abort", "bob").await.1["state"], "aborted");
     assert_eq!(fixture.act_on("fw", "retry", "bob").await.0, 409);
+    fixture.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_set_ahead_is_an_outage_that_every_rollout_is_told_of() {
+    let ahead: &'static AtomicU64 = Box::leak(Box::default());
+    let fixture = Fixture::start_by(Clock::Ahead(ahead)).await.released(1).await;
+    assert_eq!(fixture.start_rollout("fw", json!({"release": "node@1.2"})).await.0, 201);
+    fixture.until_running("fw").await;
+    ahead.store(3_600_000, Ordering::Relaxed);
+    let is_told = |history: &Value| {
+        let mut lines = history["items"].as_array().into_iter().flatten();
+        let after_an_hour = |line: &Value| {
+            line["why"].as_str().is_some_and(|why| why.starts_with("the engine was away for 1h"))
+        };
+        lines.any(|line| line["what"] == "hears devices again" && after_an_hour(line))
+    };
+    until(&fixture, "/api/v1/rollouts/fw/history", is_told).await;
     fixture.stop().await;
 }
 

@@ -196,11 +196,16 @@ impl Policy {
         within(field("at_least"), criterion.at_least, 1, u32::MAX)
     }
 
+    /// Whether a criterion names silence.
+    pub(in crate::rollout) fn asks_silence(&self) -> bool {
+        self.abort.iter().any(|criterion| criterion.of.contains(&Bad::Silent))
+    }
+
     fn check_silence(&self, silence: &Silence) -> Checked {
         within("silence.cadences", silence.cadences, 1, 1_000)?;
         within("silence.floor_s", silence.floor_s, 1, TIME_S_MAX)?;
         within("silence.watch_s", silence.watch_s, silence.floor_s, TIME_S_MAX)?;
-        if !self.abort.iter().any(|criterion| criterion.of.contains(&Bad::Silent)) {
+        if !self.asks_silence() {
             return Ok(());
         }
         let earlier = self.phases.iter().enumerate().rev().skip(1);

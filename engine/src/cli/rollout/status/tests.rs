@@ -38,6 +38,7 @@ fn status() -> Status {
         held_by: Some("broker queue 71%".into()),
         rest: Some(Length(7_800_000)),
         criteria: vec!["abort at failed + silent >= 3% of 20 (now 0.8% of 884)".into()],
+        outage: None,
         left_out: 12,
         canceled: 0,
     }
