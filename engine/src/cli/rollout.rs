@@ -39,7 +39,7 @@ pub(super) enum Command {
     Abort(act::AbortArguments),
     /// Try devices again that have failed or took too long
     Retry(act::Arguments),
-    /// Bring the policy's repair to those that were updated
+    /// Bring the release that the policy names as `repair` to those that were updated
     Repair(act::Arguments),
 }
 
