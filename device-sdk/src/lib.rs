@@ -60,6 +60,9 @@ extern crate std;
 #[cfg(all(feature = "std", feature = "update"))]
 extern crate alloc;
 
+/// Names of devices, products and classes, and what else the calls of this crate take.
+pub use fleetfn_protocol as protocol;
+
 pub mod agent;
 mod checksum;
 #[cfg(feature = "tokio")]

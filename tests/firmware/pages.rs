@@ -34,7 +34,13 @@ fn walk(page: &str) {
         std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| root().join("target").display().to_string());
     shell.run(&format!("export CARGO_TARGET_DIR='{target}' REPOSITORY='{}'", root().display()));
     for step in Page::parse(&read(page)).steps {
-        let Step::Command { line, command, expected } = step else { continue };
+        let (line, command, expected) = match step {
+            Step::Command { line, command, expected } => (line, command, expected),
+            Step::File { path, text } => {
+                std::fs::write(directory.path().join(path), text).expect("it is written");
+                continue;
+            }
+        };
         let printed = shell.run(&command);
         let fits = page::fits(&expected, &printed);
         assert!(fits, "{page}:{line}: $ {command}\n--- the page says\n{expected}\n--- it printed\n{printed}");
@@ -44,6 +50,11 @@ fn walk(page: &str) {
 #[test]
 fn a_device_in_forty_lines_goes_as_it_is_written() {
     walk("docs/start/device.md");
+}
+
+#[test]
+fn a_firmware_of_your_own_goes_as_it_is_written() {
+    walk("docs/start/own-firmware.md");
 }
 
 #[test]

@@ -18,6 +18,7 @@ usage: cargo xtask qemu NAME --device ID --token TOKEN [FLAGS]
   --device ID     who the board is; fleetfn device add ID
   --token TOKEN   what fleetfn device add showed
   --server ADDR   host and port of the server's MQTT listener (127.0.0.1:1883)
+  --elf FILE      run this firmware instead of the example: what cargo build has made for the board
   --update-key K  a public key that may sign updates for the board: the file that fleetfn release keygen wrote, or 64
                   hexadecimal digits; up to four
   --flash FILE    where the board keeps its flash (target/qemu/NAME-ID.bin); what is in it stays from one run to the next
@@ -34,6 +35,7 @@ struct Arguments {
     keys: Vec<[u8; 32]>,
     flash: PathBuf,
     fresh: bool,
+    elf: Option<PathBuf>,
 }
 
 pub(crate) fn run(words: &[&str]) -> Result<ExitCode> {
@@ -42,8 +44,13 @@ pub(crate) fn run(words: &[&str]) -> Result<ExitCode> {
         return Ok(if words.is_empty() { ExitCode::from(2) } else { ExitCode::SUCCESS });
     }
     let arguments = parse(words)?;
-    eprintln!("building {}", arguments.board.name());
-    let firmware = Firmware::build(arguments.board, &Release::default())?;
+    let firmware = match &arguments.elf {
+        Some(elf) => Firmware::built(arguments.board, elf)?,
+        None => {
+            eprintln!("building {}", arguments.board.name());
+            Firmware::build(arguments.board, &Release::default())?
+        }
+    };
     let flash = flash(&arguments, &firmware)?;
     let modem = Modem::start(arguments.server)?;
     modem.talk();
@@ -79,7 +86,7 @@ fn flash(arguments: &Arguments, firmware: &Firmware) -> Result<Flash> {
 }
 
 fn parse(words: &[&str]) -> Result<Arguments> {
-    let (mut name, mut device, mut token, mut flash) = (None, None, None, None);
+    let (mut name, mut device, mut token, mut flash, mut elf) = (None, None, None, None, None);
     let (mut server, mut fresh, mut keys) = ("127.0.0.1:1883", false, Vec::new());
     let mut rest = words.iter().copied();
     while let Some(word) = rest.next() {
@@ -89,6 +96,7 @@ fn parse(words: &[&str]) -> Result<Arguments> {
             "--token" => token = Some(value()?),
             "--server" => server = value()?,
             "--flash" => flash = Some(value()?),
+            "--elf" => elf = Some(PathBuf::from(value()?)),
             "--update-key" => keys.push(update_key(value()?)?),
             "--fresh" => fresh = true,
             flag if flag.starts_with('-') => bail!("{flag} is not known\n{USAGE}"),
@@ -118,5 +126,5 @@ fn parse(words: &[&str]) -> Result<Arguments> {
         Some(flash) => PathBuf::from(flash),
         None => repository::root()?.join(format!("target/qemu/{name}-{device}.bin")),
     };
-    Ok(Arguments { board, device, token, server, keys, flash, fresh })
+    Ok(Arguments { board, device, token, server, keys, flash, fresh, elf })
 }

@@ -67,6 +67,8 @@ fn view(api: &Api, release: &Release) -> Result<ReleaseView, Problem> {
     let needs = manifest.dependencies.iter();
     let registry = api.engine.registry();
     let (withheld, signatures) = (registry.withheld_as_said(release), registry.signatures(release)?);
+    let withheld = withheld.map(|why| why.to_string());
+    let withheld = withheld.or_else(|| over(manifest.not_after_s, api.engine.clock().now_ms() / 1_000));
     Ok(ReleaseView {
         id: release.id.to_string(),
         product: manifest.product.to_string(),
@@ -81,11 +83,18 @@ fn view(api: &Api, release: &Release) -> Result<ReleaseView, Problem> {
         signatures: signatures.counted.len(),
         signatures_needed: signatures.needed,
         offered: withheld.is_none(),
-        withheld: withheld.map(|why| why.to_string()),
+        withheld,
         yanked: release.row.yanked.as_ref().map(YankedView::from),
         published_at_ms: release.row.published_at_ms,
         damage: None,
     })
+}
+
+/// Why a release is not offered any more whose time is over.
+fn over(not_after_s: Option<u64>, now_s: u64) -> Option<String> {
+    not_after_s
+        .filter(|end_s| *end_s < now_s)
+        .map(|_| "its time is over: it was signed with --not-after".into())
 }
 
 /// `GET /releases`: all, by product, class and sequence.

@@ -25,6 +25,7 @@ pub(super) enum Command {
     /// List the devices
     Ls(ls::Arguments),
     /// Show a device
+    #[command(visible_alias = "show")]
     Get(get::Arguments),
     /// Change a device: its product, its tags, its time zone
     Set(set::Arguments),

@@ -70,7 +70,7 @@ pub(super) enum Command {
     Budget(budget::Command),
     /// Take a function out of service; its state stays
     Rm(rm::Arguments),
-    /// Watch invocations as they happen, one JSON object a line
+    /// Watch invocations as they happen, a line for each on a terminal, a JSON object in a line elsewhere
     Tail(tail::Arguments),
     /// Run a live invocation again, on what it read then
     Replay(replay::Arguments),

@@ -83,8 +83,10 @@ fn offered(release: &ReleaseView) -> String {
         "no: yanked".into()
     } else if release.signatures < usize::from(release.signatures_needed) {
         format!("no: {} of {} signatures", release.signatures, release.signatures_needed)
-    } else {
+    } else if release.offered {
         "yes".into()
+    } else {
+        "no: its time is over".into()
     }
 }
 

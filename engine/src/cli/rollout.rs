@@ -40,7 +40,7 @@ pub(super) enum Command {
     Abort(act::AbortArguments),
     /// Try devices again that have failed or took too long
     Retry(act::Arguments),
-    /// Bring the policy's repair to those that were updated
+    /// Bring the release that the policy names as `repair` to those that were updated
     Repair(act::Arguments),
     /// Delete what is kept of a rollout that is over, and free its name
     Rm(rm::Arguments),

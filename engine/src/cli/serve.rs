@@ -21,10 +21,10 @@ const HURRIED: i32 = 130;
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Where MQTT clients connect; port 0 takes a free one
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:1883")]
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:1883", value_parser = address)]
     mqtt: SocketAddr,
     /// Where the HTTP API listens; port 0 takes a free one
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8080")]
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080", value_parser = address)]
     http: SocketAddr,
     /// Accept any device without a token: for labs and benchmarks, on loopback only
     #[arg(long)]
@@ -83,6 +83,11 @@ fn update_rate(text: &str) -> Result<u64, String> {
         ),
         bytes => Ok(bytes),
     }
+}
+
+/// Where to listen is no question for a name service.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "write an IP address and a port, as in 127.0.0.1:1883 or 0.0.0.0:1883".into())
 }
 
 /// The database wants to have some, and addresses no more.

@@ -48,6 +48,19 @@ impl Firmware {
         }
         let features = format!("firmware,{}", release.feature.as_deref().unwrap_or_default());
         let program = build(board, package, &["--features", features.trim_end_matches(',')], release)?;
+        Self::of(board, program)
+    }
+
+    /// One that somebody else has built, as the linker left it; the boot loader is built, if the board has one.
+    ///
+    /// # Errors
+    /// If it is no program for the board, or the boot loader does not build.
+    pub fn built(board: Board, program: &Path) -> Result<Self> {
+        let _building = lock()?;
+        Self::of(board, program.to_owned())
+    }
+
+    fn of(board: Board, program: PathBuf) -> Result<Self> {
         let Some(boot_package) = board.boot_package() else {
             return Ok(Self { board, kernel: program, image: Vec::new(), symbols: Vec::new() });
         };
@@ -58,7 +71,11 @@ impl Firmware {
         let symbols =
             elf::symbols(&file).with_context(|| format!("reading the symbols of {}", program.display()))?;
         let active = board.active();
-        ensure!(image.len() as u64 <= active.end - active.start, "the image of {package} is too long");
+        ensure!(
+            image.len() as u64 <= active.end - active.start,
+            "the image {} is too long",
+            program.display()
+        );
         Ok(Self { board, kernel, image, symbols })
     }
 }

@@ -67,7 +67,7 @@ pub(super) fn parse(text: &str) -> Result<Expression, SelectionError> {
     if parser.rest().is_empty() {
         Ok(expression)
     } else {
-        Err(parser.error(Wrong::Expected("';', ',' or the end")))
+        Err(parser.error(Wrong::Expected("';' (and), ',' (or) or the end")))
     }
 }
 

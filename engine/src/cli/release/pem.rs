@@ -60,8 +60,12 @@ pub(super) fn public(tried: &str, key: &VerifyingKey) -> Result<String, Failure>
 pub(super) fn read_secret(tried: &str, path: &Path) -> Result<SigningKey, Failure> {
     let text = Zeroizing::new(read(tried, path)?);
     SigningKey::from_pkcs8_pem(&text).map_err(|error| {
-        Failure::new(tried, format!("{} is no secret ed25519 key in PKCS #8: {error}", path.display()))
-            .next("fleetfn release keygen FILE")
+        let failure =
+            Failure::new(tried, format!("{} is no secret ed25519 key in PKCS #8: {error}", path.display()));
+        if text.contains("PUBLIC KEY") {
+            return failure.next("the same command with the secret half: the file without .pub");
+        }
+        failure.next("fleetfn release keygen FILE")
     })
 }
 

@@ -26,7 +26,9 @@ pub(crate) struct Arguments {
 pub(super) fn run(arguments: &Arguments, data: &Path) -> Result<(), Failure> {
     let Arguments { signed, image, remark, output } = arguments;
     let tried = format!("cannot publish {}", signed.display());
-    let envelope = pem::read_bytes(&tried, signed, ENVELOPE_BYTES_MAX as u64)?;
+    let envelope = pem::read_bytes(&tried, signed, ENVELOPE_BYTES_MAX as u64).map_err(|failure| {
+        failure.or_next("fleetfn release publish SIGNED IMAGE: what was signed comes first")
+    })?;
     let file = File::open(image)
         .map_err(|error| Failure::new(&tried, format!("cannot read {}: {error}", image.display())))?;
     let size = file.metadata().map(|metadata| metadata.len());

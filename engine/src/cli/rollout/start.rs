@@ -51,13 +51,14 @@ pub(crate) struct PolicyArguments {
     /// A release that a function of the manufacturer may choose for a device instead; may be repeated
     #[arg(long = "variant", value_name = "RELEASE")]
     variants: Vec<String>,
-    /// For whom, as in 'tag==eu;version<2.4' [default: all of the release's product and class]
+    /// For whom, as in 'tag==eu;version<2.4' (; is and, , is or) [default: all of the release's product and class]
     #[arg(long = "where", value_name = "EXPR")]
     selection: Option<String>,
-    /// In which steps, as in 1%/30m,10%/1h,100% or canary=tag:canary/1d,50,100% [default: 1%/30m,10%/1h,100%]
+    /// In which steps: each is [NAME=]SIZE[/SOAK], and SIZE a percentage of all, reached with this step, a count of devices, or
+    /// tag:TAG; the last one is 100%. As in canary=tag:canary/1d,50/1h,100% [default: 1%/30m,10%/1h,100%]
     #[arg(long, value_name = "PHASES", value_parser = phases)]
     phases: Option<Value>,
-    /// A file with a policy as JSON; what is said here besides counts more
+    /// A file with a policy as JSON; options of the command line take the place of what it says
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
 }

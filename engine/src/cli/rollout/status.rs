@@ -65,6 +65,9 @@ pub(super) fn watch(
     let begun = Instant::now();
     let mut screen = Screen::new(format);
     let mut heard = Instant::now();
+    if std::io::stdout().is_terminal() {
+        eprintln!("watching; Ctrl-C ends that, and the rollout goes on");
+    }
     loop {
         match Client::open(data).and_then(|client| get(&client, name)) {
             Ok(status) => {
