@@ -4,7 +4,7 @@ use crate::rules::Seen;
 use crate::stage::device;
 use fleetfn_core::effect::Effect;
 use fleetfn_core::event::Entity;
-use fleetfn_core::rollout::{Device, Input, Policy, Step, WITHDRAW, Why, Withdraw};
+use fleetfn_core::rollout::{Device, Input, Policy, Step, WATCH, WITHDRAW, Why, Withdraw};
 use fleetfn_protocol::DeviceId;
 use fleetfn_protocol::update::{Phase, Reason};
 
@@ -47,6 +47,16 @@ pub(crate) fn attempts(policy: &Policy, id: DeviceId, before: &Device, after: &D
     }
 }
 
+/// What is said about an older offer changes nothing, of a device whose time is not over.
+pub(crate) fn out_of_date(id: DeviceId, before: &Device, after: &Device, seen: &Seen<'_>) {
+    let Input::Report(report) = seen.input else { return };
+    let is_older = report.device == id && report.generation != before.generation;
+    let has_time = before.due_ms.is_some_and(|due_ms| due_ms > seen.now_ms);
+    if is_older && before.step.is_active() && has_time && after.step != Step::Canceled {
+        assert_eq!(after, before, "offer {} is out of date", report.generation);
+    }
+}
+
 /// What a device has of the rollout is taken back when it is given up for another reason than what the device says.
 pub(crate) fn taken_back(id: DeviceId, before: &Device, after: &Device, seen: &Seen<'_>) {
     let is_given_up = before.step.is_active() && !after.step.is_active();
@@ -67,6 +77,18 @@ pub(crate) fn taken_back(id: DeviceId, before: &Device, after: &Device, seen: &S
         "offer {generation} of {id} is not taken back: {:?} after {:?}",
         after.step, before.step
     );
+}
+
+/// A device is watched from when it has confirmed, which counts once.
+pub(crate) fn watched(id: DeviceId, before: &Device, after: &Device, seen: &Seen<'_>) {
+    let is_watch = |effect: &&Effect| {
+        let Effect::Send { entity, name, .. } = effect else { return false };
+        let to = Entity::from_canonical(entity).expect("an entity");
+        &name[..] == WATCH.as_bytes() && device(to.name()) == id
+    };
+    let succeeds = before.step != Step::Succeeded && after.step == Step::Succeeded;
+    let is_told = seen.effects.iter().any(|effect| is_watch(&effect));
+    assert!(succeeds || !is_told, "{id} confirms twice");
 }
 
 fn withdraw(effect: &Effect) -> Option<(DeviceId, Withdraw)> {

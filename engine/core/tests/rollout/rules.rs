@@ -1,6 +1,6 @@
 //! What must hold of every event, whatever happened before it.
 
-use crate::attempts::{attempts, taken_back};
+use crate::attempts::{attempts, out_of_date, taken_back, watched};
 use crate::presence::Presence;
 use crate::stage::device;
 use fleetfn_core::effect::Effect;
@@ -69,6 +69,8 @@ impl Rules {
             succeeds(id, before, after, seen.input);
             attempts(&policy, *id, before, after, seen);
             taken_back(*id, before, after, seen);
+            out_of_date(*id, before, after, seen);
+            watched(*id, before, after, seen);
             self.presence.silence(&policy, Some(before), after, seen.now_ms);
             self.presence.job(&policy, Some(before), after, seen.now_ms);
         }
@@ -76,6 +78,11 @@ impl Rules {
             phases_pass(&policy, &before, &after, seen.input);
             self.stops(&policy, &before, &after, seen.input, &rows.1);
             self.presence.soak(&policy, &before, &after, seen);
+        }
+        if let Input::Candidates(candidates) = seen.input {
+            let never_matched =
+                candidates.devices.iter().filter(|one| one.unmet.is_some() && !rows.0.contains_key(&one.id));
+            never_matched.for_each(|one| assert!(!rows.1.contains_key(&one.id), "{} never matched", one.id));
         }
         self.node(seen.input, seen.now_ms, offers.len());
         self.repair(&policy, &after, seen.effects);
@@ -158,6 +165,17 @@ impl Rules {
         let waits = [State::WaitingForApproval, State::Scheduled, State::Enrolling].contains(&before.state);
         if let Input::Act(Act { verb: Verb::Pause, .. }) = input {
             assert!(after.paused.is_some() || after.state == State::Aborted);
+        }
+        if let Input::Verdict(gate, answer) = input
+            && (before.state, answer.question, answer.verdict)
+                == (State::Judging, before.question, Verdict::Abort)
+        {
+            let answers = before.progress().into_iter().flat_map(|progress| &progress.answers);
+            let mut awaited = answers.filter(|one| one.verdict.is_none());
+            assert!(
+                after.state == State::Aborted || !awaited.any(|one| one.gate == *gate),
+                "{gate} says ABORT"
+            );
         }
         if after.state != State::Aborted {
             assert!(!is_bad || waits, "a criterion is met, and it goes on");
@@ -290,6 +308,7 @@ fn succeeds(id: &DeviceId, before: &Device, after: &Device, input: &Input) {
     let Input::Report(report) = input else { unreachable!("{id} succeeds by {input:?}") };
     assert_eq!((report.device, report.generation), (*id, before.generation));
     assert!(report.phase == Phase::Confirmed || report.reason == Reason::Sequence, "{report:?}");
+    assert_eq!(report.sequence, 7, "it runs something else");
 }
 
 /// A phase is passed by its gates, or by an operator.

@@ -12,6 +12,14 @@ use serde_json::{Value, json};
 enum Move {
     Pass(u64),
     Back(u64),
+    /// All that are at it confirm, so that phases end.
+    AllConfirm,
+    /// One of those that are at it fails.
+    OneFails(u8, Phase, Reason),
+    /// One of those that are updated is quiet.
+    OneIsQuiet(u8, u64),
+    /// One of those that are quiet is heard.
+    OneIsHeard(u8),
     /// The node is away, or its machine stands still.
     Away(u64),
     Forward(u8),
@@ -67,6 +75,11 @@ fn steps() -> impl Strategy<Value = Move> {
         4 => (sample::select(vec!["heat", "crash"]), sample::select(vec!["GO", "GO", "GO", "HOLD", "FAILED"]), 0_u32..2)
             .prop_map(|(gate, verdict, old)| Move::Verdict(gate, verdict, old)),
         2 => (id, facts()).prop_map(|(id, facts)| Move::Candidate(id, facts)),
+        3 => Just(Move::AllConfirm),
+        6 => (any::<u8>(), sample::select(vec![Phase::Failed, Phase::RolledBack]), reasons())
+            .prop_map(|(which, phase, reason)| Move::OneFails(which, phase, reason)),
+        4 => (any::<u8>(), 0_u64..20_000_000).prop_map(|(which, ms)| Move::OneIsQuiet(which, ms)),
+        2 => any::<u8>().prop_map(Move::OneIsHeard),
         1 => Just(Move::Enrolled),
         1 => (prop_oneof![Just(0), 0_u32..60], 0_u32..600).prop_map(|(per_minute, for_s)| Move::Pace(per_minute, for_s)),
         1 => Just(Move::Tick),
@@ -278,6 +291,19 @@ impl World {
         self.stage.about(&id(index), name, payload);
     }
 
+    /// One of the devices of which something is true.
+    fn one_of(&self, which: u8, is: impl Fn(&Device) -> bool) -> Option<String> {
+        let mut ids: Vec<_> = self
+            .stage
+            .devices()
+            .into_iter()
+            .filter(|(_, row)| is(row))
+            .map(|(id, _)| id.to_string())
+            .collect();
+        let index = usize::from(which).checked_rem(ids.len())?;
+        Some(ids.swap_remove(index))
+    }
+
     fn away(&mut self, ms: u64) {
         let since_ms = self.stage.now_ms;
         self.stage.now_ms += ms;
@@ -289,6 +315,27 @@ impl World {
             Move::Pass(ms) => self.stage.pass(*ms),
             Move::Back(ms) => self.stage.now_ms -= ms,
             Move::Away(ms) => self.away(*ms),
+            Move::AllConfirm => {
+                while let Some(id) = self.one_of(0, |row| row.step.is_active()) {
+                    self.stage.report(&id, "confirmed", "none");
+                }
+            }
+            Move::OneFails(which, phase, reason) => {
+                if let Some(id) = self.one_of(*which, |row| row.step.is_active()) {
+                    self.stage.report(&id, phase.as_str(), reason.as_str());
+                }
+            }
+            Move::OneIsQuiet(which, ms) => {
+                if let Some(id) = self.one_of(*which, |row| row.step == Step::Succeeded) {
+                    let since_ms = self.stage.now_ms.saturating_sub(*ms);
+                    self.stage.about(&id, "rollout/silent", json!({ "since_ms": since_ms }));
+                }
+            }
+            Move::OneIsHeard(which) => {
+                if let Some(id) = self.one_of(*which, |row| row.quiet_since_ms.is_some()) {
+                    self.stage.about(&id, "rollout/heard", json!({}));
+                }
+            }
             Move::Forward(index) => self.forward(*index),
             Move::Confirm(index) => drop(self.stage.report(&id(*index), "confirmed", "none")),
             Move::Fail(index, phase, reason) => {
