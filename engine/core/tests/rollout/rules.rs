@@ -225,10 +225,11 @@ impl Rules {
             Some(Rate::Constant { per_minute }) => *per_minute,
             // It grows with devices that are updated, which only become more: it was no higher before.
             Some(Rate::Exponential { base_per_minute, factor, after, max_per_minute }) => {
-                let growths = f64::from(head.in_phases().updated() / after);
-                let grown =
-                    f64::from(*base_per_minute) * (f64::from(factor.hundredths()) / 100.0).powf(growths);
-                grown.min(f64::from(*max_per_minute)) as u32
+                let (most, factor) = (u64::from(*max_per_minute) * 100, u64::from(factor.hundredths()));
+                let grow = |hundredths: u64, _| (hundredths * factor / 100).min(most);
+                let growths = 0..head.in_phases().updated() / after;
+                u32::try_from(growths.fold(u64::from(*base_per_minute) * 100, grow) / 100)
+                    .expect("it has a limit")
             }
             None => return,
         };
