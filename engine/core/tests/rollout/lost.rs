@@ -143,7 +143,8 @@ fn a_phase_does_not_soak_while_the_node_is_away() {
     let silent = json!([{"of": ["SILENT"], "percent": 50, "at_least": 9}]);
     // A silence shows only when devices had time to come back.
     for (abort, return_ms) in [(json!([]), 0), (silent, RETURN_MS)] {
-        let mut stage = Stage::started(policy(phases.clone(), json!({ "abort": abort })), 2);
+        let mut stage =
+            Stage::started(policy(phases.clone(), json!({"abort": abort, "silence": {"floor_s": 900}})), 2);
         stage.confirm_offered();
         stage.pass(10 * MINUTE_MS);
         awake(&mut stage, 60 * MINUTE_MS);
