@@ -102,9 +102,13 @@ impl System {
         below(self.data.path())
     }
 
-    /// Waits until everything that is durable was handled.
+    /// Waits until everything that is durable was handled, or dropped as something that had come before.
     pub(crate) fn settle(&self) -> Result<()> {
-        while self.metric("fleetfn_events_handled_total")? < self.metric("fleetfn_events_total")? {
+        let handled = || {
+            let handled = self.metric("fleetfn_events_handled_total")?;
+            anyhow::Ok(handled + self.metric("fleetfn_duplicates_total")?)
+        };
+        while handled()? < self.metric("fleetfn_events_total")? {
             std::thread::sleep(Duration::from_millis(100));
         }
         Ok(())
